@@ -1,0 +1,144 @@
+//! Ports whose wire is memory: for tests and simulated workers.
+
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+
+use super::{Burst, Frame, Pool, Port};
+
+/// Octets kept free before the frame, as DPDK's buffers have them.
+const HEADROOM: usize = 128;
+
+/// A frame in memory, with as much room around it as a DPDK buffer has.
+#[derive(Clone, Debug)]
+pub struct MemoryFrame {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+    /// Octets of the second segment; its content is never looked at.
+    tail: usize,
+}
+
+impl MemoryFrame {
+    /// A frame of these octets in one segment, with `room` octets of buffer behind them.
+    pub fn with_room(octets: &[u8], room: usize) -> Self {
+        let mut buffer = vec![0; HEADROOM + octets.len() + room].into_boxed_slice();
+        let end = HEADROOM + octets.len();
+        buffer[HEADROOM..end].copy_from_slice(octets);
+        Self {
+            buffer,
+            start: HEADROOM,
+            end,
+            tail: 0,
+        }
+    }
+
+    /// A frame of these octets in one segment, in a buffer that also holds a frame of 2,048.
+    pub fn new(octets: &[u8]) -> Self {
+        Self::with_room(octets, 2048_usize.saturating_sub(octets.len()))
+    }
+
+    /// A frame whose first segment has these octets and whose second has `tail` more.
+    pub fn chained(octets: &[u8], tail: usize) -> Self {
+        Self {
+            tail,
+            ..Self::new(octets)
+        }
+    }
+}
+
+impl Frame for MemoryFrame {
+    fn head(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    fn head_mut(&mut self) -> &mut [u8] {
+        &mut self.buffer[self.start..self.end]
+    }
+
+    fn octets(&self) -> usize {
+        self.end - self.start + self.tail
+    }
+
+    fn prepend(&mut self, count: usize) -> bool {
+        match self.start.checked_sub(count) {
+            Some(start) => self.start = start,
+            None => return false,
+        }
+        true
+    }
+
+    fn truncate(&mut self, octets: usize) -> bool {
+        let Some(cut) = self.octets().checked_sub(octets) else {
+            return false;
+        };
+        if self.tail == 0 {
+            self.end -= cut;
+        } else if cut <= self.tail {
+            self.tail -= cut;
+        } else {
+            return false;
+        }
+        true
+    }
+
+    fn resize(&mut self, octets: usize) -> bool {
+        if self.tail != 0 || self.start + octets > self.buffer.len() {
+            return false;
+        }
+        self.end = self.start + octets;
+        true
+    }
+
+    fn prefetch(&self) {}
+}
+
+/// A port on two bounded queues. Clones are further ends of the same port.
+#[derive(Clone, Debug)]
+pub struct MemoryPort {
+    /// What the worker will receive.
+    pub rx: Arc<ArrayQueue<MemoryFrame>>,
+    /// What the worker has sent.
+    pub tx: Arc<ArrayQueue<MemoryFrame>>,
+}
+
+impl MemoryPort {
+    /// A port with room for `frames` frames in each direction.
+    pub fn new(frames: usize) -> Self {
+        Self {
+            rx: Arc::new(ArrayQueue::new(frames)),
+            tx: Arc::new(ArrayQueue::new(frames)),
+        }
+    }
+}
+
+impl Port for MemoryPort {
+    type Frame = MemoryFrame;
+
+    fn receive(&mut self, into: &mut Burst<MemoryFrame>) {
+        while !into.is_full() {
+            let Some(frame) = self.rx.pop() else { break };
+            into.push(frame);
+        }
+    }
+
+    fn send(&mut self, frames: &mut Burst<MemoryFrame>) {
+        let room = self.tx.capacity() - self.tx.len();
+        for frame in frames.drain(..room.min(frames.len())) {
+            // The length was looked at above; a frame lost here would be one lost on the wire.
+            let _ = self.tx.push(frame);
+        }
+    }
+}
+
+/// A pool that is never dry.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryPool;
+
+impl Pool for MemoryPool {
+    type Frame = MemoryFrame;
+
+    fn take(&self, octets: usize) -> Option<MemoryFrame> {
+        Some(MemoryFrame::new(&vec![0; octets]))
+    }
+}

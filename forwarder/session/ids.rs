@@ -1,0 +1,23 @@
+//! The names by which a session knows its service and its backend.
+
+/// A service by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct ServiceIx(pub u16);
+
+/// A backend by its number, which is stable as long as a session holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct BackendIx(pub u16);
+
+impl ServiceIx {
+    /// The place as an index of a slice.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl BackendIx {
+    /// The number as an index of a slice.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}

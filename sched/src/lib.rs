@@ -1,0 +1,1 @@
+//! Whom a new flow goes to.
