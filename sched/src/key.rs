@@ -1,0 +1,19 @@
+//! What a flow is known by to Maglev.
+
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+/// The key of a flow for [`Scheduler::pick`](crate::Scheduler::pick): XXH3 (64 bits) with `seed`
+/// over the four octets of `address`, then, where the port counts too, the two octets of `port`,
+/// all as they stand on the wire.
+///
+/// Every director, release and machine gives the same: that is what lets several of them choose
+/// alike.
+#[inline]
+pub fn flow_key(seed: u64, address: [u8; 4], port: Option<u16>) -> u64 {
+    let Some(port) = port else {
+        return xxh3_64_with_seed(&address, seed);
+    };
+    let [a, b, c, d] = address;
+    let [high, low] = port.to_be_bytes();
+    xxh3_64_with_seed(&[a, b, c, d, high, low], seed)
+}

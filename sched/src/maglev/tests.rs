@@ -1,0 +1,239 @@
+use proptest::{collection::vec, prelude::*};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
+
+use super::{MOST_SLOTS, Maglev, Taker, fill};
+use crate::{BuildError, Candidate};
+
+fn names(count: usize) -> Vec<String> {
+    (0..count).map(|index| format!("backend{index}")).collect()
+}
+
+fn candidates<'a>(names: &'a [String], weights: &[u32]) -> Vec<Candidate<'a>> {
+    names
+        .iter()
+        .zip(weights)
+        .map(|(name, &weight)| Candidate { name, weight })
+        .collect()
+}
+
+fn owners(slots: u32, seed: u64, weights: &[u32]) -> Box<[u16]> {
+    let names = names(weights.len());
+    Maglev::build(slots, seed, &candidates(&names, weights))
+        .unwrap()
+        .owners
+}
+
+/// How many slots each of the candidates owns.
+fn counts(owners: &[u16], candidates: usize) -> Vec<u64> {
+    let mut counts = vec![0; candidates];
+    for owner in owners {
+        counts[usize::from(*owner)] += 1;
+    }
+    counts
+}
+
+#[test]
+fn fills_the_table_1_of_the_paper() {
+    let taker = |index, next, skip| Taker {
+        index,
+        weight: 1,
+        next,
+        skip,
+    };
+    let [b0, b1, b2] = [taker(0, 3, 4), taker(1, 0, 2), taker(2, 3, 1)];
+    assert_eq!(*fill(7, vec![b0, b1, b2]), [1, 0, 1, 0, 2, 2, 0]);
+    assert_eq!(*fill(7, vec![b0, b2]), [0, 0, 0, 0, 2, 2, 2]);
+}
+
+/// From a second implementation in another language, with the reference implementation of XXH3.
+#[test]
+fn tables_never_change() {
+    let table = |seed, candidates: &[(&str, u32)]| -> String {
+        let candidates: Vec<_> = candidates
+            .iter()
+            .map(|&(name, weight)| Candidate { name, weight })
+            .collect();
+        let owners = Maglev::build(23, seed, &candidates).unwrap().owners;
+        owners
+            .iter()
+            .map(|owner| ["A", "B", "C", "D"][usize::from(*owner)])
+            .collect()
+    };
+    let equal = [("web1", 1), ("web2", 1), ("web3", 1), ("web4", 1)];
+    assert_eq!(table(0, &equal), "ACCCDCBCBDAADABACBDDBBA");
+    let weighted = [("web4", 1), ("web3", 0), ("web2", 2), ("web1", 5)];
+    assert_eq!(table(7, &weighted), "ACDDCDCCDDCADADCDDDDDDD");
+
+    let weights: Vec<u32> = (0..50).map(|index| index % 7).collect();
+    let large: Vec<u8> = owners(65_537, 42, &weights)
+        .iter()
+        .flat_map(|owner| owner.to_be_bytes())
+        .collect();
+    assert_eq!(xxh3_64_with_seed(&large, 0), 0x571c_5670_6ba2_51d5);
+}
+
+fn weights() -> impl Strategy<Value = Vec<u32>> {
+    vec(
+        prop_oneof![1 => Just(0), 6 => 1u32..20, 1 => any::<u32>()],
+        1..60,
+    )
+}
+
+proptest! {
+    #[test]
+    fn the_order_of_candidates_is_of_no_effect(
+        (weights, places) in weights().prop_flat_map(|weights| {
+            let places: Vec<usize> = (0..weights.len()).collect();
+            (Just(weights), Just(places).prop_shuffle())
+        }),
+        seed: u64,
+    ) {
+        let names = names(weights.len());
+        let ordered = candidates(&names, &weights);
+        let shuffled: Vec<_> = places.iter().map(|place| ordered[*place]).collect();
+        let ordered = Maglev::build(251, seed, &ordered).unwrap().owners;
+        let shuffled = Maglev::build(251, seed, &shuffled).unwrap().owners;
+        prop_assert!(shuffled.iter().map(|owner| places[usize::from(*owner)])
+            .eq(ordered.iter().map(|owner| usize::from(*owner))));
+    }
+
+    #[test]
+    fn slots_are_within_one_of_the_share(weights in weights(), seed: u64) {
+        let slots = 1021;
+        let total: u64 = weights.iter().copied().map(u64::from).sum();
+        prop_assume!(total > 0);
+        let counts = counts(&owners(slots, seed, &weights), weights.len());
+        prop_assert_eq!(counts.iter().sum::<u64>(), u64::from(slots));
+        for (count, weight) in counts.iter().zip(&weights) {
+            let product = u64::from(slots) * u64::from(*weight);
+            prop_assert!((product / total..=product.div_ceil(total)).contains(count));
+        }
+    }
+
+    #[test]
+    fn only_the_proportion_of_weights_counts(
+        weights in vec(0u32..1000, 1..60), scale in 1u32..4_000_000, seed: u64,
+    ) {
+        let scaled: Vec<u32> = weights.iter().map(|weight| weight * scale).collect();
+        prop_assert_eq!(owners(251, seed, &weights), owners(251, seed, &scaled));
+    }
+
+    #[test]
+    fn a_slot_is_the_key_modulo_slots(
+        slots in prop::sample::select(vec![2u32, 3, 7, 4093, 65_537, 655_373, MOST_SLOTS]),
+        factor: u64,
+        key: u64,
+    ) {
+        let maglev =
+            Maglev::build(slots, 0, &[Candidate { name: "a", weight: 0 }]).unwrap();
+        let multiple = (factor / u64::from(slots)) * u64::from(slots);
+        for key in [key, multiple, multiple.wrapping_sub(1), multiple + 1, 0, u64::MAX] {
+            prop_assert_eq!(maglev.slot(key), key % u64::from(slots));
+        }
+    }
+}
+
+/// The published ratio of the most loaded to the mean, 1.0071, is that of 66 to 65.537.
+#[test]
+fn balance_is_as_published() {
+    for (backends, fewest, most) in [(1000, 65, 66), (100, 655, 656)] {
+        let counts = counts(&owners(65_537, 5, &vec![1; backends]), backends);
+        assert_eq!(counts.iter().min(), Some(&fewest));
+        assert_eq!(counts.iter().max(), Some(&most));
+    }
+}
+
+/// One with a fiftieth of the weight leaves, or weighs a tenth less: of the others' slots there
+/// move little more, or less, than the published 0.57 % for one of a hundred equals that leaves.
+#[test]
+fn weighted_tables_hold_still_too() {
+    let slots = 65_537;
+    let weights: Vec<u32> = (0..100).map(|index| index * 37 % 100 + 1).collect();
+    let before = owners(slots, 1, &weights);
+    for (weight, most_moved) in [(0, 0.008), (90, 0.0057)] {
+        let mut changed = weights.clone();
+        changed[27] = weight;
+        let after = owners(slots, 1, &changed);
+        let moved = before
+            .iter()
+            .zip(&after)
+            .filter(|(was, is)| was != is && **was != 27)
+            .count();
+        let moved = f64::from(u32::try_from(moved).unwrap()) / f64::from(slots);
+        assert!(moved < most_moved, "{moved} of the slots of others moved");
+    }
+}
+
+/// Percent of the slots that change hands, and of those that change between survivors, when k of
+/// the backends leave; the mean of several seeds. The published figures are for the same sizes.
+#[test]
+fn disruption_is_as_published() {
+    let slots = 65_537;
+    let published = [
+        (1000, 1, 0.677, 0.577),
+        (1000, 5, 2.31, 1.81),
+        (1000, 10, 3.33, 2.33),
+        (1000, 50, 8.25, 3.25),
+        (1000, 100, 13.56, 3.56),
+        (100, 1, 1.57, 0.57),
+        (100, 5, 5.89, 0.89),
+        (100, 10, 11.03, 1.03),
+    ];
+    for (backends, leaving, all, of_survivors) in published {
+        let (mut changed, mut moved) = (0, 0);
+        let seeds = 8u8;
+        for seed in 0..seeds {
+            let mut weights = vec![1; backends];
+            let before = owners(slots, seed.into(), &weights);
+            let first = usize::from(seed) * 11;
+            let leaves = |owner: usize| (first..first + leaving).contains(&owner);
+            weights[first..first + leaving].fill(0);
+            let after = owners(slots, seed.into(), &weights);
+            for (was, is) in before.iter().zip(&after) {
+                changed += u32::from(was != is);
+                moved += u32::from(was != is && !leaves(usize::from(*was)));
+            }
+        }
+        let percent = |count: u32| f64::from(count) * 100.0 / f64::from(slots) / f64::from(seeds);
+        for (measured, expected) in [(percent(changed), all), (percent(moved), of_survivors)] {
+            assert!(
+                (measured / expected - 1.0).abs() < 0.03,
+                "{leaving} of {backends} leave: {measured} % instead of {expected} %"
+            );
+        }
+    }
+}
+
+#[test]
+fn slots_must_be_prime_and_enough() {
+    let build = |slots, weights: &[u32]| {
+        let names = names(weights.len());
+        Maglev::build(slots, 0, &candidates(&names, weights)).map(|_| ())
+    };
+    for (slots, next_prime) in [
+        (0, 2),
+        (1, 2),
+        (4, 5),
+        (9, 11),
+        (65_536, 65_537),
+        (MOST_SLOTS - 1, MOST_SLOTS),
+    ] {
+        assert_eq!(
+            build(slots, &[1]),
+            Err(BuildError::SlotsNotPrime { slots, next_prime })
+        );
+    }
+    assert_eq!(
+        build(MOST_SLOTS + 1, &[1]),
+        Err(BuildError::TooManySlots(MOST_SLOTS + 1))
+    );
+    assert_eq!(
+        build(3, &[1, 1, 1]),
+        Err(BuildError::TooFewSlots {
+            slots: 3,
+            candidates: 3
+        })
+    );
+    assert_eq!(build(3, &[1, 0, 1]), Ok(()));
+    assert_eq!(build(2, &[1]), Ok(()));
+}
