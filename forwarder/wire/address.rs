@@ -35,8 +35,11 @@ impl Mac {
 
 impl fmt::Display for Mac {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [a, b, c, d, e, g] = self.0;
-        write!(f, "{a:02x}:{b:02x}:{c:02x}:{d:02x}:{e:02x}:{g:02x}")
+        for (place, octet) in self.0.iter().enumerate() {
+            let colon = if place == 0 { "" } else { ":" };
+            write!(f, "{colon}{octet:02x}")?;
+        }
+        Ok(())
     }
 }
 
@@ -59,8 +62,8 @@ impl FromStr for Mac {
             .split(':')
             .map(|part| u8::from_str_radix(if part.len() == 2 { part } else { "" }, 16))
             .collect();
-        match octets.as_deref() {
-            Ok([a, b, c, d, e, f]) if !text.contains('+') => Ok(Self([*a, *b, *c, *d, *e, *f])),
+        match octets.unwrap_or_default().try_into() {
+            Ok(octets) if !text.contains('+') => Ok(Self(octets)),
             _ => Err(NoMac(text.to_owned())),
         }
     }
@@ -69,7 +72,9 @@ impl FromStr for Mac {
 /// An IPv4 address with a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Endpoint {
+    /// The address.
     pub address: Ipv4Addr,
+    /// The port.
     pub port: u16,
 }
 
@@ -96,7 +101,9 @@ impl fmt::Debug for Endpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Protocol {
+    /// TCP, protocol number 6.
     Tcp = 6,
+    /// UDP, protocol number 17.
     Udp = 17,
 }
 

@@ -3,9 +3,22 @@
 //! Each file has a `Header` that lies over the octets of a frame without copying them, a `parse`
 //! that checks every length once, setters where the packet's way writes, and a test module with
 //! one packet in octets. Nothing here panics, whatever the octets are.
+//!
+//! A frame may go on behind its first segment, the head. Where a length field counts octets that
+//! need not lie in the head, `parse_head` takes the octets of the head and how many there are in
+//! all segments together; the payload it gives is the part that lies in the head.
 
 #![deny(clippy::indexing_slicing)]
 
 mod address;
+pub mod arp;
+pub mod checksum;
+pub mod ethernet;
+pub mod icmp;
+pub mod ipv4;
+mod ports;
+pub mod tcp;
+pub mod udp;
 
 pub use address::{Endpoint, Mac, Protocol};
+pub use ports::Ports;

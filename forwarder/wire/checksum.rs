@@ -1,0 +1,209 @@
+//! The Internet checksum (RFC 1071) and its update when fields change (RFC 1624).
+//!
+//! Every `u16` here is a number as the header field means it: big-endian on the wire, in the
+//! machine's order in a register, as `U16::get` gives it. Nobody swaps octets outside this file.
+//!
+//! One's complement has two zeros. A sum of octets is +0 only if all of them are zero, which no
+//! IPv4 header and no pseudo-header is; so a correct checksum, the complement, is never 0xffff.
+//! RFC 1624's equation 3, HC' = ~(~HC + ~m + m'), keeps that: the result is 0xffff only if HC was.
+//! An incremental result therefore equals the full computation bit for bit.
+
+use std::net::Ipv4Addr;
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// Adds in one's complement: what is carried out comes in again at the bottom.
+#[inline]
+const fn plus(a: u16, b: u16) -> u16 {
+    let (sum, carry) = a.overflowing_add(b);
+    // A sum that carried is at most 0xfffe.
+    if carry { sum + 1 } else { sum }
+}
+
+/// Folds a sum of many words to one word.
+#[inline]
+const fn fold(sum: u64) -> u16 {
+    let sum = (sum >> 32) + (sum & 0xffff_ffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let sum = (sum >> 16) + (sum & 0xffff);
+    let [.., high, low] = sum.to_be_bytes();
+    u16::from_be_bytes([high, low])
+}
+
+/// The upper and the lower word.
+#[inline]
+const fn words(double: u32) -> (u16, u16) {
+    let [a, b, c, d] = double.to_be_bytes();
+    (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]))
+}
+
+/// A one's complement sum of octets, not yet complemented.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[must_use]
+pub struct Sum(u16);
+
+impl Sum {
+    /// The sum of nothing.
+    #[inline]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// The sum of the pseudo-header of TCP, UDP and VRRP (RFC 9293 3.1); `octets` counts the
+    /// transport header and all that follows it.
+    #[inline]
+    pub const fn pseudo_header(
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        protocol: u8,
+        octets: u16,
+    ) -> Self {
+        Self::new()
+            .add_address(source)
+            .add_address(destination)
+            .add_u16(u16::from_be_bytes([0, protocol]))
+            .add_u16(octets)
+    }
+
+    /// Adds octets. An odd one at the end counts as if a zero followed (RFC 1071), so only the
+    /// last octets added may be odd in number.
+    #[inline]
+    pub fn add_octets(self, octets: &[u8]) -> Self {
+        let (words, tail) = octets.as_chunks::<8>();
+        let mut last = [0; 8];
+        for (to, from) in last.iter_mut().zip(tail) {
+            *to = *from;
+        }
+        // The order of octets within words does not matter to the sum, only to its result (RFC
+        // 1071 2.B). Halves of 32 bits leave room for the carries of 16 GiB.
+        let sum = words.iter().chain([&last]).fold(0_u64, |sum, word| {
+            let word = u64::from_ne_bytes(*word);
+            sum.wrapping_add(word >> 32)
+                .wrapping_add(word & 0xffff_ffff)
+        });
+        self.add_u16(u16::from_be(fold(sum)))
+    }
+
+    /// Adds one word.
+    #[inline]
+    pub const fn add_u16(self, word: u16) -> Self {
+        Self(plus(self.0, word))
+    }
+
+    /// Adds the two words of an address.
+    #[inline]
+    pub const fn add_address(self, address: Ipv4Addr) -> Self {
+        let (high, low) = words(address.to_bits());
+        self.add_u16(high).add_u16(low)
+    }
+
+    /// The checksum that belongs into the header if its field was zero in the sum.
+    #[inline]
+    pub const fn checksum(self) -> u16 {
+        !self.0
+    }
+
+    /// As [`Self::checksum`], but never zero, which in UDP means that there is none (RFC 768).
+    #[inline]
+    pub const fn checksum_udp(self) -> u16 {
+        never_zero(self.checksum())
+    }
+
+    /// True if the sum, the header's checksum in it, is that of undamaged octets.
+    #[inline]
+    pub const fn is_valid(self) -> bool {
+        self.0 == 0xffff
+    }
+}
+
+/// The checksum of octets in which the field of the checksum is zero.
+#[inline]
+pub fn checksum(octets: &[u8]) -> u16 {
+    Sum::new().add_octets(octets).checksum()
+}
+
+/// True if octets that have their checksum in them are undamaged.
+#[inline]
+pub fn verify(octets: &[u8]) -> bool {
+    Sum::new().add_octets(octets).is_valid()
+}
+
+/// What a rewrite does to a checksum, made once and applied to every packet.
+///
+/// The words replaced may be of any header that the checksum covers, pseudo-header included. The
+/// default changes nothing, and so does a `Delta` of words replaced by themselves.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
+#[repr(transparent)]
+#[must_use]
+pub struct Delta(u16);
+
+impl Delta {
+    /// What a TTL one lower does to the checksum of the IPv4 header: the word of TTL and protocol
+    /// becomes 0x0100 less, whatever it was. Not for a TTL of zero.
+    pub const TTL_DECREMENT: Self = Self::new().replace_u16(0x0100, 0);
+
+    /// No change.
+    #[inline]
+    pub const fn new() -> Self {
+        Self(0)
+    }
+
+    /// And one word becomes another.
+    #[inline]
+    pub const fn replace_u16(self, old: u16, new: u16) -> Self {
+        self.then(Self(plus(!old, new)))
+    }
+
+    /// And two words become others, such as a sequence number.
+    #[inline]
+    pub const fn replace_u32(self, old: u32, new: u32) -> Self {
+        let (old_high, old_low) = words(old);
+        let (new_high, new_low) = words(new);
+        self.replace_u16(old_high, new_high)
+            .replace_u16(old_low, new_low)
+    }
+
+    /// And one address becomes another.
+    #[inline]
+    pub const fn replace_address(self, old: Ipv4Addr, new: Ipv4Addr) -> Self {
+        self.replace_u32(old.to_bits(), new.to_bits())
+    }
+
+    /// And all that another one does.
+    #[inline]
+    pub const fn then(self, other: Self) -> Self {
+        // -0 would turn a (wrong) checksum of 0xffff to 0; no change is to be none at all.
+        match plus(self.0, other.0) {
+            0xffff => Self(0),
+            sum => Self(sum),
+        }
+    }
+
+    /// The checksum after the change; it is as right or wrong as it was before.
+    #[inline]
+    pub const fn apply(self, checksum: u16) -> u16 {
+        !plus(!checksum, self.0)
+    }
+
+    /// As [`Self::apply`] for UDP over IPv4, where zero means that there is no checksum: zero
+    /// stays zero, and no other becomes zero (RFC 768).
+    #[inline]
+    pub const fn apply_udp(self, checksum: u16) -> u16 {
+        match checksum {
+            0 => 0,
+            checksum => never_zero(self.apply(checksum)),
+        }
+    }
+}
+
+/// The other of the two zeros.
+#[inline]
+const fn never_zero(checksum: u16) -> u16 {
+    match checksum {
+        0 => 0xffff,
+        checksum => checksum,
+    }
+}

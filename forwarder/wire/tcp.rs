@@ -1,0 +1,216 @@
+//! TCP (RFC 9293).
+//!
+//! ```text
+//!  0                   1                   2                   3
+//!  0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 9 0 1
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |          Source Port          |       Destination Port        |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                        Sequence Number                        |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                    Acknowledgment Number                      |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |  Data |       |C|E|U|A|P|R|S|F|                               |
+//! | Offset| Rsrvd |W|C|R|C|S|S|Y|I|            Window             |
+//! |       |       |R|E|G|K|H|T|N|N|                               |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |           Checksum            |         Urgent Pointer        |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! |                           [Options]                           |
+//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
+//! ```
+
+use std::ops::BitOr;
+
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    network_endian::{U16, U32},
+};
+
+use super::Ports;
+
+/// Octets of the header without options.
+pub const LEN: usize = size_of::<Header>();
+
+/// The eight control bits.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    Default,
+    PartialEq,
+    Eq,
+    Hash,
+    FromBytes,
+    IntoBytes,
+    Immutable,
+    KnownLayout,
+    Unaligned,
+)]
+#[repr(transparent)]
+pub struct Flags(pub u8);
+
+impl Flags {
+    /// The sender has no more data.
+    pub const FIN: Self = Self(0x01);
+    /// Sequence numbers are to be synchronised.
+    pub const SYN: Self = Self(0x02);
+    /// The connection is to be reset.
+    pub const RST: Self = Self(0x04);
+    /// Data is to be pushed to the receiver.
+    pub const PSH: Self = Self(0x08);
+    /// The acknowledgement number counts.
+    pub const ACK: Self = Self(0x10);
+
+    /// Whether all bits of `other` are set.
+    #[inline]
+    pub const fn contains(self, other: Self) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// Whether FIN is set.
+    #[inline]
+    pub const fn fin(self) -> bool {
+        self.contains(Self::FIN)
+    }
+
+    /// Whether SYN is set.
+    #[inline]
+    pub const fn syn(self) -> bool {
+        self.contains(Self::SYN)
+    }
+
+    /// Whether RST is set.
+    #[inline]
+    pub const fn rst(self) -> bool {
+        self.contains(Self::RST)
+    }
+
+    /// Whether ACK is set.
+    #[inline]
+    pub const fn ack(self) -> bool {
+        self.contains(Self::ACK)
+    }
+}
+
+impl BitOr for Flags {
+    type Output = Self;
+
+    #[inline]
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+/// The header without its options.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct Header {
+    /// Both ports.
+    pub ports: Ports,
+    sequence: U32,
+    acknowledgement: U32,
+    data_offset: u8,
+    flags: Flags,
+    window: U16,
+    checksum: U16,
+    urgent: U16,
+}
+
+/// Why octets are no TCP segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Malformed {
+    /// They end before the header and its options do.
+    #[error("the packet ends within its TCP header")]
+    TooShort,
+    /// The data offset is below 20 octets.
+    #[error("the data offset of the TCP segment is below 20 octets")]
+    DataOffset,
+}
+
+/// Reads a segment, the header of which with its options must lie in `octets`. What is given with
+/// the header is the data, without options.
+#[inline]
+pub fn parse(octets: &[u8]) -> Result<(&Header, &[u8]), Malformed> {
+    let (header, _) = Header::ref_from_prefix(octets).map_err(|_| Malformed::TooShort)?;
+    if header.header_octets() < LEN {
+        return Err(Malformed::DataOffset);
+    }
+    let data = octets
+        .get(header.header_octets()..)
+        .ok_or(Malformed::TooShort)?;
+    Ok((header, data))
+}
+
+impl Header {
+    /// A header without options, window and checksum, as a reset has it.
+    #[inline]
+    pub fn new(ports: Ports, sequence: u32, acknowledgement: u32, flags: Flags) -> Self {
+        Self {
+            ports,
+            sequence: U32::new(sequence),
+            acknowledgement: U32::new(acknowledgement),
+            data_offset: 0x50,
+            flags,
+            window: U16::ZERO,
+            checksum: U16::ZERO,
+            urgent: U16::ZERO,
+        }
+    }
+
+    /// Octets of the header with its options: 20 to 60 in a header that [`parse`] gives.
+    #[inline]
+    pub fn header_octets(&self) -> usize {
+        usize::from(self.data_offset >> 4) * 4
+    }
+
+    /// The number of the first octet of data, or of SYN.
+    #[inline]
+    pub fn sequence(&self) -> u32 {
+        self.sequence.get()
+    }
+
+    /// The number of the next octet that the sender awaits, if ACK is set.
+    #[inline]
+    pub fn acknowledgement(&self) -> u32 {
+        self.acknowledgement.get()
+    }
+
+    /// The control bits.
+    #[inline]
+    pub fn flags(&self) -> Flags {
+        self.flags
+    }
+
+    /// The window, unscaled.
+    #[inline]
+    pub fn window(&self) -> u16 {
+        self.window.get()
+    }
+
+    /// The checksum, over pseudo-header, header and data.
+    #[inline]
+    pub fn checksum(&self) -> u16 {
+        self.checksum.get()
+    }
+
+    /// Sets the sequence number. As with all setters, the checksum is the caller's.
+    #[inline]
+    pub fn set_sequence(&mut self, sequence: u32) {
+        self.sequence.set(sequence);
+    }
+
+    /// Sets the acknowledgement number.
+    #[inline]
+    pub fn set_acknowledgement(&mut self, acknowledgement: u32) {
+        self.acknowledgement.set(acknowledgement);
+    }
+
+    /// Sets the checksum.
+    #[inline]
+    pub fn set_checksum(&mut self, checksum: u16) {
+        self.checksum.set(checksum);
+    }
+}
