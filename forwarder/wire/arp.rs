@@ -181,3 +181,101 @@ impl Header {
         Some(room)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{ArpOperation, ArpPacket};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
+    const OTHER: Mac = Mac([2, 0, 0, 0, 0, 2]);
+    const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+    const VIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 100);
+
+    /// Who has 192.0.2.100? Tell 192.0.2.1. Two octets of padding.
+    const OCTETS: [u8; 30] = [
+        0, 1, 8, 0, 6, 4, 0, 1, 2, 0, 0, 0, 0, 1, 192, 0, 2, 1, 0, 0, 0, 0, 0, 0, 192, 0, 2, 100,
+        0, 0,
+    ];
+
+    #[test]
+    fn a_request_is_read_and_written() {
+        let (header, padding) = parse(&OCTETS).unwrap();
+        assert_eq!(*header, Header::request((MAC, ADDRESS), VIP));
+        assert_eq!(header.operation(), Operation::Request);
+        assert_eq!((header.sender_mac, header.sender_ip()), (MAC, ADDRESS));
+        assert_eq!(header.target_ip(), VIP);
+        assert_eq!(padding, [0, 0]);
+        let mut written = [0; 30];
+        assert_eq!(header.emit(&mut written).unwrap().len(), 2);
+        assert_eq!(written, OCTETS);
+        assert!(header.emit(&mut [0; 27]).is_none());
+    }
+
+    #[test]
+    fn a_reply_turns_the_request_round() {
+        let reply = Header::request((MAC, ADDRESS), VIP).reply(OTHER);
+        let expected = Header::new(Operation::Reply, (OTHER, VIP), (MAC, ADDRESS));
+        assert_eq!(reply, expected);
+        assert_eq!(reply.operation(), Operation::Reply);
+    }
+
+    #[test]
+    fn a_gratuitous_request_is_what_keepalived_sends() {
+        let packet = Header::gratuitous(MAC, VIP);
+        assert_eq!(packet.operation(), Operation::Request);
+        assert_eq!((packet.sender_mac, packet.sender_ip()), (MAC, VIP));
+        assert_eq!(
+            (packet.target_mac, packet.target_ip()),
+            (Mac::BROADCAST, VIP)
+        );
+    }
+
+    #[test]
+    fn other_lengths_and_kinds_are_refused() {
+        for end in 0..28 {
+            assert_eq!(parse(&OCTETS[..end]), Err(Malformed::TooShort));
+        }
+        for place in 0..6 {
+            let mut octets = OCTETS;
+            octets[place] ^= 0x10;
+            assert_eq!(parse(&octets), Err(Malformed::NotEthernetIpv4));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn etherparse_reads_what_we_write(
+            code: u16,
+            sender: ([u8; 6], [u8; 4]),
+            target: ([u8; 6], [u8; 4]),
+        ) {
+            let header = Header::new(
+                code.into(),
+                (Mac(sender.0), sender.1.into()),
+                (Mac(target.0), target.1.into()),
+            );
+            let judged = ArpPacket::from_slice(header.as_bytes()).unwrap().try_eth_ipv4().unwrap();
+            prop_assert_eq!(judged.operation, ArpOperation(code));
+            prop_assert_eq!((judged.sender_mac, judged.sender_ipv4), sender);
+            prop_assert_eq!((judged.target_mac, judged.target_ipv4), target);
+            prop_assert_eq!(u16::from(header.operation()), code);
+        }
+
+        #[test]
+        fn parse_takes_what_etherparse_takes(
+            mut octets in prop::collection::vec(any::<u8>(), 0..40),
+            keep in 0_usize..12,
+        ) {
+            // The first octets of a true packet, the rest random.
+            for (to, from) in octets.iter_mut().zip(OCTETS).take(keep) {
+                *to = from;
+            }
+            let judged = ArpPacket::from_slice(&octets)
+                .is_ok_and(|packet| packet.try_eth_ipv4().is_ok());
+            prop_assert_eq!(parse(&octets).is_ok(), judged);
+        }
+    }
+}

@@ -207,3 +207,6 @@ const fn never_zero(checksum: u16) -> u16 {
         checksum => checksum,
     }
 }
+
+#[cfg(test)]
+mod tests;

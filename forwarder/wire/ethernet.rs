@@ -211,3 +211,113 @@ impl Link {
         Some(room)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{Ethernet2HeaderSlice, SingleVlanSlice};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// VLAN 42 with priority 5, and an IPv4 packet's first octet.
+    const OCTETS: [u8; 19] = [
+        2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x81, 0x00, 0xa0, 0x2a, 0x08, 0x00, 0x45,
+    ];
+
+    fn untagged() -> Vec<u8> {
+        [&OCTETS[..12], &OCTETS[16..]].concat()
+    }
+
+    #[test]
+    fn both_forms_are_read() {
+        let tagged = parse(&OCTETS).unwrap();
+        let plain = parse(&untagged()).unwrap();
+        for link in [tagged, plain] {
+            assert_eq!(link.destination, Mac([2, 0, 0, 0, 0, 1]));
+            assert_eq!(link.source, Mac([2, 0, 0, 0, 0, 2]));
+            assert_eq!(link.ethertype, ETHERTYPE_IPV4);
+        }
+        assert_eq!((plain.tag, plain.vlan()), (None, 0));
+        assert_eq!(plain.payload_offset(), 14);
+        let tag = tagged.tag.unwrap();
+        assert_eq!((tag.tpid(), tag.tci()), (ETHERTYPE_VLAN, 0xa02a));
+        assert_eq!(tagged.vlan(), 42);
+        assert_eq!(tagged.payload_offset(), 18);
+    }
+
+    #[test]
+    fn a_frame_that_ends_early_is_too_short() {
+        for end in 0..18 {
+            assert_eq!(parse(&OCTETS[..end]), Err(Malformed::TooShort));
+        }
+        for end in 0..14 {
+            assert_eq!(parse(&untagged()[..end]), Err(Malformed::TooShort));
+        }
+    }
+
+    #[test]
+    fn a_second_tag_is_told_from_a_short_frame() {
+        for (outer, inner) in [(0x8100, 0x8100), (0x88a8, 0x8100), (0x88a8, 0x88a8)] {
+            let mut octets = OCTETS;
+            octets[12..14].copy_from_slice(&u16::to_be_bytes(outer));
+            assert_eq!(parse(&octets).unwrap().tag.unwrap().tpid(), outer);
+            octets[16..18].copy_from_slice(&u16::to_be_bytes(inner));
+            assert_eq!(parse(&octets), Err(Malformed::NestedTag));
+        }
+    }
+
+    #[test]
+    fn a_new_tag_has_the_vlan_only() {
+        let tag = Tag::new(0xf123);
+        assert_eq!((tag.tpid(), tag.tci()), (ETHERTYPE_VLAN, 0x0123));
+    }
+
+    prop_compose! {
+        fn nearly()(
+            mut octets in prop::collection::vec(any::<u8>(), 0..24),
+            outer in prop::sample::select(vec![0x8100, 0x88a8, 0x0800, 0x0806_u16]),
+            inner in prop::sample::select(vec![0x8100, 0x88a8, 0x0800, 0x86dd_u16]),
+        ) -> Vec<u8> {
+            for (place, ethertype) in [(12, outer), (16, inner)] {
+                if let Some(field) = octets.get_mut(place..place + 2) {
+                    field.copy_from_slice(&ethertype.to_be_bytes());
+                }
+            }
+            octets
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parse_reads_what_etherparse_reads(octets in nearly()) {
+            let Ok(link) = parse(&octets) else {
+                return Ok(());
+            };
+            let judged = Ethernet2HeaderSlice::from_slice(&octets).unwrap();
+            prop_assert_eq!(link.destination.0, judged.destination());
+            prop_assert_eq!(link.source.0, judged.source());
+            if link.tag.is_some() {
+                let judged = SingleVlanSlice::from_slice(&octets[14..]).unwrap();
+                prop_assert_eq!(link.vlan(), judged.vlan_identifier().value());
+                prop_assert_eq!(link.ethertype, judged.ether_type().0);
+            } else {
+                prop_assert_eq!(link.ethertype, judged.ether_type().0);
+            }
+        }
+
+        #[test]
+        fn what_was_read_is_written_again(octets in nearly()) {
+            let Ok(link) = parse(&octets) else {
+                return Ok(());
+            };
+            let mut written = vec![0; link.payload_offset() + 3];
+            prop_assert_eq!(link.emit(&mut written).map(|room| room.len()), Some(3));
+            prop_assert_eq!(
+                &written[..link.payload_offset()],
+                &octets[..link.payload_offset()]
+            );
+            written.truncate(link.payload_offset() - 1);
+            prop_assert!(link.emit(&mut written).is_none());
+        }
+    }
+}

@@ -188,3 +188,119 @@ impl Header {
         self.checksum.set(checksum);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{IcmpEchoHeader, Icmpv4Header, Icmpv4Slice, Icmpv4Type, icmpv4};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// An echo request of identifier 0x1234, sequence 1, and its checksum.
+    const OCTETS: [u8; 10] = [8, 0, 0x7d, 0x61, 0x12, 0x34, 0, 1, b'h', b'i'];
+
+    fn message(kind: Icmpv4Type, data: &[u8]) -> Vec<u8> {
+        let header = Icmpv4Header::with_checksum(kind, data);
+        [&header.to_bytes()[..], data].concat()
+    }
+
+    #[test]
+    fn every_field_is_read() {
+        let (header, data) = parse(&OCTETS).unwrap();
+        assert_eq!((header.kind(), header.code()), (ECHO, 0));
+        assert_eq!(header.checksum(), 0x7d61);
+        assert_eq!((header.identifier(), header.sequence()), (0x1234, 1));
+        assert_eq!(data, b"hi");
+        assert!(checksum_ok(&OCTETS));
+        for end in 0..8 {
+            assert_eq!(parse(&OCTETS[..end]), Err(Malformed::TooShort));
+        }
+    }
+
+    #[test]
+    fn errors_are_the_five_that_quote() {
+        let errors =
+            (0..=255).filter(|kind| parse(&[*kind, 0, 0, 0, 0, 0, 0, 0]).unwrap().0.is_error());
+        assert_eq!(errors.collect::<Vec<u8>>(), [3, 4, 5, 11, 12]);
+    }
+
+    #[test]
+    fn only_a_request_is_answered() {
+        for (kind, code) in [(ECHO_REPLY, 0), (ECHO, 1), (UNREACHABLE, 0)] {
+            let octets = [kind, code, 0, 0, 0, 0, 0, 0];
+            let mut message = octets;
+            assert!(!make_echo_reply(&mut message));
+            assert_eq!(message, octets);
+        }
+        assert!(!make_echo_reply(&mut [ECHO, 0, 0, 0, 0, 0, 0]));
+    }
+
+    /// The one reply whose sum is +0.
+    #[test]
+    fn a_reply_of_zeros_is_valid() {
+        let echo = IcmpEchoHeader { id: 0, seq: 0 };
+        let mut request = message(Icmpv4Type::EchoRequest(echo), &[0; 5]);
+        assert!(make_echo_reply(&mut request));
+        assert_eq!(request, message(Icmpv4Type::EchoReply(echo), &[0; 5]));
+    }
+
+    #[test]
+    fn an_error_needs_room_for_its_header() {
+        assert!(!write_error(&mut [0; 7], UNREACHABLE, NET_UNREACHABLE, 0));
+        let mut bare = [0xee; 8];
+        assert!(write_error(&mut bare, TIME_EXCEEDED, TTL_EXCEEDED, 0));
+        assert_eq!(bare, [11, 0, 0xf4, 0xff, 0, 0, 0, 0]);
+    }
+
+    proptest! {
+        #[test]
+        fn a_reply_is_what_etherparse_makes(id: u16, data: Vec<u8>) {
+            // Every sequence number would be every checksum; a thousand of them are enough a case.
+            for seq in (0..=u16::MAX).step_by(61) {
+                let echo = IcmpEchoHeader { id, seq };
+                let mut octets = message(Icmpv4Type::EchoRequest(echo), &data);
+                prop_assert!(checksum_ok(&octets));
+                prop_assert!(make_echo_reply(&mut octets));
+                prop_assert_eq!(octets, message(Icmpv4Type::EchoReply(echo), &data));
+            }
+        }
+
+        #[test]
+        fn a_reply_to_a_damaged_request_is_as_damaged(
+            id: u16,
+            seq: u16,
+            damage in 1_u16..0xffff,
+            data: Vec<u8>,
+        ) {
+            let echo = IcmpEchoHeader { id, seq };
+            let mut octets = message(Icmpv4Type::EchoRequest(echo), &data);
+            let (header, _) = Header::mut_from_prefix(&mut octets).unwrap();
+            header.set_checksum(header.checksum().wrapping_add(damage));
+            prop_assume!(!checksum_ok(&octets));
+            prop_assert!(make_echo_reply(&mut octets));
+            prop_assert!(!checksum_ok(&octets));
+        }
+
+        #[test]
+        fn an_error_is_what_etherparse_makes(
+            mtu: u16,
+            quoted in prop::collection::vec(any::<u8>(), 0..80),
+        ) {
+            let mut octets = [&[0xee; 8], &quoted[..]].concat();
+            prop_assert!(write_error(&mut octets, UNREACHABLE, FRAGMENTATION_NEEDED, mtu));
+            let needed = icmpv4::DestUnreachableHeader::FragmentationNeeded { next_hop_mtu: mtu };
+            prop_assert_eq!(&octets, &message(Icmpv4Type::DestinationUnreachable(needed), &quoted));
+            prop_assert!(checksum_ok(&octets));
+            let (header, rest) = parse(&octets).unwrap();
+            prop_assert_eq!(header.mtu(), mtu);
+            prop_assert_eq!(rest, quoted);
+        }
+
+        #[test]
+        fn parse_takes_all_that_has_a_header(octets in prop::collection::vec(any::<u8>(), 0..40)) {
+            // etherparse also wants timestamps to be whole; the types balance here are others.
+            prop_assume!(!matches!(octets.first(), Some(13 | 14)));
+            prop_assert_eq!(parse(&octets).is_ok(), Icmpv4Slice::from_slice(&octets).is_ok());
+        }
+    }
+}

@@ -358,3 +358,6 @@ impl Header {
         self.destination = address.octets();
     }
 }
+
+#[cfg(test)]
+mod tests;

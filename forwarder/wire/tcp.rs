@@ -214,3 +214,93 @@ impl Header {
         self.checksum.set(checksum);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{TcpHeader, TcpSlice};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// SYN and ACK from port 80 with a maximum segment size of 1,460, and two octets of data.
+    const OCTETS: [u8; 26] = [
+        0x00, 0x50, 0x9c, 0x40, 0x01, 0x02, 0x03, 0x04, 0x05, 0x06, 0x07, 0x08, 0x60, 0x12, 0xfa,
+        0xf0, 0xab, 0xcd, 0x00, 0x00, 0x02, 0x04, 0x05, 0xb4, b'h', b'i',
+    ];
+
+    #[test]
+    fn every_field_is_read() {
+        let (header, data) = parse(&OCTETS).unwrap();
+        assert_eq!(header.ports, Ports::new(80, 40_000));
+        assert_eq!(header.sequence(), 0x0102_0304);
+        assert_eq!(header.acknowledgement(), 0x0506_0708);
+        assert_eq!(header.header_octets(), 24);
+        assert_eq!(header.flags(), Flags::SYN | Flags::ACK);
+        assert_eq!(header.window(), 64_240);
+        assert_eq!(header.checksum(), 0xabcd);
+        assert_eq!(data, b"hi");
+    }
+
+    #[test]
+    fn each_defect_has_its_name() {
+        for end in 0..24 {
+            assert_eq!(parse(&OCTETS[..end]), Err(Malformed::TooShort));
+        }
+        let mut octets = OCTETS;
+        octets[12] = 0x4f;
+        assert_eq!(parse(&octets), Err(Malformed::DataOffset));
+        octets[12] = 0x70;
+        assert_eq!(parse(&octets), Err(Malformed::TooShort));
+    }
+
+    #[test]
+    fn each_flag_is_told_from_the_others() {
+        let queries = [Flags::fin, Flags::syn, Flags::rst, Flags::ack];
+        let flags = [Flags::FIN, Flags::SYN, Flags::RST, Flags::ACK];
+        for (place, flag) in flags.into_iter().enumerate() {
+            let answers = queries.map(|query| query(flag));
+            assert_eq!(answers, [0, 1, 2, 3].map(|other| other == place));
+            assert!((flag | Flags::PSH).contains(flag));
+            assert!(!flag.contains(flag | Flags::PSH));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn etherparse_reads_what_we_write(
+            ports: (u16, u16),
+            numbers: (u32, u32),
+            flags: u8,
+            checksum: u16,
+        ) {
+            let mut header = Header::new(Ports::new(ports.0, ports.1), 0, 0, Flags(flags));
+            header.set_sequence(numbers.0);
+            header.set_acknowledgement(numbers.1);
+            header.set_checksum(checksum);
+            let (judged, rest) = TcpHeader::from_slice(header.as_bytes()).unwrap();
+            prop_assert!(rest.is_empty());
+            prop_assert_eq!((judged.source_port, judged.destination_port), ports);
+            prop_assert_eq!((judged.sequence_number, judged.acknowledgment_number), numbers);
+            prop_assert_eq!(judged.checksum, checksum);
+            let flags = Flags(flags);
+            prop_assert_eq!(
+                [judged.fin, judged.syn, judged.rst, judged.psh, judged.ack],
+                [flags.fin(), flags.syn(), flags.rst(), flags.contains(Flags::PSH), flags.ack()]
+            );
+        }
+
+        #[test]
+        fn parse_takes_what_etherparse_takes(octets in prop::collection::vec(any::<u8>(), 0..90)) {
+            let judged = TcpSlice::from_slice(&octets);
+            match parse(&octets) {
+                Ok((header, data)) => {
+                    let judged = judged.unwrap();
+                    prop_assert_eq!(data, judged.payload());
+                    prop_assert_eq!(header.ports.source(), judged.source_port());
+                    prop_assert_eq!(header.ports.destination(), judged.destination_port());
+                }
+                Err(_) => prop_assert!(judged.is_err()),
+            }
+        }
+    }
+}

@@ -89,3 +89,71 @@ impl Header {
         self.checksum.set(checksum);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::UdpSlice;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// From port 40,000 to 53, two octets of data and one that is not of the datagram.
+    const OCTETS: [u8; 11] = [
+        0x9c, 0x40, 0x00, 0x35, 0x00, 0x0a, 0xab, 0xcd, b'h', b'i', 0,
+    ];
+
+    #[test]
+    fn every_field_is_read() {
+        let (header, data) = parse(&OCTETS).unwrap();
+        assert_eq!(header.ports, Ports::new(40_000, 53));
+        assert_eq!(header.octets(), 10);
+        assert_eq!(header.checksum(), 0xabcd);
+        assert_eq!(data, b"hi");
+        let mut written = Header::new(Ports::new(0, 0), 10);
+        assert_eq!(written.checksum(), 0);
+        written.set_checksum(0xabcd);
+        written.ports.set_source(40_000);
+        written.ports.set_destination(53);
+        assert_eq!(written.as_bytes(), &OCTETS[..8]);
+    }
+
+    #[test]
+    fn a_datagram_may_end_behind_the_head() {
+        let head = &OCTETS[..9];
+        assert_eq!(parse(head), Err(Malformed::Length));
+        assert_eq!(parse_head(head, 9), Err(Malformed::Length));
+        assert_eq!(parse_head(head, 10).unwrap().1, b"h");
+        assert_eq!(parse_head(&OCTETS[..7], 10), Err(Malformed::TooShort));
+    }
+
+    #[test]
+    fn a_length_below_the_header_is_refused() {
+        for length in 0..8 {
+            let mut octets = OCTETS;
+            octets[5] = length;
+            assert_eq!(parse(&octets), Err(Malformed::Length));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parse_takes_what_etherparse_takes(
+            mut octets in prop::collection::vec(any::<u8>(), 0..40),
+            length in 1_u16..50,
+        ) {
+            if let Some(field) = octets.get_mut(4..6) {
+                field.copy_from_slice(&length.to_be_bytes());
+            }
+            let judged = UdpSlice::from_slice(&octets);
+            match parse(&octets) {
+                Ok((header, data)) => {
+                    let judged = judged.unwrap();
+                    prop_assert_eq!(data, judged.payload());
+                    prop_assert_eq!(header.ports.source(), judged.source_port());
+                    prop_assert_eq!(header.ports.destination(), judged.destination_port());
+                }
+                Err(_) => prop_assert!(judged.is_err()),
+            }
+        }
+    }
+}
