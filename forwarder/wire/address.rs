@@ -115,3 +115,35 @@ impl fmt::Display for Protocol {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn only_six_octets_of_two_digits_are_an_address() {
+        for text in [
+            "",
+            "02:00:00:00:00",
+            "02:00:00:00:00:00:01",
+            "2:0:0:0:0:1",
+            "02:00:00:00:00:0g",
+            "+2:00:00:00:00:01",
+            "02-00-00-00-00-01",
+            "002:00:00:00:00:1",
+        ] {
+            assert_eq!(text.parse::<Mac>(), Err(NoMac(text.to_owned())));
+        }
+        assert_eq!("FF:ff:Ff:fF:ff:ff".parse(), Ok(Mac::BROADCAST));
+        assert!(Mac::BROADCAST.is_group() && !Mac([2, 1, 1, 1, 1, 1]).is_group());
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_shown_is_read_again(octets: [u8; 6]) {
+            prop_assert_eq!(Mac(octets).to_string().parse(), Ok(Mac(octets)));
+        }
+    }
+}
