@@ -1,1 +1,3 @@
 //! The room `control`.
+
+pub mod views;

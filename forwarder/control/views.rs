@@ -1,0 +1,351 @@
+//! What `show` shows and the API answers: one struct a thing, serialised by the running program
+//! and read back by its client.
+//!
+//! The JSON is the contract: keys in `snake_case`, units last, counters since the start, addresses
+//! and MACs as text. Words of the field that people grep for (`TCP`, `Masq`) stay as ipvsadm
+//! writes them.
+
+use std::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::wire;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+
+/// Which program answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Version {
+    /// As `weir --version` prints it: `weir 0.1.0 (git 1a2b3c4, DPDK 22.11.11)`.
+    pub version: String,
+}
+
+/// Why a request has no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// The reason, with the value that is wrong.
+    pub error: String,
+}
+
+/// The protocol of a service or a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Protocol {
+    /// TCP.
+    Tcp,
+    /// UDP.
+    Udp,
+}
+
+impl From<wire::Protocol> for Protocol {
+    fn from(protocol: wire::Protocol) -> Self {
+        match protocol {
+            wire::Protocol::Tcp => Self::Tcp,
+            wire::Protocol::Udp => Self::Udp,
+        }
+    }
+}
+
+impl Protocol {
+    /// `TCP` or `UDP`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+        }
+    }
+}
+
+/// How packets reach a backend, in ipvsadm's words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Forward {
+    /// NAT.
+    Masq,
+    /// Direct routing: only the MAC changes.
+    Route,
+    /// IP in IP.
+    Tunnel,
+}
+
+impl Forward {
+    /// The word that ipvsadm prints.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Masq => "Masq",
+            Self::Route => "Route",
+            Self::Tunnel => "Tunnel",
+        }
+    }
+}
+
+/// What has passed through a service or a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Sessions begun.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets to clients; none are seen with Route and Tunnel.
+    pub out_packets: u64,
+    /// IP octets from clients.
+    pub in_octets: u64,
+    /// IP octets to clients.
+    pub out_octets: u64,
+}
+
+/// A service with its backends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Service {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What it serves.
+    pub protocol: Protocol,
+    /// VIP:port.
+    pub virtual_address: SocketAddr,
+    /// LVS's short name: `rr`, `wlc`, `mh`.
+    pub scheduler: String,
+    /// As ipvsadm prints them after the scheduler, `(mh-port)`; empty where there are none.
+    pub flags: String,
+    /// How packets reach its backends.
+    pub forward: Forward,
+    /// Of the service itself, so that a backend taken away leaves its share.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+    /// In the order of the configuration.
+    pub backends: Vec<Backend>,
+}
+
+/// A backend of one service.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Backend {
+    /// Its name in the configuration.
+    pub name: String,
+    /// RIP:port.
+    pub address: SocketAddr,
+    /// How packets reach it.
+    pub forward: Forward,
+    /// Its share of new flows; 0 gets none.
+    pub weight: u32,
+    /// Sessions that are established.
+    pub active: u64,
+    /// Sessions in every other state.
+    pub inactive: u64,
+    /// What went to it and came back.
+    #[serde(flatten)]
+    pub traffic: Traffic,
+}
+
+/// A backend where it stands alone, with the service that it belongs to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ServiceBackend {
+    /// The service's name.
+    pub service: String,
+    /// The service's protocol.
+    pub protocol: Protocol,
+    /// The service's VIP:port.
+    pub virtual_address: SocketAddr,
+    /// The backend.
+    #[serde(flatten)]
+    pub backend: Backend,
+}
+
+/// What a worker remembers of one flow.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// What it speaks.
+    pub protocol: Protocol,
+    /// Milliseconds until it is forgotten if no packet comes.
+    pub expires_ms: u64,
+    /// IPVS's name of the state: `ESTABLISHED`, `SYN_RECV`; `UDP` for UDP.
+    pub state: String,
+    /// CIP:port.
+    pub client: SocketAddr,
+    /// VIP:port.
+    pub virtual_address: SocketAddr,
+    /// RIP:port.
+    pub backend: SocketAddr,
+    /// The index of the worker that owns it.
+    pub worker: u16,
+}
+
+/// Some of the sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// At most as many as were asked for; fewer, or none, say nothing about further pages.
+    pub sessions: Vec<Session>,
+    /// Where the next page begins; none after the last.
+    pub next: Option<Cursor>,
+}
+
+/// A place between two sessions. The manager alone gives it a meaning; 0 is the beginning.
+///
+/// It travels as text, since JSON's numbers are exact only up to 2^53 in many readers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub struct Cursor(pub u64);
+
+impl From<Cursor> for String {
+    fn from(cursor: Cursor) -> Self {
+        cursor.0.to_string()
+    }
+}
+
+impl TryFrom<String> for Cursor {
+    type Error = std::num::ParseIntError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+/// A port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+    /// Its name in the configuration.
+    pub name: String,
+    /// PCI address, or name and arguments of the vdev.
+    pub device: String,
+    /// DPDK's driver.
+    pub driver: String,
+    /// Its Ethernet address.
+    pub mac: String,
+    /// Octets of the largest IP packet.
+    pub mtu: u16,
+    /// Whether there is a carrier.
+    pub link_up: bool,
+    /// Megabits a second; none where the driver does not know.
+    pub speed_mbps: Option<u32>,
+    /// Address/length; the first is the DIP.
+    pub addresses: Vec<String>,
+    /// Frames that workers received.
+    pub rx_frames: u64,
+    /// Their octets, Ethernet header included.
+    pub rx_octets: u64,
+    /// Frames that workers gave to the driver.
+    pub tx_frames: u64,
+    /// Their octets, Ethernet header included.
+    pub tx_octets: u64,
+    /// What the driver counts besides.
+    pub driver_counters: DriverCounters,
+    /// Receive queues.
+    pub rx_queues: u16,
+    /// Transmit queues.
+    pub tx_queues: u16,
+}
+
+/// Losses that only the driver sees, by the names of `rte_eth_stats`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DriverCounters {
+    /// Frames lost because no worker took them in time.
+    pub imissed: u64,
+    /// Frames received broken.
+    pub ierrors: u64,
+    /// Frames that could not be sent.
+    pub oerrors: u64,
+    /// Receptions without a buffer to receive into.
+    pub rx_nombuf: u64,
+}
+
+/// An address on a link and its MAC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Neighbour {
+    /// The port's name.
+    pub port: String,
+    /// Its IP address.
+    pub address: IpAddr,
+    /// None until it has answered.
+    pub mac: Option<String>,
+    /// As `ip neigh` names it: `REACHABLE`, `STALE`, `INCOMPLETE`.
+    pub state: String,
+    /// Milliseconds since it was last heard of.
+    pub age_ms: u64,
+    /// Where it is known from.
+    pub kind: NeighbourKind,
+}
+
+/// Where a neighbour is known from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NeighbourKind {
+    /// The configuration.
+    Static,
+    /// ARP.
+    Learned,
+}
+
+impl NeighbourKind {
+    /// `static` or `learned`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Static => "static",
+            Self::Learned => "learned",
+        }
+    }
+}
+
+/// A row of the routing table, as `route -n` prints it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Route {
+    /// A destination is this one's if, with the mask applied, it equals this.
+    pub destination: IpAddr,
+    /// The next hop; all zero where the destination itself is the neighbour.
+    pub gateway: IpAddr,
+    /// The network mask.
+    pub mask: IpAddr,
+    /// `U` up, `G` by a gateway, `H` a single host.
+    pub flags: String,
+    /// Of equal masks the lower metric wins.
+    pub metric: u32,
+    /// The name of the port it leaves by.
+    pub port: String,
+}
+
+/// A reason for drops, and how many there were.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Drop {
+    /// Its name.
+    pub reason: String,
+    /// Where it is decided: `ethernet`, `ip`, `session`.
+    pub layer: String,
+    /// One sentence: what is wrong with such a packet, or what weir lacked.
+    pub description: String,
+    /// Of all workers together.
+    pub packets: u64,
+    /// Of each worker by its index.
+    pub worker_packets: Vec<u64>,
+}
+
+/// A worker. All that came in is accounted for: received + made + `taken_over` = sent + dropped +
+/// punted + `handed_over` + what is on its way.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Worker {
+    /// Its place in the configuration.
+    pub index: u16,
+    /// The core it is pinned to.
+    pub core: u16,
+    /// What it does without frames: `spin`, `sleep`.
+    pub idle: String,
+    /// The share of its time spent on frames, 0 to 1.
+    pub busy: f64,
+    /// Sessions in its table.
+    pub sessions: u64,
+    /// Sessions its table has room for.
+    pub session_capacity: u64,
+    /// Frames received from ports.
+    pub received: u64,
+    /// Frames made here: answers, ICMP errors, resets.
+    pub made: u64,
+    /// Frames that other workers handed over to it.
+    pub taken_over: u64,
+    /// Frames sent.
+    pub sent: u64,
+    /// Frames dropped.
+    pub dropped: u64,
+    /// Frames given to the management thread.
+    pub punted: u64,
+    /// Frames handed over to their owners.
+    pub handed_over: u64,
+}

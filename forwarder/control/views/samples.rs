@@ -1,0 +1,183 @@
+//! One of each view, for tests.
+
+use super::{
+    Backend, DriverCounters, Drop, Forward, Neighbour, NeighbourKind, Port, Protocol, Route,
+    Service, Session, Traffic, Worker,
+};
+
+pub(crate) fn services() -> Vec<Service> {
+    let traffic = Traffic {
+        connections: 119,
+        in_packets: 1_190,
+        out_packets: 952,
+        in_octets: 123_456_789,
+        out_octets: 98_765_432_100,
+    };
+    vec![
+        Service {
+            name: "web".to_owned(),
+            protocol: Protocol::Tcp,
+            virtual_address: "10.9.0.100:80".parse().unwrap(),
+            scheduler: "wlc".to_owned(),
+            flags: String::new(),
+            forward: Forward::Masq,
+            traffic,
+            backends: vec![
+                backend("web1", "10.10.0.11:80", Forward::Masq, traffic),
+                Backend {
+                    weight: 0,
+                    ..backend("web2", "10.10.0.12:8080", Forward::Masq, Traffic::default())
+                },
+            ],
+        },
+        Service {
+            name: "dns".to_owned(),
+            protocol: Protocol::Udp,
+            virtual_address: "10.9.0.101:53".parse().unwrap(),
+            scheduler: "mh".to_owned(),
+            flags: "(mh-port)".to_owned(),
+            forward: Forward::Route,
+            traffic: Traffic::default(),
+            backends: Vec::new(),
+        },
+    ]
+}
+
+fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Backend {
+    Backend {
+        name: name.to_owned(),
+        address: address.parse().unwrap(),
+        forward,
+        weight: 1,
+        active: 0,
+        inactive: traffic.connections,
+        traffic,
+    }
+}
+
+/// Sessions whose clients tell them apart.
+pub(crate) fn sessions(count: u32) -> Vec<Session> {
+    let session = |number: u32| Session {
+        protocol: Protocol::Tcp,
+        expires_ms: 899_999,
+        state: "ESTABLISHED".to_owned(),
+        client: (std::net::Ipv4Addr::from(0x0a09_0000 + number), 31_337).into(),
+        virtual_address: "10.9.0.100:80".parse().unwrap(),
+        backend: "10.10.0.11:80".parse().unwrap(),
+        worker: 1,
+    };
+    (0..count).map(session).collect()
+}
+
+pub(crate) fn ports() -> Vec<Port> {
+    vec![
+        Port {
+            name: "wan".to_owned(),
+            device: "0000:3b:00.0".to_owned(),
+            driver: "net_ixgbe".to_owned(),
+            mac: "02:00:00:00:00:01".to_owned(),
+            mtu: 1500,
+            link_up: true,
+            speed_mbps: Some(10_000),
+            addresses: vec!["192.0.2.2/24".to_owned(), "192.0.2.3/24".to_owned()],
+            rx_frames: 29,
+            rx_octets: 3193,
+            tx_frames: 12_345_678_901,
+            tx_octets: 987_654_321_012,
+            driver_counters: DriverCounters {
+                imissed: 7,
+                ierrors: 1,
+                oerrors: 2,
+                rx_nombuf: 3,
+            },
+            rx_queues: 2,
+            tx_queues: 1,
+        },
+        Port {
+            name: "lan".to_owned(),
+            device: "net_af_packet0,iface=lan0".to_owned(),
+            driver: "net_af_packet".to_owned(),
+            mac: "02:00:00:00:00:02".to_owned(),
+            mtu: 9000,
+            link_up: false,
+            speed_mbps: None,
+            addresses: vec!["10.1.0.1/24".to_owned()],
+            rx_frames: 0,
+            rx_octets: 0,
+            tx_frames: 0,
+            tx_octets: 0,
+            driver_counters: DriverCounters::default(),
+            rx_queues: 2,
+            tx_queues: 1,
+        },
+    ]
+}
+
+pub(crate) fn neighbours() -> Vec<Neighbour> {
+    vec![
+        Neighbour {
+            port: "wan".to_owned(),
+            address: "192.0.2.1".parse().unwrap(),
+            mac: Some("02:fc:00:00:00:05".to_owned()),
+            state: "REACHABLE".to_owned(),
+            age_ms: 12_345,
+            kind: NeighbourKind::Learned,
+        },
+        Neighbour {
+            port: "lan".to_owned(),
+            address: "10.1.0.200".parse().unwrap(),
+            mac: None,
+            state: "INCOMPLETE".to_owned(),
+            age_ms: 999,
+            kind: NeighbourKind::Learned,
+        },
+    ]
+}
+
+pub(crate) fn routes() -> Vec<Route> {
+    let route = |destination: &str, gateway: &str, mask: &str, flags: &str| Route {
+        destination: destination.parse().unwrap(),
+        gateway: gateway.parse().unwrap(),
+        mask: mask.parse().unwrap(),
+        flags: flags.to_owned(),
+        metric: 0,
+        port: "wan".to_owned(),
+    };
+    vec![
+        route("0.0.0.0", "192.0.2.1", "0.0.0.0", "UG"),
+        route("192.0.2.0", "0.0.0.0", "255.255.255.0", "U"),
+    ]
+}
+
+pub(crate) fn drops() -> Vec<Drop> {
+    let drop = |reason: &str, description: &str, worker_packets: [u64; 2]| Drop {
+        reason: reason.to_owned(),
+        layer: "ip".to_owned(),
+        description: description.to_owned(),
+        packets: worker_packets.iter().sum(),
+        worker_packets: worker_packets.to_vec(),
+    };
+    vec![
+        drop("ttl_expired", "The TTL reached zero.", [1, 2]),
+        drop("bad_version", "The version is neither 4 nor 6.", [0, 0]),
+        drop("bad_checksum", "The header checksum is wrong.", [0, 1000]),
+    ]
+}
+
+pub(crate) fn workers() -> Vec<Worker> {
+    vec![Worker {
+        index: 0,
+        core: 1,
+        idle: "spin".to_owned(),
+        busy: 0.375,
+        sessions: 12,
+        session_capacity: 1_048_576,
+        received: 1_000_000,
+        made: 5,
+        taken_over: 0,
+        sent: 999_000,
+        dropped: 1_000,
+        punted: 5,
+        handed_over: 0,
+    }]
+}

@@ -1,0 +1,135 @@
+//! The contract: the JSON of each view, key by key.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::*;
+
+/// The view serialises to just this, and this reads back as the view.
+fn holds<T>(view: &T, contract: Value)
+where
+    T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug,
+{
+    assert_eq!(serde_json::to_value(view).unwrap(), contract);
+    assert_eq!(&serde_json::from_value::<T>(contract).unwrap(), view);
+}
+
+#[test]
+fn services_and_backends() {
+    holds(
+        &samples::services()[0],
+        json!({
+            "name": "web",
+            "protocol": "TCP",
+            "virtual_address": "10.9.0.100:80",
+            "scheduler": "wlc",
+            "flags": "",
+            "forward": "Masq",
+            "connections": 119,
+            "in_packets": 1190,
+            "out_packets": 952,
+            "in_octets": 123_456_789,
+            "out_octets": 98_765_432_100_u64,
+            "backends": [
+                {
+                    "name": "web1", "address": "10.10.0.11:80", "forward": "Masq",
+                    "weight": 1, "active": 0, "inactive": 119, "connections": 119,
+                    "in_packets": 1190, "out_packets": 952,
+                    "in_octets": 123_456_789, "out_octets": 98_765_432_100_u64,
+                },
+                {
+                    "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
+                    "weight": 0, "active": 0, "inactive": 0, "connections": 0,
+                    "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
+                },
+            ],
+        }),
+    );
+}
+
+#[test]
+fn a_page_of_sessions() {
+    holds(
+        &Page {
+            sessions: samples::sessions(1),
+            next: Some(Cursor(u64::MAX)),
+        },
+        json!({
+            "sessions": [{
+                "protocol": "TCP",
+                "expires_ms": 899_999,
+                "state": "ESTABLISHED",
+                "client": "10.9.0.0:31337",
+                "virtual_address": "10.9.0.100:80",
+                "backend": "10.10.0.11:80",
+                "worker": 1,
+            }],
+            "next": "18446744073709551615",
+        }),
+    );
+    let last = Page {
+        sessions: Vec::new(),
+        next: None,
+    };
+    holds(&last, json!({ "sessions": [], "next": null }));
+}
+
+#[test]
+fn ports() {
+    holds(
+        &samples::ports()[0],
+        json!({
+            "name": "wan", "device": "0000:3b:00.0", "driver": "net_ixgbe",
+            "mac": "02:00:00:00:00:01", "mtu": 1500, "link_up": true, "speed_mbps": 10_000,
+            "addresses": ["192.0.2.2/24", "192.0.2.3/24"],
+            "rx_frames": 29, "rx_octets": 3193,
+            "tx_frames": 12_345_678_901_u64, "tx_octets": 987_654_321_012_u64,
+            "driver_counters": { "imissed": 7, "ierrors": 1, "oerrors": 2, "rx_nombuf": 3 },
+            "rx_queues": 2, "tx_queues": 1,
+        }),
+    );
+}
+
+#[test]
+fn neighbours_and_routes() {
+    holds(
+        &samples::neighbours(),
+        json!([
+            {
+                "port": "wan", "address": "192.0.2.1", "mac": "02:fc:00:00:00:05",
+                "state": "REACHABLE", "age_ms": 12_345, "kind": "learned",
+            },
+            {
+                "port": "lan", "address": "10.1.0.200", "mac": null,
+                "state": "INCOMPLETE", "age_ms": 999, "kind": "learned",
+            },
+        ]),
+    );
+    holds(
+        &samples::routes()[0],
+        json!({
+            "destination": "0.0.0.0", "gateway": "192.0.2.1", "mask": "0.0.0.0",
+            "flags": "UG", "metric": 0, "port": "wan",
+        }),
+    );
+}
+
+#[test]
+fn drops_and_workers() {
+    holds(
+        &samples::drops()[0],
+        json!({
+            "reason": "ttl_expired", "layer": "ip", "description": "The TTL reached zero.",
+            "packets": 3, "worker_packets": [1, 2],
+        }),
+    );
+    holds(
+        &samples::workers()[0],
+        json!({
+            "index": 0, "core": 1, "idle": "spin", "busy": 0.375,
+            "sessions": 12, "session_capacity": 1_048_576,
+            "received": 1_000_000, "made": 5, "taken_over": 0,
+            "sent": 999_000, "dropped": 1_000, "punted": 5, "handed_over": 0,
+        }),
+    );
+}
