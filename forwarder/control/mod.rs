@@ -1,3 +1,5 @@
 //! The room `control`.
 
+pub mod api;
+pub mod socket;
 pub mod views;

@@ -1,0 +1,139 @@
+//! The API of the running program: JSON over HTTP on a unix socket.
+//!
+//! It owns nothing and decides nothing: every request becomes a [`Query`] to the manager, whose
+//! answer is serialised. What a client can hold is bounded: a connection carries one request, is
+//! cut after some seconds whatever it waits for, and only so many are served at once.
+
+use std::{future::Future, pin::pin, time::Duration};
+
+use axum::Router;
+use hyper::server::conn::http1;
+use hyper_util::{rt::TokioIo, service::TowerToHyperService};
+use tokio::{
+    net::UnixStream,
+    sync::{mpsc, oneshot},
+    task::JoinSet,
+    time::{sleep, timeout},
+};
+
+use router::{Manager, router};
+
+use super::{
+    socket::Socket,
+    views::{self, Cursor},
+};
+
+mod router;
+#[cfg(test)]
+pub(crate) mod tests;
+
+/// The most sessions on a page, and how many there are unless fewer are asked for: however many the
+/// tables hold, no answer keeps the management thread long.
+pub const PAGE_SESSIONS: usize = 1000;
+
+/// Octets of the request line and headers together.
+const REQUEST_OCTETS: usize = 16 * 1024;
+
+/// What clients can make the program hold.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    /// Connections served at once; more wait in the socket's backlog.
+    connections: usize,
+    /// The life of a connection: its request, the answer, and the client's reading of it.
+    connection: Duration,
+    /// How long the manager may take.
+    answer: Duration,
+}
+
+const BOUNDS: Bounds = Bounds {
+    connections: 32,
+    connection: Duration::from_secs(10),
+    answer: Duration::from_secs(5),
+};
+
+/// Connections get this long to end when the program does.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Between attempts to accept, when the system has no descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A question to the manager, with where the answer goes. An answer that nobody waits for any
+/// more is lost without harm.
+#[derive(Debug)]
+pub enum Query {
+    /// All services with their backends.
+    Services(oneshot::Sender<Vec<views::Service>>),
+    /// A page of sessions, `limit` at most.
+    Sessions {
+        /// 0, or what the page before gave.
+        from: Cursor,
+        /// 1 to [`PAGE_SESSIONS`].
+        limit: usize,
+        /// Where the page goes.
+        answer: oneshot::Sender<views::Page>,
+    },
+    /// All ports.
+    Ports(oneshot::Sender<Vec<views::Port>>),
+    /// All neighbours.
+    Neighbours(oneshot::Sender<Vec<views::Neighbour>>),
+    /// The routing table.
+    Routes(oneshot::Sender<Vec<views::Route>>),
+    /// Every reason for drops, those that never occurred too.
+    Drops(oneshot::Sender<Vec<views::Drop>>),
+    /// All workers.
+    Workers(oneshot::Sender<Vec<views::Worker>>),
+}
+
+/// Serves `socket` until `stop` is ready, then lets open connections end and removes the socket.
+pub async fn serve(socket: Socket, queries: mpsc::Sender<Query>, stop: impl Future<Output = ()>) {
+    serve_within(BOUNDS, socket, queries, stop).await;
+}
+
+async fn serve_within(
+    bounds: Bounds,
+    socket: Socket,
+    queries: mpsc::Sender<Query>,
+    stop: impl Future<Output = ()>,
+) {
+    let router = router(Manager {
+        queries,
+        patience: bounds.answer,
+    });
+    let mut stop = pin!(stop);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = &mut stop => break,
+            Some(_) = connections.join_next() => {}
+            accepted = socket.listener.accept(), if connections.len() < bounds.connections => {
+                match accepted {
+                    Ok((stream, _)) => {
+                        connections.spawn(timeout(bounds.connection, talk(stream, router.clone())));
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "cannot accept a connection to the API");
+                        sleep(ACCEPT_PAUSE).await;
+                    }
+                }
+            }
+        }
+    }
+    drop(socket);
+    // What has not ended by then is cut when the set is dropped.
+    let _ = timeout(GRACE, async {
+        while connections.join_next().await.is_some() {}
+    })
+    .await;
+}
+
+/// One request and its answer.
+async fn talk(stream: UnixStream, router: Router) {
+    let outcome = http1::Builder::new()
+        .keep_alive(false)
+        .max_buf_size(REQUEST_OCTETS)
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .await;
+    if let Err(error) = outcome {
+        tracing::debug!(%error, "a client of the API left, or spoke no HTTP");
+    }
+}

@@ -1,0 +1,176 @@
+//! What is at which path, and what is said where nothing is.
+
+use std::{num::ParseIntError, time::Duration};
+
+use axum::{
+    Json, Router,
+    extract::{FromRequestParts, Query as Parameters, State, rejection::QueryRejection},
+    http::{Method, StatusCode, Uri, request::Parts},
+    response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
+};
+use serde::{Deserialize, Serialize};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+
+use super::{PAGE_SESSIONS, Query};
+use crate::control::views::{self, Cursor};
+
+/// The API on top of `manager`.
+pub(super) fn router(manager: Manager) -> Router {
+    Router::new()
+        .route("/version", get(version))
+        .route("/services", table(Query::Services))
+        .route("/backends", get(backends))
+        .route("/sessions", get(sessions))
+        .route("/ports", table(Query::Ports))
+        .route("/neighbours", table(Query::Neighbours))
+        .route("/routes", table(Query::Routes))
+        .route("/drops", table(Query::Drops))
+        .route("/workers", table(Query::Workers))
+        .fallback(async |uri: Uri| Refusal::Path(uri.path().to_owned()))
+        .method_not_allowed_fallback(async |method: Method| Refusal::Method(method))
+        .with_state(manager)
+}
+
+/// A route whose answer is the manager's as it is.
+fn table<T>(query: fn(oneshot::Sender<T>) -> Query) -> MethodRouter<Manager>
+where
+    T: Serialize + Send + 'static,
+{
+    get(
+        move |State(manager): State<Manager>, _: NoParameters| async move {
+            manager.ask(query).await.map(Json)
+        },
+    )
+}
+
+async fn version(_: NoParameters) -> Json<views::Version> {
+    Json(views::Version {
+        version: concat!("weir ", env!("WEIR_VERSION")).to_owned(),
+    })
+}
+
+async fn backends(
+    State(manager): State<Manager>,
+    _: NoParameters,
+) -> Result<Json<Vec<views::ServiceBackend>>, Refusal> {
+    let services = manager.ask(Query::Services).await?;
+    let of = |service: views::Service| {
+        let backends = service.backends.into_iter();
+        backends.map(move |backend| views::ServiceBackend {
+            service: service.name.clone(),
+            protocol: service.protocol,
+            virtual_address: service.virtual_address,
+            backend,
+        })
+    };
+    Ok(Json(services.into_iter().flat_map(of).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageParameters {
+    from: Option<String>,
+    limit: Option<String>,
+}
+
+async fn sessions(
+    State(manager): State<Manager>,
+    parameters: Result<Parameters<PageParameters>, QueryRejection>,
+) -> Result<Json<views::Page>, Refusal> {
+    let Parameters(PageParameters { from, limit }) = parameters?;
+    let from = match from {
+        None => Cursor::default(),
+        Some(text) => {
+            Cursor::try_from(text.clone()).map_err(|source| Refusal::Cursor { text, source })?
+        }
+    };
+    let limit = match limit {
+        None => PAGE_SESSIONS,
+        Some(text) => match text.parse() {
+            Ok(limit @ 1..=PAGE_SESSIONS) => limit,
+            _ => return Err(Refusal::Limit(text)),
+        },
+    };
+    let query = |answer| Query::Sessions {
+        from,
+        limit,
+        answer,
+    };
+    manager.ask(query).await.map(Json)
+}
+
+/// The manager as a request sees it.
+#[derive(Clone, Debug)]
+pub(super) struct Manager {
+    pub(super) queries: mpsc::Sender<Query>,
+    /// How long it may take to answer.
+    pub(super) patience: Duration,
+}
+
+impl Manager {
+    async fn ask<T>(&self, query: impl FnOnce(oneshot::Sender<T>) -> Query) -> Result<T, Refusal> {
+        let (answer, answered) = oneshot::channel();
+        let exchange = async {
+            self.queries.send(query(answer)).await.ok()?;
+            answered.await.ok()
+        };
+        match timeout(self.patience, exchange).await {
+            Ok(answer) => answer.ok_or(Refusal::Stopping),
+            Err(_) => Err(Refusal::Busy(self.patience)),
+        }
+    }
+}
+
+/// Refuses parameters where a route has none, so that a misspelt one is not silently ignored.
+struct NoParameters;
+
+impl<S: Sync> FromRequestParts<S> for NoParameters {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Refusal> {
+        match parts.uri.query() {
+            None | Some("") => Ok(Self),
+            Some(query) => Err(Refusal::Unexpected(query.to_owned())),
+        }
+    }
+}
+
+/// Why a request has no answer; clients get it as [`views::Refusal`].
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error("nothing is at `{0}`")]
+    Path(String),
+    #[error("`{0}` does nothing here; the API answers GET")]
+    Method(Method),
+    #[error("this path takes no parameters, but there is `{0}`")]
+    Unexpected(String),
+    #[error(transparent)]
+    Parameters(#[from] QueryRejection),
+    #[error("from: `{text}` is not what a page gave as `next`: {source}")]
+    Cursor { text: String, source: ParseIntError },
+    #[error("limit: `{0}` is not a number from 1 to {PAGE_SESSIONS}")]
+    Limit(String),
+    #[error("the management thread did not answer within {0:?}")]
+    Busy(Duration),
+    #[error("weir is stopping")]
+    Stopping,
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = match &self {
+            Self::Path(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Unexpected(_) | Self::Parameters(_) | Self::Cursor { .. } | Self::Limit(_) => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        let error = self.to_string();
+        (status, Json(views::Refusal { error })).into_response()
+    }
+}

@@ -1,0 +1,328 @@
+use std::{fs, os::unix::fs::PermissionsExt, path::Path};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    task::JoinHandle,
+};
+
+use super::*;
+use crate::control::{socket, views::samples};
+
+/// A program that answers from the samples, with so many sessions.
+pub(crate) struct Program {
+    directory: TempDir,
+    stop: oneshot::Sender<()>,
+    server: JoinHandle<()>,
+}
+
+impl Program {
+    pub(crate) async fn with_sessions(count: u32) -> Self {
+        let (queries, asked) = mpsc::channel(4);
+        tokio::spawn(answer(asked, samples::sessions(count)));
+        Self::serving(BOUNDS, queries).await
+    }
+
+    async fn serving(bounds: Bounds, queries: mpsc::Sender<Query>) -> Self {
+        let directory = TempDir::new().unwrap();
+        let socket = Socket::claim(&path_in(&directory)).await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let server = tokio::spawn(serve_within(bounds, socket, queries, async {
+            let _ = stopped.await;
+        }));
+        Self {
+            directory,
+            stop,
+            server,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> std::path::PathBuf {
+        path_in(&self.directory)
+    }
+
+    async fn get(&self, path: &str) -> (u16, Value) {
+        self.request(&format!("GET {path} HTTP/1.1\r\nHost: weir\r\n\r\n"))
+            .await
+    }
+
+    async fn request(&self, request: &str) -> (u16, Value) {
+        let mut stream = UnixStream::connect(self.socket()).await.unwrap();
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(stream).await
+    }
+}
+
+fn path_in(directory: &TempDir) -> std::path::PathBuf {
+    directory.path().join("weir/weir.sock")
+}
+
+/// The answer, for which the program has to close the connection; its body has to be JSON.
+async fn read_answer(mut stream: UnixStream) -> (u16, Value) {
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let head = head.to_ascii_lowercase();
+    assert!(head.contains("content-type: application/json"), "{head}");
+    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    (status, serde_json::from_str(body).unwrap())
+}
+
+/// What the manager does, with a cursor that counts the sessions passed.
+async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>) {
+    while let Some(query) = asked.recv().await {
+        match query {
+            Query::Services(answer) => answer.send(samples::services()).unwrap(),
+            Query::Sessions {
+                from,
+                limit,
+                answer,
+            } => {
+                let from = usize::try_from(from.0).unwrap();
+                let end = sessions.len().min(from + limit);
+                let next = (end < sessions.len()).then_some(Cursor(end as u64));
+                let sessions = sessions.get(from..end).unwrap_or_default().to_vec();
+                answer.send(views::Page { sessions, next }).unwrap();
+            }
+            Query::Ports(answer) => answer.send(samples::ports()).unwrap(),
+            Query::Neighbours(answer) => answer.send(samples::neighbours()).unwrap(),
+            Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
+            Query::Drops(answer) => answer.send(samples::drops()).unwrap(),
+            Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
+        }
+    }
+}
+
+#[tokio::test]
+async fn every_route_gives_what_the_manager_gives() {
+    let program = Program::with_sessions(2).await;
+    for (path, expected) in [
+        ("/services", json!(samples::services())),
+        (
+            "/sessions",
+            json!({ "sessions": samples::sessions(2), "next": null }),
+        ),
+        ("/ports", json!(samples::ports())),
+        ("/neighbours", json!(samples::neighbours())),
+        ("/routes", json!(samples::routes())),
+        ("/drops", json!(samples::drops())),
+        ("/workers", json!(samples::workers())),
+        (
+            "/version",
+            json!({ "version": concat!("weir ", env!("WEIR_VERSION")) }),
+        ),
+    ] {
+        assert_eq!(program.get(path).await, (200, expected), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn backends_know_their_service() {
+    let program = Program::with_sessions(0).await;
+    let (status, backends) = program.get("/backends").await;
+    assert_eq!((status, backends.as_array().unwrap().len()), (200, 2));
+    assert_eq!(
+        backends[1],
+        json!({
+            "service": "web", "protocol": "TCP", "virtual_address": "10.9.0.100:80",
+            "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
+            "weight": 0, "active": 0, "inactive": 0, "connections": 0,
+            "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
+        })
+    );
+}
+
+#[tokio::test]
+async fn pages_hold_every_session_once() {
+    let program = Program::with_sessions(10_000).await;
+    let mut from = Some("0".to_owned());
+    let mut sessions: Vec<views::Session> = Vec::new();
+    let mut pages = 0;
+    while let Some(cursor) = from {
+        let (status, page) = program
+            .get(&format!("/sessions?from={cursor}&limit=999"))
+            .await;
+        let page: views::Page = serde_json::from_value(page).unwrap();
+        assert_eq!(status, 200);
+        assert!(page.sessions.len() <= 999);
+        sessions.extend(page.sessions);
+        from = page.next.map(String::from);
+        pages += 1;
+    }
+    assert_eq!(pages, 11);
+    assert_eq!(sessions, samples::sessions(10_000));
+}
+
+#[tokio::test]
+async fn what_is_wrong_is_named() {
+    let program = Program::with_sessions(0).await;
+    for (path, status, error) in [
+        ("/conns", 404, "nothing is at `/conns`"),
+        ("/", 404, "nothing is at `/`"),
+        (
+            "/sessions?limit=0",
+            400,
+            "limit: `0` is not a number from 1 to 1000",
+        ),
+        (
+            "/sessions?limit=1001",
+            400,
+            "limit: `1001` is not a number from 1 to 1000",
+        ),
+        (
+            "/sessions?limit=ten",
+            400,
+            "limit: `ten` is not a number from 1 to 1000",
+        ),
+        (
+            "/sessions?from=-1",
+            400,
+            "from: `-1` is not what a page gave as `next`: invalid digit found in string",
+        ),
+        (
+            "/sessions?form=1",
+            400,
+            "Failed to deserialize query string: form: unknown field `form`, \
+             expected `from` or `limit`",
+        ),
+        (
+            "/ports?x=1",
+            400,
+            "this path takes no parameters, but there is `x=1`",
+        ),
+    ] {
+        let expected = (status, json!({ "error": error }));
+        assert_eq!(program.get(path).await, expected, "{path}");
+    }
+    let post = "POST /services HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n";
+    let error = "`POST` does nothing here; the API answers GET";
+    assert_eq!(
+        program.request(post).await,
+        (405, json!({ "error": error }))
+    );
+}
+
+#[tokio::test]
+async fn only_root_may_ask() {
+    let program = Program::with_sessions(0).await;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&program.socket()), 0o600);
+    assert_eq!(mode(program.socket().parent().unwrap()), 0o755);
+}
+
+#[tokio::test]
+async fn the_socket_of_a_dead_program_is_replaced() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("weir.sock");
+    drop(std::os::unix::net::UnixListener::bind(&path).unwrap());
+    assert!(path.exists());
+    let socket = Socket::claim(&path).await.unwrap();
+    assert!(UnixStream::connect(&path).await.is_ok());
+    drop(socket);
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn a_second_program_is_refused() {
+    let program = Program::with_sessions(0).await;
+    let path = program.socket();
+    let refused = Socket::claim(&path).await.unwrap_err().to_string();
+    assert_eq!(
+        refused,
+        format!("another weir is listening on {}", path.display())
+    );
+    assert_eq!(program.get("/services").await.0, 200);
+}
+
+#[tokio::test]
+async fn what_weir_did_not_put_there_stays() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("weir.sock");
+    fs::write(&path, "precious").unwrap();
+    let refused = Socket::claim(&path).await.unwrap_err();
+    assert!(matches!(refused, socket::Error::NotASocket(_)), "{refused}");
+    assert_eq!(fs::read_to_string(&path).unwrap(), "precious");
+
+    fs::remove_file(&path).unwrap();
+    let foreign = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    let refused = Socket::claim(&path).await.unwrap_err();
+    assert!(matches!(refused, socket::Error::InUse(_)), "{refused}");
+    drop(foreign);
+}
+
+/// Both would hold the only connection for ever: one that says nothing, one that stops halfway.
+#[tokio::test]
+async fn silent_clients_are_cut_off() {
+    let (queries, asked) = mpsc::channel(4);
+    tokio::spawn(answer(asked, Vec::new()));
+    let bounds = Bounds {
+        connections: 1,
+        connection: Duration::from_millis(200),
+        answer: Duration::from_millis(100),
+    };
+    let program = Program::serving(bounds, queries).await;
+    for said in ["", "GET /services HTTP/1.1\r\nHost: "] {
+        let mut silent = UnixStream::connect(program.socket()).await.unwrap();
+        silent.write_all(said.as_bytes()).await.unwrap();
+        let patience = Duration::from_secs(5);
+        let (status, _) = timeout(patience, program.get("/services")).await.unwrap();
+        assert_eq!(status, 200);
+        assert_eq!(silent.read(&mut [0; 64]).await.unwrap(), 0);
+    }
+}
+
+#[tokio::test]
+async fn a_request_has_a_largest_size() {
+    let program = Program::with_sessions(0).await;
+    let mut stream = UnixStream::connect(program.socket()).await.unwrap();
+    let header = format!("GET / HTTP/1.1\r\nX: {}", "x".repeat(REQUEST_OCTETS));
+    // The program may hang up before it has read all.
+    let _ = stream.write_all(header.as_bytes()).await;
+    let mut answer = [0; 12];
+    stream.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 431");
+}
+
+#[tokio::test]
+async fn a_manager_that_is_busy_or_gone_is_named() {
+    let (queries, asked) = mpsc::channel(4);
+    let bounds = Bounds {
+        answer: Duration::from_millis(50),
+        ..BOUNDS
+    };
+    let program = Program::serving(bounds, queries).await;
+    let error = "the management thread did not answer within 50ms";
+    assert_eq!(
+        program.get("/ports").await,
+        (503, json!({ "error": error }))
+    );
+    drop(asked);
+    let error = "weir is stopping";
+    assert_eq!(
+        program.get("/ports").await,
+        (503, json!({ "error": error }))
+    );
+}
+
+#[tokio::test]
+async fn stopping_lets_answers_out_and_removes_the_socket() {
+    let (queries, mut asked) = mpsc::channel(4);
+    let program = Program::serving(BOUNDS, queries).await;
+    let path = program.socket();
+    let mut asking = UnixStream::connect(&path).await.unwrap();
+    let request = "GET /routes HTTP/1.1\r\nHost: weir\r\n\r\n";
+    asking.write_all(request.as_bytes()).await.unwrap();
+    let Some(Query::Routes(answer)) = asked.recv().await else {
+        panic!("the routes were asked for");
+    };
+
+    program.stop.send(()).unwrap();
+    while path.exists() {
+        tokio::task::yield_now().await;
+    }
+    assert!(UnixStream::connect(&path).await.is_err());
+    answer.send(samples::routes()).unwrap();
+    assert_eq!(read_answer(asking).await, (200, json!(samples::routes())));
+    timeout(GRACE, program.server).await.unwrap().unwrap();
+}
