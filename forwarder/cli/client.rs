@@ -1,0 +1,112 @@
+//! The other end of the API: asks the running program over its unix socket.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use http_body_util::{BodyExt, Empty};
+use hyper::{
+    Request, StatusCode,
+    body::Bytes,
+    client::conn::http1,
+    header::{HOST, HeaderValue},
+};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::{net::UnixStream, time::timeout};
+
+use crate::control::views::Refusal;
+
+/// Longer than the program gives any connection, so that its own refusal arrives first.
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Error {
+    #[error(
+        "no weir listens on {}; is it running? (weir run --config FILE)",
+        .0.display()
+    )]
+    NotRunning(PathBuf),
+    #[error("permission denied on {}; weir answers root only", .0.display())]
+    Denied(PathBuf),
+    #[error("cannot connect to {}", socket.display())]
+    Connect { socket: PathBuf, source: io::Error },
+    #[error("no answer on {} within {PATIENCE:?}", .0.display())]
+    Silent(PathBuf),
+    #[error("the connection on {} broke off", socket.display())]
+    Http {
+        socket: PathBuf,
+        source: hyper::Error,
+    },
+    #[error("weir answers {status} to {path}: {reason}")]
+    Refused {
+        path: String,
+        status: StatusCode,
+        reason: String,
+    },
+    #[error("weir's answer to {path} is that of another version")]
+    Unreadable {
+        path: String,
+        source: serde_json::Error,
+    },
+}
+
+/// Gets what is at `path`, on a connection of its own: a program that waits for nobody cuts those
+/// that stay.
+pub(super) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
+    let (status, body) = timeout(PATIENCE, exchange(socket, path))
+        .await
+        .map_err(|_| Error::Silent(socket.to_owned()))??;
+    if status == StatusCode::OK {
+        return serde_json::from_slice(&body).map_err(|source| Error::Unreadable {
+            path: path.to_owned(),
+            source,
+        });
+    }
+    let reason = match serde_json::from_slice(&body) {
+        Ok(Refusal { error }) => error,
+        Err(_) => String::from_utf8_lossy(&body).into_owned(),
+    };
+    Err(Error::Refused {
+        path: path.to_owned(),
+        status,
+        reason,
+    })
+}
+
+async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Error> {
+    let stream = UnixStream::connect(socket)
+        .await
+        .map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => {
+                Error::NotRunning(socket.to_owned())
+            }
+            io::ErrorKind::PermissionDenied => Error::Denied(socket.to_owned()),
+            _ => Error::Connect {
+                socket: socket.to_owned(),
+                source,
+            },
+        })?;
+    let http = |source| Error::Http {
+        socket: socket.to_owned(),
+        source,
+    };
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
+    let mut request = Request::get(path)
+        .body(Empty::<Bytes>::new())
+        .expect("paths are written in this program");
+    request
+        .headers_mut()
+        .insert(HOST, HeaderValue::from_static("weir"));
+    let answer = async move {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    };
+    // The connection has to be polled for the answer to come; how it ends says nothing more.
+    let (answer, _) = tokio::join!(answer, connection);
+    answer.map_err(http)
+}

@@ -1,0 +1,174 @@
+//! `weir show`: what the running program knows, as a table or as the API's JSON.
+
+use std::{
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::ValueEnum;
+use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeSeq};
+
+use super::{client, tables};
+use crate::control::{
+    api::PAGE_SESSIONS,
+    socket::DEFAULT_SOCKET,
+    views::{self, Cursor, Page},
+};
+
+#[cfg(test)]
+mod tests;
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Arguments {
+    /// What to show
+    what: What,
+    /// Print JSON: what the API answers, sessions as one array
+    #[arg(long)]
+    json: bool,
+    /// The socket of the running program
+    #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
+    socket: PathBuf,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum What {
+    /// Services (VIP) and their backends (RIP), as `ipvsadm -Ln`
+    Services,
+    /// What each backend (RIP) has got and sent, as `ipvsadm -Ln --stats`
+    Backends,
+    /// Sessions with CIP, VIP and RIP, as `ipvsadm -Lnc`
+    Sessions,
+    /// Ports with their addresses (DIP first) and counters, as `ip -s link`
+    Ports,
+    /// IP addresses on the links and their MACs, as `arp -n`
+    Neighbours,
+    /// The routing table, as `route -n`
+    Routes,
+    /// Why packets were dropped, the most frequent reason first
+    Drops,
+    /// Workers: how busy each is, and where its frames went
+    Workers,
+}
+
+/// Asks the running program and prints its answer.
+pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("cannot start")?
+        .block_on(async {
+            let mut out = io::BufWriter::new(io::stdout().lock());
+            show(&mut out, arguments).await?;
+            out.flush()?;
+            Ok(ExitCode::SUCCESS)
+        })
+}
+
+async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()> {
+    let socket = &arguments.socket;
+    if arguments.json {
+        return json(out, socket, arguments.what).await;
+    }
+    match arguments.what {
+        What::Services => {
+            let program: views::Version = client::get(socket, "/version").await?;
+            tables::services(
+                out,
+                &program.version,
+                &client::get::<Vec<_>>(socket, "/services").await?,
+            )?;
+        }
+        What::Backends => {
+            let program: views::Version = client::get(socket, "/version").await?;
+            // Not /backends: the table has a row for each service too.
+            tables::statistics(
+                out,
+                &program.version,
+                &client::get::<Vec<_>>(socket, "/services").await?,
+            )?;
+        }
+        What::Sessions => {
+            let mut pages = Pages::of(socket);
+            let mut page = pages.next().await?;
+            tables::sessions_head(out)?;
+            while let Some(sessions) = page {
+                tables::sessions(out, &sessions)?;
+                page = pages.next().await?;
+            }
+        }
+        What::Ports => tables::ports(out, &client::get::<Vec<_>>(socket, "/ports").await?)?,
+        What::Neighbours => {
+            tables::neighbours(out, &client::get::<Vec<_>>(socket, "/neighbours").await?)?;
+        }
+        What::Routes => tables::routes(out, &client::get::<Vec<_>>(socket, "/routes").await?)?,
+        What::Drops => tables::drops(out, client::get(socket, "/drops").await?)?,
+        What::Workers => tables::workers(out, &client::get::<Vec<_>>(socket, "/workers").await?)?,
+    }
+    Ok(())
+}
+
+async fn json(out: &mut impl Write, socket: &Path, what: What) -> anyhow::Result<()> {
+    match what {
+        What::Services => all::<views::Service>(out, socket, "/services").await?,
+        What::Backends => all::<views::ServiceBackend>(out, socket, "/backends").await?,
+        What::Sessions => {
+            let mut pages = Pages::of(socket);
+            let mut page = pages.next().await?;
+            let mut json = serde_json::Serializer::pretty(&mut *out);
+            let mut array = json.serialize_seq(None)?;
+            while let Some(sessions) = page {
+                for session in &sessions {
+                    array.serialize_element(session)?;
+                }
+                page = pages.next().await?;
+            }
+            array.end()?;
+        }
+        What::Ports => all::<views::Port>(out, socket, "/ports").await?,
+        What::Neighbours => all::<views::Neighbour>(out, socket, "/neighbours").await?,
+        What::Routes => all::<views::Route>(out, socket, "/routes").await?,
+        What::Drops => all::<views::Drop>(out, socket, "/drops").await?,
+        What::Workers => all::<views::Worker>(out, socket, "/workers").await?,
+    }
+    writeln!(out)?;
+    Ok(())
+}
+
+/// Through the structs and not as text, so that keys keep the order of the API.
+async fn all<T: Serialize + DeserializeOwned>(
+    out: &mut impl Write,
+    socket: &Path,
+    path: &str,
+) -> anyhow::Result<()> {
+    let answer: Vec<T> = client::get(socket, path).await?;
+    serde_json::to_writer_pretty(out, &answer)?;
+    Ok(())
+}
+
+/// The sessions, one page in memory at a time.
+struct Pages<'a> {
+    socket: &'a Path,
+    next: Option<Cursor>,
+}
+
+impl<'a> Pages<'a> {
+    fn of(socket: &'a Path) -> Self {
+        Self {
+            socket,
+            next: Some(Cursor::default()),
+        }
+    }
+
+    /// None after the last page.
+    async fn next(&mut self) -> Result<Option<Vec<views::Session>>, client::Error> {
+        let Some(Cursor(from)) = self.next else {
+            return Ok(None);
+        };
+        let path = format!("/sessions?from={from}&limit={PAGE_SESSIONS}");
+        let page: Page = client::get(self.socket, &path).await?;
+        self.next = page.next;
+        Ok(Some(page.sessions))
+    }
+}

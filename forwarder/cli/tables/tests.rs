@@ -1,0 +1,153 @@
+use super::{balance::large, *};
+use crate::control::views::samples;
+
+fn text(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
+    let mut out = Vec::new();
+    print(&mut out).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+#[test]
+fn services_are_as_ipvsadm_lists_them() {
+    assert_eq!(
+        text(|out| services(out, "weir 0.1.0 (git 1a2b3c4)", &samples::services())),
+        concat!(
+            "weir 0.1.0 (git 1a2b3c4)\n",
+            "Prot LocalAddress:Port Scheduler Flags\n",
+            "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n",
+            "TCP  10.9.0.100:80 wlc\n",
+            "  -> 10.10.0.11:80                Masq    1      0          119       \n",
+            "  -> 10.10.0.12:8080              Masq    0      0          0         \n",
+            "UDP  10.9.0.101:53 mh (mh-port)\n",
+        )
+    );
+}
+
+#[test]
+fn backends_are_as_ipvsadm_counts_them() {
+    assert_eq!(
+        text(|out| statistics(out, "weir 0.1.0 (git 1a2b3c4)", &samples::services())),
+        concat!(
+            "weir 0.1.0 (git 1a2b3c4)\n",
+            "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n",
+            "  -> RemoteAddress:Port\n",
+            "TCP  10.9.0.100:80                     119     1190      952  123456K   98765M\n",
+            "  -> 10.10.0.11:80                     119     1190      952  123456K   98765M\n",
+            "  -> 10.10.0.12:8080                     0        0        0        0        0\n",
+            "UDP  10.9.0.101:53                       0        0        0        0        0\n",
+        )
+    );
+}
+
+#[test]
+fn numbers_are_shortened_where_ipvsadm_shortens_them() {
+    for (number, shown) in [
+        (0, "        0"),
+        (99_999_999, " 99999999"),
+        (100_000_000, "  100000K"),
+        (999_999_999, "  999999K"),
+        (1_000_000_000, "    1000M"),
+        (99_999_999_999, "   99999M"),
+        (100_000_000_000, "     100G"),
+        (99_999_999_999_999, "   99999G"),
+        (100_000_000_000_000, "     100T"),
+        (u64::MAX, "18446744T"),
+    ] {
+        assert_eq!(large(number), shown);
+    }
+}
+
+#[test]
+fn sessions_are_as_ipvsadm_lists_them() {
+    let mut two = samples::sessions(2);
+    two[1].expires_ms = 3_600_000 * 2;
+    two[1].state = "UDP".to_owned();
+    two[1].protocol = crate::control::views::Protocol::Udp;
+    assert_eq!(
+        text(|out| {
+            sessions_head(out)?;
+            sessions(out, &two)
+        }),
+        concat!(
+            "weir session entries\n",
+            "pro expire state       source             virtual            destination\n",
+            "TCP 14:59  ESTABLISHED 10.9.0.0:31337     10.9.0.100:80      10.10.0.11:80\n",
+            "UDP 120:00 UDP         10.9.0.1:31337     10.9.0.100:80      10.10.0.11:80\n",
+        )
+    );
+}
+
+#[test]
+fn routes_are_as_route_prints_them() {
+    assert_eq!(
+        text(|out| routes(out, &samples::routes())),
+        concat!(
+            "weir IP routing table\n",
+            "Destination     Gateway         Genmask         Flags Metric Ref    Use Iface\n",
+            "0.0.0.0         192.0.2.1       0.0.0.0         UG    0      0        0 wan\n",
+            "192.0.2.0       0.0.0.0         255.255.255.0   U     0      0        0 wan\n",
+        )
+    );
+}
+
+#[test]
+fn neighbours_show_what_is_known_of_them() {
+    assert_eq!(
+        text(|out| neighbours(out, &samples::neighbours())),
+        concat!(
+            "Address    HWtype HWaddress         State      Kind    Age Iface\n",
+            "192.0.2.1  ether  02:fc:00:00:00:05 REACHABLE  learned 12s wan\n",
+            "10.1.0.200 ether  (incomplete)      INCOMPLETE learned  0s lan\n",
+        )
+    );
+}
+
+#[test]
+fn ports_show_what_weir_and_the_driver_count() {
+    assert_eq!(
+        text(|out| ports(out, &samples::ports())),
+        concat!(
+            "0: wan: <UP> mtu 1500 speed 10000Mb/s rx-queues 2 tx-queues 1\n",
+            "    device 0000:3b:00.0 driver net_ixgbe\n",
+            "    link/ether 02:00:00:00:00:01\n",
+            "    inet 192.0.2.2/24\n",
+            "    inet 192.0.2.3/24\n",
+            "    RX: bytes packets errors missed nombuf\n",
+            "         3193      29      1      7      3\n",
+            "    TX:        bytes     packets errors\n",
+            "        987654321012 12345678901      2\n",
+            "1: lan: <NO-CARRIER> mtu 9000 speed unknown rx-queues 2 tx-queues 1\n",
+            "    device net_af_packet0,iface=lan0 driver net_af_packet\n",
+            "    link/ether 02:00:00:00:00:02\n",
+            "    inet 10.1.0.1/24\n",
+            "    RX: bytes packets errors missed nombuf\n",
+            "            0       0      0      0      0\n",
+            "    TX: bytes packets errors\n",
+            "            0       0      0\n",
+        )
+    );
+}
+
+#[test]
+fn drops_begin_with_the_most_frequent_and_leave_out_what_never_was() {
+    assert_eq!(
+        text(|out| drops(out, samples::drops())),
+        concat!(
+            "Packets Layer Reason       Description\n",
+            "   1000 ip    bad_checksum The header checksum is wrong.\n",
+            "      3 ip    ttl_expired  The TTL reached zero.\n",
+        )
+    );
+}
+
+#[test]
+fn workers_show_where_their_frames_went() {
+    let heads = "Worker Core Idle  Busy   Sessions Received Made TakenOver   Sent Dropped Punted \
+                 HandedOver\n";
+    let row = "     0    1 spin 37.5% 12/1048576  1000000    5         0 999000    1000      5 \
+               \x20        0\n";
+    assert_eq!(
+        text(|out| workers(out, &samples::workers())),
+        [heads, row].concat()
+    );
+}
