@@ -1,10 +1,17 @@
 //! The subcommands.
 
-use std::{io, process::ExitCode};
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
 use clap::{Parser, Subcommand};
 
+pub mod check;
 mod client;
+#[cfg(feature = "dpdk")]
+pub mod run;
 mod show;
 mod tables;
 
@@ -24,6 +31,18 @@ pub struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Forward packets as a configuration says, until SIGTERM or SIGINT
+    Run {
+        /// The configuration, in RON
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
+    /// Say whether a configuration is valid, and if not, what is wrong where
+    Check {
+        /// The configuration, in RON
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
     /// Show what the running program knows: services, sessions, routes, drops …
     Show(show::Arguments),
 }
@@ -31,8 +50,29 @@ enum Command {
 /// Does what the arguments say.
 pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
+        Command::Run { config } => start(&config),
+        Command::Check { file } => Ok(check::run(&file)),
         Command::Show(arguments) => show::run(&arguments),
     }
+}
+
+/// The one command that lives long, and so the one that logs.
+#[cfg(feature = "dpdk")]
+fn start(config: &Path) -> anyhow::Result<ExitCode> {
+    tracing_subscriber::fmt()
+        .with_writer(io::stderr)
+        .with_ansi(io::IsTerminal::is_terminal(&io::stderr()))
+        .with_target(false)
+        .init();
+    run::run(config)
+}
+
+#[cfg(not(feature = "dpdk"))]
+fn start(config: &Path) -> anyhow::Result<ExitCode> {
+    anyhow::bail!(
+        "cannot run {}: this binary was built without DPDK; build it with the feature `dpdk`",
+        config.display()
+    )
 }
 
 /// True where the reader of the output has left, as `head` does. What other errors are caused by
@@ -45,4 +85,19 @@ pub fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .and_then(serde_json::Error::io_error_kind),
     };
     kind == Some(io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(all(test, not(feature = "dpdk")))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_dpdk_nothing_runs() {
+        let arguments = Arguments::parse_from(["weir", "run", "--config", "weir.ron"]);
+        assert_eq!(
+            run(arguments).unwrap_err().to_string(),
+            "cannot run weir.ron: this binary was built without DPDK; \
+             build it with the feature `dpdk`"
+        );
+    }
 }

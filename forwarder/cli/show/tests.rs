@@ -24,11 +24,13 @@ fn the_command_line_is_sound() {
         "weir show services",
         "weir show sessions --json",
         "weir show neighbours --socket /tmp/s",
+        "weir run --config weir.ron",
+        "weir check weir.ron",
     ] {
         let parsed = crate::cli::Arguments::try_parse_from(line.split(' '));
         assert!(parsed.is_ok(), "{line}: {parsed:?}");
     }
-    for line in ["weir show", "weir show conns"] {
+    for line in ["weir show", "weir show conns", "weir run", "weir check"] {
         assert!(crate::cli::Arguments::try_parse_from(line.split(' ')).is_err());
     }
 }
