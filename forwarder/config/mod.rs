@@ -1,170 +1,225 @@
-//! The configuration: RON as typed ([`raw`]), as meant ([`Config`]), and what is wrong with it.
+//! The configuration: RON as typed (`raw`), as meant ([`Config`]), and what is wrong with it.
 //!
-//! A [`Config`] that exists is valid: it can only be made by [`Config::parse`], which refuses a
-//! text whole. Everything later relies on that and checks nothing again.
+//! A [`Config`] that exists is valid: [`Config::parse`] refuses a text whole. Everything later
+//! relies on that and checks nothing again. Each file here holds what one part means together
+//! with what is checked of it; every problem is found in one pass and named with its place.
 
-use std::{net::Ipv4Addr, path::PathBuf, time::Duration};
+use std::{collections::HashMap, fs, net::Ipv4Addr, path::Path};
 
-use ipnet::Ipv4Net;
+use crate::{io::PortIx, session::Timeouts};
 
-use crate::{
-    io::PortIx,
-    session::Timeouts,
-    wire::{Endpoint, Mac, Protocol},
-};
+mod address;
+mod backend;
+mod bounds;
+mod dpdk;
+mod idle;
+mod port;
+mod problem;
+mod raw;
+mod reach;
+mod route;
+mod scheduler;
+mod service;
+mod spelling;
+mod timeouts;
+mod unique;
+mod value;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
+pub use backend::Backend;
+pub use bounds::{Api, Limits, Tables};
+pub use dpdk::{Dpdk, Hugepages};
+pub use idle::{Idle, Rss};
+pub use port::{Device, Port};
+pub use problem::{Place, Problem, Refused};
+pub use route::{Neighbour, Route};
+pub use scheduler::Scheduler;
+pub use service::{Forward, Service};
+
+use problem::Problems;
+use reach::Own;
 
 /// What the operator means.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// What DPDK is started with.
     pub dpdk: Dpdk,
+    /// What a worker does when there is nothing to do.
     pub idle: Idle,
+    /// Whether ports spread packets by RSS.
     pub rss: Rss,
+    /// At least one.
     pub ports: Vec<Port>,
     /// Longest prefix first; the ports' own networks are not among them.
     pub routes: Vec<Route>,
+    /// Neighbours that are never asked for.
     pub neighbours: Vec<Neighbour>,
+    /// In the order of the file.
     pub services: Vec<Service>,
+    /// What becomes of packets that belong to no service.
     pub other: Other,
+    /// Sizes of the tables.
     pub tables: Tables,
+    /// What weir itself sends at most.
     pub limits: Limits,
+    /// Where the running program is asked.
     pub api: Api,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Dpdk {
-    /// Cores, one worker each, in the order of the workers.
-    pub workers: Vec<u16>,
-    /// The core of the management thread.
-    pub main_core: u16,
-    pub hugepages: Hugepages,
-    /// MiB of packet memory.
-    pub memory_mb: u32,
-    /// EAL's --file-prefix.
-    pub file_prefix: String,
-    /// Descriptors of each receive and transmit queue.
-    pub descriptors: u16,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Hugepages {
-    Auto,
-    Off,
-    Required,
-}
-
-/// What a worker does when there is nothing to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Idle {
-    Spin,
-    /// Naps of up to `max`.
-    Sleep {
-        max: Duration,
-    },
-    /// Sleeps while its core is shared with another busy thread, spins otherwise.
-    Auto,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rss {
-    Auto,
-    Off,
-}
-
+/// What becomes of packets that belong to no service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Other {
+    /// They are routed.
     Route,
+    /// They are dropped.
     Drop,
 }
 
+/// A configuration with what is doubtful in it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Port {
-    pub name: String,
-    pub device: Device,
-    /// The first is the DIP.
-    pub addresses: Vec<Ipv4Net>,
-    /// Instead of the device's own.
-    pub mac: Option<Mac>,
-    /// Octets of the largest IP packet.
-    pub mtu: u16,
+pub struct Checked {
+    /// The configuration.
+    pub config: Config,
+    /// What may be meant but probably is not, in the order of the file.
+    pub warnings: Vec<Problem>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Device {
-    /// A PCI address, as lspci -D prints it.
-    Pci(String),
-    /// Name and arguments as EAL's --vdev takes them.
-    Vdev(String),
+impl Config {
+    /// Reads a configuration. `file_name` is what problems call it.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with the text.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, Refused> {
+        Checked::parse(text, file_name).map(|checked| checked.config)
+    }
+
+    /// Reads the configuration in the file at `path`.
+    ///
+    /// # Errors
+    ///
+    /// Why the file cannot be read, or everything that is wrong with it.
+    pub fn load(path: &Path) -> Result<Self, Refused> {
+        Checked::load(path).map(|checked| checked.config)
+    }
+
+    /// The port and next hop towards `address`, by longest prefix over the ports' own networks
+    /// and the routes. The next hop is `address` itself where it is on a port's own network.
+    pub fn port_towards(&self, address: Ipv4Addr) -> Option<(PortIx, Ipv4Addr)> {
+        reach::port_towards(&self.ports, &self.routes, address)
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Route {
-    pub to: Ipv4Net,
-    pub via: Ipv4Addr,
-    pub port: PortIx,
+impl Checked {
+    /// As [`Config::parse`], with the warnings.
+    pub fn parse(text: &str, file_name: &str) -> Result<Self, Refused> {
+        parse(text, file_name, dpdk::cores_of_this_machine())
+    }
+
+    /// As [`Config::load`], with the warnings.
+    pub fn load(path: &Path) -> Result<Self, Refused> {
+        let file = path.display().to_string();
+        let octets = fs::read(path).map_err(|error| Problem {
+            file: file.clone(),
+            place: None,
+            text: format!("cannot be read: {error}"),
+        })?;
+        let text = std::str::from_utf8(&octets).map_err(|error| {
+            let valid = octets.get(..error.valid_up_to()).unwrap_or_default();
+            not_text(&file, &String::from_utf8_lossy(valid))
+        })?;
+        Self::parse(text, &file)
+    }
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Neighbour {
-    pub address: Ipv4Addr,
-    pub mac: Mac,
-    pub port: PortIx,
+/// That what follows `valid` is no UTF-8.
+fn not_text(file: &str, valid: &str) -> Problem {
+    let line = valid.rsplit('\n').next().unwrap_or_default();
+    Problem {
+        file: file.to_owned(),
+        place: Some(Place {
+            line: valid.matches('\n').count() + 1,
+            column: line.chars().count() + 1,
+        }),
+        text: "not UTF-8; save the file as text in UTF-8".to_owned(),
+    }
 }
 
-#[derive(Clone, Debug, PartialEq)]
-pub struct Service {
-    pub name: String,
-    pub address: Endpoint,
-    pub protocol: Protocol,
-    pub forward: Forward,
-    pub scheduler: Scheduler,
-    pub timeouts: Timeouts,
-    /// In the order of the file, which is the order in which ipvsadm would have added them.
-    pub backends: Vec<Backend>,
+fn parse(text: &str, file: &str, cores: Option<u16>) -> Result<Checked, Refused> {
+    let mut problems = Problems::new(text);
+    let config = written::read_file(text, &mut problems)
+        .and_then(|raw| read(&raw, text, cores, &mut problems));
+    let warnings = problems.finish(file)?;
+    let config = config.expect("whatever cannot be read is refused as a problem");
+    Ok(Checked { config, warnings })
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forward {
-    Nat,
-    Dr,
-    Tun,
+fn read<'a>(
+    raw: &raw::Config<'a>,
+    file: &'a str,
+    cores: Option<u16>,
+    problems: &mut Problems<'a>,
+) -> Option<Config> {
+    let dpdk = Dpdk::read(raw.dpdk, file, cores, problems);
+    let idle = Idle::read(raw.idle, problems);
+    let rss = Rss::read(raw.rss, problems);
+    let other = match raw.other {
+        None => Some(Other::Route),
+        Some(written) => written.read("`Route` or `Drop`", problems).map(Other::from),
+    };
+    let tables = Tables::read(raw.tables, problems);
+    let limits = Limits::read(raw.limits, problems);
+    let api = Api::read(raw.api, problems);
+    let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
+
+    let (ports, complete) = port::read_all(raw.ports, file, problems);
+    let drafts = service::read_all(raw.services, &timeouts.unwrap_or_default(), problems);
+    let vips: HashMap<Ipv4Addr, String> = drafts
+        .iter()
+        .rev()
+        .map(|draft| (draft.service.address.address, draft.service.name.clone()))
+        .collect();
+    let own = Own {
+        ports: &ports,
+        complete,
+        vips,
+    };
+    let routes = route::read_routes(raw.routes, &own, problems);
+    let neighbours = route::read_neighbours(raw.neighbours, &own, problems);
+    if let (Some(tables), Some(neighbours), Some(written)) = (&tables, &neighbours, raw.neighbours)
+        && neighbours.len() > tables.neighbours as usize
+    {
+        let (given, room) = (neighbours.len(), tables.neighbours);
+        let text = format!("{given} neighbours, and `tables` has room for {room}");
+        problems.refuse(written.text(), text);
+    }
+    let services = drafts
+        .into_iter()
+        .map(|draft| draft.check(&own, routes.as_deref(), problems))
+        .collect();
+    Some(Config {
+        dpdk: dpdk?,
+        idle: idle?,
+        rss: rss?,
+        ports,
+        routes: routes?,
+        neighbours: neighbours?,
+        services,
+        other: other?,
+        tables: tables?,
+        limits: limits?,
+        api: api?,
+    })
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scheduler {
-    RoundRobin,
-    WeightedRoundRobin,
-    /// `slots` is prime. With `hash_port` the client's port counts as well as its address.
-    Maglev {
-        slots: u32,
-        hash_port: bool,
-        seed: u64,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backend {
-    pub name: String,
-    pub address: Endpoint,
-    pub weight: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tables {
-    /// Sessions of one worker.
-    pub sessions_per_worker: u32,
-    /// Neighbours learned, over all ports.
-    pub neighbours: u32,
-    /// Bursts in each ring between threads.
-    pub ring_bursts: u32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// ICMP echo replies and errors a second, each worker.
-    pub icmp_per_second: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Api {
-    pub socket: PathBuf,
+impl From<raw::Other> for Other {
+    fn from(raw: raw::Other) -> Self {
+        match raw {
+            raw::Other::Route => Self::Route,
+            raw::Other::Drop => Self::Drop,
+        }
+    }
 }

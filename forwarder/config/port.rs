@@ -1,0 +1,285 @@
+//! Ports: their devices and their own addresses.
+
+use ipnet::Ipv4Net;
+
+use super::{
+    address::{interface, mac},
+    problem::Problems,
+    raw,
+    unique::Unique,
+    value::{name, number_or},
+    written::Written,
+};
+use crate::wire::Mac;
+
+/// A port of the machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Port {
+    /// What texts for people call it. Unique.
+    pub name: String,
+    /// Where its frames come from.
+    pub device: Device,
+    /// At least one; the first is the DIP. No network overlaps one of another port.
+    pub addresses: Vec<Ipv4Net>,
+    /// Instead of the device's own.
+    pub mac: Option<Mac>,
+    /// Octets of the largest IP packet.
+    pub mtu: u16,
+}
+
+/// What DPDK opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Device {
+    /// A PCI address, as lspci -D prints it.
+    Pci(String),
+    /// Name and arguments as EAL's --vdev takes them.
+    Vdev(String),
+}
+
+impl Device {
+    /// What no other port may have: the device, and the interface under a vdev, from which both
+    /// would receive every frame.
+    fn claims(&self) -> Vec<String> {
+        match self {
+            Self::Pci(address) => vec![address.to_ascii_lowercase()],
+            Self::Vdev(text) => {
+                let mut parts = text.split(',').map(str::to_owned);
+                let name = parts.next();
+                let interfaces = parts.filter(|part| part.starts_with("iface="));
+                name.into_iter().chain(interfaces).collect()
+            }
+        }
+    }
+}
+
+/// DPDK's `RTE_MAX_ETHPORTS` as it is usually built.
+const MAX_PORTS: usize = 32;
+/// RFC 791 wants 68 octets to pass everywhere; the most is what is left of frames of 9216.
+const MTU: std::ops::RangeInclusive<u16> = 68..=9198;
+const EXAMPLE: &str = "`ports: [(name: \"wan\", device: Pci(\"0000:3b:00.0\"), \
+                       addresses: [\"192.0.2.2/24\"])]`";
+
+/// The ports that could be read, and whether these are all.
+pub(super) fn read_all<'a>(
+    written: Option<raw::List<'a, raw::Port<'a>>>,
+    file: &'a str,
+    problems: &mut Problems<'a>,
+) -> (Vec<Port>, bool) {
+    let Some(written) = written else {
+        problems.refuse(file, format!("no ports; write {EXAMPLE}"));
+        return (Vec::new(), false);
+    };
+    let list = written.read("a list of ports in `[` and `]`", problems);
+    let mut list = list.unwrap_or_default();
+    if list.is_empty() {
+        problems.refuse(written.text(), format!("no ports; write {EXAMPLE}"));
+    }
+    let expected = list.len();
+    if let Some(beyond) = list.get(MAX_PORTS) {
+        let text = format!("{expected} ports; at most {MAX_PORTS} can be opened");
+        problems.refuse(beyond.text(), text);
+        list.truncate(MAX_PORTS);
+    }
+    let mut claims = Claims {
+        names: Unique::new(),
+        devices: Unique::new(),
+        networks: Vec::new(),
+    };
+    let ports: Vec<Port> = list
+        .into_iter()
+        .filter_map(|written| read(written, &mut claims, problems))
+        .collect();
+    let complete = expected > 0 && ports.len() == expected;
+    (ports, complete)
+}
+
+/// What the ports read so far have taken.
+struct Claims<'a> {
+    names: Unique<'a, String>,
+    devices: Unique<'a, String>,
+    networks: Vec<(Ipv4Net, &'a str)>,
+}
+
+fn read<'a>(
+    written: Written<'a, raw::Port<'a>>,
+    claims: &mut Claims<'a>,
+    problems: &mut Problems<'a>,
+) -> Option<Port> {
+    let what = "a port such as `(name: \"wan\", device: Pci(…), addresses: […])`";
+    let raw = written.read(what, problems)?;
+    let name = name(raw.name, problems);
+    if let Some(name) = &name {
+        let at = raw.name.text();
+        claims.names.claim(name.clone(), at, problems, |line| {
+            format!("`{name}` is the name of the port in line {line} already")
+        });
+    }
+    let device = read_device(raw.device, claims, problems);
+    let addresses = read_addresses(raw.addresses, &mut claims.networks, problems);
+    let mac = match raw.mac {
+        None => Some(None),
+        Some(written) => mac(written, problems).map(Some),
+    };
+    let mtu = number_or(raw.mtu, "mtu", 1500, &MTU, problems);
+    Some(Port {
+        name: name?,
+        device: device?,
+        addresses: addresses?,
+        mac: mac?,
+        mtu: mtu?,
+    })
+}
+
+fn read_device<'a>(
+    written: Written<'a, raw::Device<'a>>,
+    claims: &mut Claims<'a>,
+    problems: &mut Problems<'a>,
+) -> Option<Device> {
+    let what = "`Pci(\"0000:3b:00.0\")` or `Vdev(\"net_af_packet0,iface=lan0\")`";
+    let (at, device, wrong) = match written.read(what, problems)? {
+        raw::Device::Pci(text) => {
+            let address = text.read("a PCI address in quotes", problems)?;
+            let wrong = (!is_pci_address(&address)).then(|| {
+                format!(
+                    "`{address}` is no PCI address; write one as `lspci -D` prints it: \
+                     `0000:3b:00.0`"
+                )
+            });
+            (text.text(), Device::Pci(address), wrong)
+        }
+        raw::Device::Vdev(text) => {
+            let device = text.read("a device in quotes", problems)?;
+            let wrong = (!is_vdev(&device)).then(|| {
+                format!(
+                    "`{device}` is no network device of DPDK; write its name and arguments: \
+                     `net_af_packet0,iface=lan0`"
+                )
+            });
+            (text.text(), Device::Vdev(device), wrong)
+        }
+    };
+    if let Some(wrong) = wrong {
+        problems.refuse(at, wrong);
+        return None;
+    }
+    for claim in device.claims() {
+        claims.devices.claim(claim.clone(), at, problems, |line| {
+            format!("`{claim}` is the device of the port in line {line} already")
+        });
+    }
+    Some(device)
+}
+
+/// Domain, bus, device and function, as in 0000:3b:00.0.
+fn is_pci_address(text: &str) -> bool {
+    const PATTERN: &str = "hhhh:hh:hh.o";
+    let fits = |(c, pattern): (char, char)| match pattern {
+        'h' => c.is_ascii_hexdigit(),
+        'o' => c.is_digit(8),
+        separator => c == separator,
+    };
+    text.len() == PATTERN.len() && text.chars().zip(PATTERN.chars()).all(fits)
+}
+
+/// A name of a network driver, then arguments `key=value` or `key`.
+fn is_vdev(text: &str) -> bool {
+    let mut parts = text.split(',');
+    let named = parts.next().and_then(|name| name.strip_prefix("net_"));
+    let name_fits = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let argument_fits = |c: char| c.is_ascii_graphic();
+    named.is_some_and(|name| (1..60).contains(&name.len()) && name.chars().all(name_fits))
+        && parts.all(|part| {
+            !part.is_empty() && !part.starts_with('=') && part.chars().all(argument_fits)
+        })
+}
+
+fn read_addresses<'a>(
+    written: raw::List<'a, String>,
+    networks: &mut Vec<(Ipv4Net, &'a str)>,
+    problems: &mut Problems<'a>,
+) -> Option<Vec<Ipv4Net>> {
+    let list = written.read("a list such as `[\"192.0.2.2/24\"]`", problems)?;
+    if list.is_empty() {
+        let text = "a port without addresses; write at least its DIP: `[\"192.0.2.2/24\"]`";
+        problems.refuse(written.text(), text);
+        return None;
+    }
+    let others = networks.len();
+    let expected = list.len();
+    let mut addresses = Vec::with_capacity(expected);
+    for written in list {
+        let Some(address) = interface(written, problems) else {
+            continue;
+        };
+        let at = written.text();
+        let (of_others, of_this) = networks.split_at_checked(others).unwrap_or_default();
+        if let Some(text) = clash(address, of_others, of_this, problems) {
+            problems.refuse(at, text);
+        }
+        networks.push((address, at));
+        addresses.push(address);
+    }
+    (addresses.len() == expected).then_some(addresses)
+}
+
+/// Why a port cannot have `address` beside the networks of others and its own.
+fn clash<'a>(
+    address: Ipv4Net,
+    of_others: &[(Ipv4Net, &'a str)],
+    of_this: &[(Ipv4Net, &'a str)],
+    problems: &Problems<'a>,
+) -> Option<String> {
+    let overlap = |other: &Ipv4Net| other.contains(&address.trunc()) || address.contains(other);
+    let twice = of_others.iter().chain(of_this);
+    if let Some((_, first)) = twice.into_iter().find(|(n, _)| n.addr() == address.addr()) {
+        let (line, address) = (problems.line(first), address.addr());
+        return Some(format!(
+            "`{address}` is an address of a port in line {line} already"
+        ));
+    }
+    let (other, first) = of_others.iter().find(|(n, _)| overlap(n))?;
+    Some(format!(
+        "the network of `{address}` overlaps `{other}` of another port in line {}; \
+         a network is on one port",
+        problems.line(first)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pci_addresses_are_as_lspci_prints_them() {
+        assert!(is_pci_address("0000:3b:00.0"));
+        assert!(is_pci_address("0001:AF:1f.7"));
+        for no_address in [
+            "3b:00.0",
+            "0000:3b:00.8",
+            "0000:3b.00:0",
+            "0000:3b:00",
+            "eth0",
+            "",
+        ] {
+            assert!(!is_pci_address(no_address), "{no_address}");
+        }
+    }
+
+    #[test]
+    fn vdevs_are_a_driver_and_its_arguments() {
+        assert!(is_vdev("net_null0"));
+        assert!(is_vdev("net_af_packet0,iface=lan0,blocksz=4096"));
+        assert!(is_vdev("net_virtio_user0,path=/dev/vhost-net,queues=2"));
+        for no_device in [
+            "",
+            "net_",
+            "eth0",
+            "net_a b",
+            "net_a,",
+            "net_a,=x",
+            "net_a,x y",
+        ] {
+            assert!(!is_vdev(no_device), "{no_device}");
+        }
+    }
+}

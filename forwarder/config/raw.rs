@@ -1,0 +1,183 @@
+//! The configuration as typed: which keys there are, and nothing of what they mean.
+
+use serde::Deserialize;
+
+use super::written::Written;
+
+/// A list whose elements are read one by one.
+pub(super) type List<'a, T> = Written<'a, Vec<Written<'a, T>>>;
+
+/// A text in quotes.
+pub(super) type Text<'a> = Written<'a, String>;
+
+/// A whole number.
+pub(super) type Number<'a> = Written<'a, u64>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Config<'a> {
+    pub(super) dpdk: Option<Written<'a, Dpdk<'a>>>,
+    pub(super) idle: Option<Written<'a, Idle<'a>>>,
+    pub(super) rss: Option<Written<'a, Rss>>,
+    pub(super) other: Option<Written<'a, Other>>,
+    pub(super) ports: Option<List<'a, Port<'a>>>,
+    pub(super) routes: Option<List<'a, Route<'a>>>,
+    pub(super) neighbours: Option<List<'a, Neighbour<'a>>>,
+    pub(super) services: Option<List<'a, Service<'a>>>,
+    pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
+    pub(super) tables: Option<Written<'a, Tables<'a>>>,
+    pub(super) limits: Option<Written<'a, Limits<'a>>>,
+    pub(super) api: Option<Written<'a, Api<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Dpdk<'a> {
+    pub(super) workers: List<'a, u64>,
+    pub(super) main_core: Option<Number<'a>>,
+    pub(super) hugepages: Option<Written<'a, Hugepages>>,
+    pub(super) memory_mb: Option<Number<'a>>,
+    pub(super) file_prefix: Option<Text<'a>>,
+    pub(super) descriptors: Option<Number<'a>>,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Hugepages {
+    Auto,
+    Off,
+    Required,
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) enum Idle<'a> {
+    Spin,
+    Sleep { max: Text<'a> },
+    Auto,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Rss {
+    Auto,
+    Off,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Other {
+    Route,
+    Drop,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Port<'a> {
+    pub(super) name: Text<'a>,
+    pub(super) device: Written<'a, Device<'a>>,
+    pub(super) addresses: List<'a, String>,
+    pub(super) mac: Option<Text<'a>>,
+    pub(super) mtu: Option<Number<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(bound(deserialize = "'de: 'a"))]
+pub(super) enum Device<'a> {
+    Pci(Text<'a>),
+    Vdev(Text<'a>),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Route<'a> {
+    pub(super) to: Text<'a>,
+    pub(super) via: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Neighbour<'a> {
+    pub(super) address: Text<'a>,
+    pub(super) mac: Text<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Service<'a> {
+    pub(super) name: Text<'a>,
+    pub(super) address: Text<'a>,
+    pub(super) protocol: Written<'a, Protocol>,
+    pub(super) forward: Written<'a, Forward>,
+    pub(super) scheduler: Option<Written<'a, Scheduler>>,
+    pub(super) maglev_slots: Option<Number<'a>>,
+    pub(super) hash_port: Option<Written<'a, bool>>,
+    pub(super) seed: Option<Number<'a>>,
+    pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
+    pub(super) backends: Option<List<'a, Backend<'a>>>,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Protocol {
+    Tcp,
+    Udp,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Forward {
+    Nat,
+    Dr,
+    Tun,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(super) enum Scheduler {
+    #[serde(alias = "rr")]
+    RoundRobin,
+    #[serde(alias = "wrr")]
+    WeightedRoundRobin,
+    #[serde(alias = "mh")]
+    Maglev,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Backend<'a> {
+    pub(super) name: Text<'a>,
+    pub(super) address: Text<'a>,
+    pub(super) weight: Option<Number<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Timeouts<'a> {
+    pub(super) none: Option<Text<'a>>,
+    pub(super) established: Option<Text<'a>>,
+    pub(super) syn_sent: Option<Text<'a>>,
+    pub(super) syn_recv: Option<Text<'a>>,
+    pub(super) fin_wait: Option<Text<'a>>,
+    pub(super) time_wait: Option<Text<'a>>,
+    pub(super) close: Option<Text<'a>>,
+    pub(super) close_wait: Option<Text<'a>>,
+    pub(super) last_ack: Option<Text<'a>>,
+    pub(super) listen: Option<Text<'a>>,
+    pub(super) syn_ack: Option<Text<'a>>,
+    pub(super) udp: Option<Text<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Tables<'a> {
+    pub(super) sessions_per_worker: Option<Number<'a>>,
+    pub(super) neighbours: Option<Number<'a>>,
+    pub(super) ring_bursts: Option<Number<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Limits<'a> {
+    pub(super) icmp_per_second: Option<Number<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Api<'a> {
+    pub(super) socket: Option<Text<'a>>,
+}

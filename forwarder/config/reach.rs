@@ -1,0 +1,76 @@
+//! What is reached through which port, and what is weir's own.
+
+use std::{collections::HashMap, net::Ipv4Addr};
+
+use super::{Port, Route, address::edge_of};
+use crate::io::PortIx;
+
+/// The port whose own network `address` is in, and the length of that network's prefix.
+pub(super) fn connected(ports: &[Port], address: Ipv4Addr) -> Option<(PortIx, u8)> {
+    let networks = (0..).map(PortIx).zip(ports).flat_map(|(ix, port)| {
+        let networks = port.addresses.iter();
+        networks.map(move |network| (ix, network))
+    });
+    networks
+        .filter(|(_, network)| network.contains(&address))
+        .map(|(ix, network)| (ix, network.prefix_len()))
+        .max_by_key(|(_, length)| *length)
+}
+
+/// The port and next hop by longest prefix. `routes` begin with the longest; of two equally long
+/// prefixes the port's own network is meant.
+pub(super) fn port_towards(
+    ports: &[Port],
+    routes: &[Route],
+    address: Ipv4Addr,
+) -> Option<(PortIx, Ipv4Addr)> {
+    let connected = connected(ports, address);
+    let route = routes.iter().find(|route| route.to.contains(&address));
+    match (connected, route) {
+        (Some((_, length)), Some(route)) if route.to.prefix_len() > length => {
+            Some((route.port, route.via))
+        }
+        (Some((port, _)), _) => Some((port, address)),
+        (None, Some(route)) => Some((route.port, route.via)),
+        (None, None) => None,
+    }
+}
+
+/// The addresses that weir answers for, by which others are checked.
+pub(super) struct Own<'c> {
+    /// Those that could be read.
+    pub(super) ports: &'c [Port],
+    /// Whether these are all: if not, nothing is said of what is not reached.
+    pub(super) complete: bool,
+    /// Each VIP with the name of a service that has it.
+    pub(super) vips: HashMap<Ipv4Addr, String>,
+}
+
+impl Own<'_> {
+    /// Why no other host can have `address`.
+    pub(super) fn refuses(&self, address: Ipv4Addr) -> Option<String> {
+        let has = |port: &&Port| port.addresses.iter().any(|own| own.addr() == address);
+        if let Some(port) = self.ports.iter().find(has) {
+            return Some(format!("`{address}` is an address of port `{}`", port.name));
+        }
+        if let Some(service) = self.vips.get(&address) {
+            return Some(format!("`{address}` is the VIP of service `{service}`"));
+        }
+        self.edge(address)
+    }
+
+    /// Whether `address` is the network or broadcast address of a port's network, in words.
+    pub(super) fn edge(&self, address: Ipv4Addr) -> Option<String> {
+        self.ports.iter().find_map(|port| {
+            let found = port.addresses.iter().find_map(|own| {
+                let edge = edge_of(*own, address)?;
+                Some((edge, own.trunc()))
+            });
+            let (edge, network) = found?;
+            let name = &port.name;
+            Some(format!(
+                "`{address}` is the {edge} address of `{network}` on port `{name}`"
+            ))
+        })
+    }
+}

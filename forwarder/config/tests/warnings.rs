@@ -1,0 +1,40 @@
+use super::*;
+
+fn warnings(from: &str, to: &str) -> Vec<String> {
+    let checked = parsed(&with(from, to)).unwrap();
+    checked.warnings.iter().map(Problem::to_string).collect()
+}
+
+#[test]
+fn a_worker_on_the_main_core_is_doubtful() {
+    assert_eq!(
+        warnings("workers: [1, 2]", "workers: [1, 2], main_core: 2"),
+        [
+            "f:2:25: core 2 is `main_core` too; the management thread will take time from this \
+          worker"
+        ]
+    );
+}
+
+#[test]
+fn cores_that_this_machine_lacks_are_doubtful() {
+    assert_eq!(
+        warnings("workers: [1, 2]", "workers: [7, 8], main_core: 9"),
+        [
+            "f:2:25: this machine has the cores 0 to 7, not 8",
+            "f:2:40: this machine has the cores 0 to 7, not 9",
+        ]
+    );
+    let text = with("workers: [1, 2]", "workers: [500]");
+    assert_eq!(parse(&text, "f", None).unwrap().warnings, []);
+}
+
+#[test]
+fn a_service_without_backends_is_doubtful() {
+    let text = r#"services: [
+        (name: "dns", address: "192.0.2.100:53", protocol: Udp, forward: Dr),"#;
+    assert_eq!(
+        warnings("services: [", text),
+        ["f:10:32: service `dns` has no backends; it serves nobody"]
+    );
+}
