@@ -1,5 +1,6 @@
-//! The room `control`.
+//! The management thread: everything that may block or takes long.
 
 pub mod api;
+pub mod neighbour;
 pub mod socket;
 pub mod views;

@@ -1,0 +1,109 @@
+//! When our own addresses are announced (gratuitous ARP).
+//!
+//! At the start, and when a link comes back, each address is announced twice, a second apart, as
+//! RFC 5227 section 2.3 has it, then once a minute: a switch or a host that missed it, or that
+//! believed somebody else, learns better. With each round goes a probe (section 2.1.1), which
+//! finds real servers that do not hide their VIP: they answer it, and nobody learns from it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::Ipv4Addr,
+};
+
+use super::{Key, Settings, after};
+use crate::io::{Now, PortIx};
+
+#[derive(Debug)]
+struct Announcement {
+    due: Now,
+    /// Announcements left in this round.
+    left: u8,
+    /// The next announcement begins a round.
+    probe: bool,
+    defended: Option<Now>,
+}
+
+/// The next announcement of each own address.
+#[derive(Debug, Default)]
+pub(super) struct Announcer {
+    announcements: BTreeMap<Key, Announcement>,
+    due: BTreeSet<(Now, Key)>,
+}
+
+impl Announcer {
+    /// Begins a first round for these addresses, one after the other.
+    pub(super) fn schedule(&mut self, keys: impl Iterator<Item = Key>, now: Now, s: &Settings) {
+        let mut due = now;
+        for key in keys {
+            let defended = self.announcements.get(&key).and_then(|a| a.defended);
+            let announcement = Announcement {
+                due,
+                left: s.announcements,
+                probe: true,
+                defended,
+            };
+            self.forget(key);
+            self.due.insert((due, key));
+            self.announcements.insert(key, announcement);
+            due = after(due, s.pacing_ms);
+        }
+    }
+
+    pub(super) fn knows(&self, key: Key) -> bool {
+        self.announcements.contains_key(&key)
+    }
+
+    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
+        self.announcements.keys().copied()
+    }
+
+    pub(super) fn forget(&mut self, key: Key) {
+        if let Some(old) = self.announcements.remove(&key) {
+            self.due.remove(&(old.due, key));
+        }
+    }
+
+    pub(super) fn first_due(&self) -> Option<Now> {
+        self.due.first().map(|(due, _)| *due)
+    }
+
+    /// An address to announce now, and whether to probe for it too.
+    pub(super) fn pop_due(&mut self, now: Now, s: &Settings) -> Option<((PortIx, Ipv4Addr), bool)> {
+        let &(due, key) = self.due.first()?;
+        if due > now {
+            return None;
+        }
+        let announcement = self.announcements.get_mut(&key)?;
+        let probe = announcement.probe;
+        announcement.left = announcement.left.saturating_sub(1);
+        announcement.probe = announcement.left == 0;
+        let wait_ms = if announcement.left == 0 {
+            announcement.left = 1;
+            s.announcement_refresh_ms
+        } else {
+            s.announcement_interval_ms
+        };
+        announcement.due = after(now, wait_ms);
+        self.due.remove(&(due, key));
+        self.due.insert((announcement.due, key));
+        Some((key, probe))
+    }
+
+    /// Announces an address at once because somebody else claims it; false where that was done
+    /// too short a time ago (RFC 5227 section 2.4).
+    pub(super) fn defend(&mut self, key: Key, now: Now, s: &Settings) -> bool {
+        let Some(announcement) = self.announcements.get_mut(&key) else {
+            return false;
+        };
+        let recent = |last| now < after(last, s.defend_interval_ms);
+        if announcement.defended.is_some_and(recent) {
+            return false;
+        }
+        self.due.remove(&(announcement.due, key));
+        announcement.due = now;
+        announcement.probe = false;
+        announcement.defended = Some(now);
+        self.due.insert((now, key));
+        true
+    }
+}
