@@ -1,6 +1,7 @@
 //! The machine in virtual time, against a small world of two ports.
 
 mod bounds;
+mod laws;
 mod others;
 mod own;
 
