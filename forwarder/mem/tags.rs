@@ -70,6 +70,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
         #[test]
         fn vector_and_scalar_agree(few: [u8; 8], any: [u16; 8], tag: u16) {
             let near = Tags(few.map(|octet| tag ^ u16::from(octet & 1) << (octet >> 4)));

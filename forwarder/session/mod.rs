@@ -1,10 +1,22 @@
 //! One worker's flow state.
+//!
+//! A [`Table`] belongs to one worker and has no locks. It finds a [`Session`] by the packets of
+//! either direction and counts the connections of each backend as they change.
 
 #![deny(clippy::indexing_slicing)]
 
+mod counts;
+mod entry;
 mod ids;
+mod index;
+mod key;
+mod table;
 pub mod tcp;
 mod timeouts;
 
+pub use counts::BackendCounts;
+pub use entry::{New, Rewrite, Session, Way};
 pub use ids::{BackendIx, ServiceIx};
+pub use key::{ForwardKey, Hash, ReverseKey};
+pub use table::{Counters, Refused, SessionIx, Table};
 pub use timeouts::Timeouts;

@@ -1,0 +1,344 @@
+//! What is remembered of one flow.
+
+use zerocopy::{FromZeros, Immutable, KnownLayout};
+
+use super::{
+    BackendIx, ServiceIx,
+    key::{ForwardKey, ReverseKey, client_word, endpoint_of, endpoint_word},
+    tcp::State,
+};
+use crate::wire::{Endpoint, Protocol};
+
+/// One flow: where it goes and how its packets are rewritten, in both directions. One cache line.
+///
+/// What it is found by and what is counted of it change through the table only.
+#[derive(FromZeros, Immutable, KnownLayout)]
+#[repr(C, align(64))]
+pub struct Session {
+    /// With the protocol, so never 0 but in a blank entry.
+    client: u64,
+    vip: u64,
+    rip: u64,
+    rewrite: Rewrite,
+    deadline: Deadline,
+    /// The next free entry, in a blank one.
+    pub(super) next_free: u32,
+    service: u16,
+    backend: u16,
+    state: State,
+    no_output: u8,
+    mode: u8,
+}
+
+const _: () = assert!(size_of::<Session>() == 64 && align_of::<Session>() == 64);
+
+/// A compiled rewrite, and how old it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Rewrite {
+    /// The epoch of the service that it was compiled in.
+    pub epoch: u32,
+    /// From the client to the backend.
+    pub forward: Way,
+    /// From the backend to the client.
+    pub reverse: Way,
+}
+
+/// What is the same for all packets of one direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
+#[repr(C)]
+pub struct Way {
+    /// What the IP header's checksum changes by.
+    pub ip_delta: u16,
+    /// What the layer-4 checksum changes by.
+    pub l4_delta: u16,
+    /// The next hop, by the neighbour's number.
+    pub hop: u16,
+}
+
+/// A session to be.
+#[derive(Clone, Copy, Debug)]
+pub struct New {
+    /// CIP and port.
+    pub client: Endpoint,
+    /// VIP and port, as the client addresses them.
+    pub vip: Endpoint,
+    /// RIP and port, as the backend is addressed.
+    pub rip: Endpoint,
+    /// The protocol of both.
+    pub protocol: Protocol,
+    /// The state after the first packet; [`State::None`] for UDP.
+    pub state: State,
+    /// How long it may be idle; 24.8 days at most.
+    pub timeout_ms: u32,
+    /// True where replies do not pass here (DR, TUN): it is not found from the backend's side.
+    pub no_output: bool,
+    /// The service that the client addresses.
+    pub service: ServiceIx,
+    /// The backend that it goes to, below the number given to the table.
+    pub backend: BackendIx,
+    /// How packets are forwarded; the table does not look at it.
+    pub mode: u8,
+    /// What its packets change by.
+    pub rewrite: Rewrite,
+}
+
+impl Session {
+    pub(super) fn new(new: &New, now_ms: u64) -> Self {
+        Self {
+            client: client_word(new.client, new.protocol),
+            vip: endpoint_word(new.vip),
+            rip: endpoint_word(new.rip),
+            rewrite: new.rewrite,
+            deadline: Deadline::after(now_ms, new.timeout_ms),
+            next_free: 0,
+            service: new.service.0,
+            backend: new.backend.0,
+            state: new.state,
+            no_output: new.no_output.into(),
+            mode: new.mode,
+        }
+    }
+
+    /// Nobody's: the content of a free entry.
+    pub(super) fn blank(next_free: u32) -> Self {
+        Self {
+            next_free,
+            ..Self::new_zeroed()
+        }
+    }
+
+    #[inline]
+    pub(super) fn is_blank(&self) -> bool {
+        self.client == 0
+    }
+
+    #[inline]
+    pub(super) fn forward_key(&self) -> ForwardKey {
+        ForwardKey([self.client, self.vip])
+    }
+
+    /// None where it is not found from the backend's side.
+    #[inline]
+    pub(super) fn reverse_key(&self) -> Option<ReverseKey> {
+        (!self.no_output()).then_some(ReverseKey([self.rip, self.client]))
+    }
+
+    /// CIP and port.
+    pub fn client(&self) -> Endpoint {
+        endpoint_of(self.client)
+    }
+
+    /// VIP and port, as the client addresses them.
+    pub fn vip(&self) -> Endpoint {
+        endpoint_of(self.vip)
+    }
+
+    /// RIP and port, as the backend is addressed.
+    #[inline]
+    pub fn rip(&self) -> Endpoint {
+        endpoint_of(self.rip)
+    }
+
+    /// The protocol on both sides.
+    #[inline]
+    pub fn protocol(&self) -> Protocol {
+        if self.client >> 48 == Protocol::Udp as u64 {
+            Protocol::Udp
+        } else {
+            Protocol::Tcp
+        }
+    }
+
+    /// The service that the client addresses.
+    #[inline]
+    pub fn service(&self) -> ServiceIx {
+        ServiceIx(self.service)
+    }
+
+    /// The backend that it goes to.
+    #[inline]
+    pub fn backend(&self) -> BackendIx {
+        BackendIx(self.backend)
+    }
+
+    /// How packets are forwarded, as the caller numbers it.
+    #[inline]
+    pub fn mode(&self) -> u8 {
+        self.mode
+    }
+
+    /// True where replies do not pass here.
+    #[inline]
+    pub fn no_output(&self) -> bool {
+        self.no_output != 0
+    }
+
+    /// The TCP state; [`State::None`] for UDP.
+    #[inline]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    #[inline]
+    pub(super) fn set_state(&mut self, state: State) {
+        self.state = state;
+    }
+
+    /// True where IPVS counts it as an active connection; UDP never is.
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.protocol() == Protocol::Tcp && self.state.is_active()
+    }
+
+    /// True for TCP before its handshake is through.
+    #[inline]
+    pub fn is_half_open(&self) -> bool {
+        self.protocol() == Protocol::Tcp && self.state.is_half_open()
+    }
+
+    /// What its packets change by.
+    #[inline]
+    pub fn rewrite(&self) -> &Rewrite {
+        &self.rewrite
+    }
+
+    /// What its packets change by, to derive again.
+    #[inline]
+    pub fn rewrite_mut(&mut self) -> &mut Rewrite {
+        &mut self.rewrite
+    }
+
+    /// Milliseconds until it expires, 0 where it has.
+    pub fn remaining_ms(&self, now_ms: u64) -> u32 {
+        self.deadline.remaining_ms(now_ms)
+    }
+
+    /// True where it has been idle for too long.
+    #[inline]
+    pub fn is_expired(&self, now_ms: u64) -> bool {
+        self.deadline.remaining_ms(now_ms) == 0
+    }
+
+    #[inline]
+    pub(super) fn touch(&mut self, now_ms: u64, timeout_ms: u32) {
+        self.deadline = Deadline::after(now_ms, timeout_ms);
+    }
+}
+
+/// The lower 32 bits of a time in milliseconds.
+///
+/// They come round every 49.7 days. Up to half of that ahead is future, the other half is past:
+/// timeouts are cut to 24.8 days, and what has expired must be looked at within as many, which a
+/// sweep does many times over.
+#[derive(Clone, Copy, FromZeros, Immutable, KnownLayout)]
+#[repr(transparent)]
+struct Deadline(u32);
+
+impl Deadline {
+    const MAX_MS: u32 = i32::MAX.cast_unsigned();
+
+    #[inline]
+    fn after(now_ms: u64, timeout_ms: u32) -> Self {
+        Self(low(now_ms).wrapping_add(timeout_ms.min(Self::MAX_MS)))
+    }
+
+    #[inline]
+    fn remaining_ms(self, now_ms: u64) -> u32 {
+        let ahead = self.0.wrapping_sub(low(now_ms));
+        if ahead > Self::MAX_MS { 0 } else { ahead }
+    }
+}
+
+#[inline]
+fn low(ms: u64) -> u32 {
+    (ms & 0xffff_ffff) as u32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HALF: u64 = 1 << 31;
+
+    #[test]
+    fn a_deadline_survives_the_clock_coming_round() {
+        for now in [0, 1, HALF - 1, HALF, 2 * HALF - 1, 2 * HALF, 7 * HALF - 500] {
+            for timeout in [1, 1000, 900_000, Deadline::MAX_MS] {
+                let deadline = Deadline::after(now, timeout);
+                let end = now + u64::from(timeout);
+                assert_eq!(deadline.remaining_ms(now), timeout);
+                assert_eq!(deadline.remaining_ms(end - 1), 1);
+                assert_eq!(deadline.remaining_ms(end), 0);
+                assert_eq!(deadline.remaining_ms(end + HALF), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_timeout_of_nothing_is_over_at_once_and_one_too_long_is_cut() {
+        assert_eq!(Deadline::after(5, 0).remaining_ms(5), 0);
+        assert_eq!(
+            Deadline::after(5, u32::MAX).remaining_ms(5),
+            Deadline::MAX_MS
+        );
+    }
+
+    #[test]
+    fn a_session_gives_back_what_went_in() {
+        let new = New {
+            client: Endpoint::new([203, 0, 113, 255].into(), 65535),
+            vip: Endpoint::new([192, 0, 2, 100].into(), 53),
+            rip: Endpoint::new([10, 1, 0, 11].into(), 5353),
+            protocol: Protocol::Udp,
+            state: State::None,
+            timeout_ms: 300_000,
+            no_output: false,
+            service: ServiceIx(7),
+            backend: BackendIx(u16::MAX),
+            mode: 2,
+            rewrite: Rewrite {
+                epoch: 9,
+                ..Rewrite::default()
+            },
+        };
+        let session = Session::new(&new, 1000);
+        assert_eq!(
+            (session.client(), session.vip(), session.rip()),
+            (new.client, new.vip, new.rip)
+        );
+        assert_eq!(
+            (session.protocol(), session.state()),
+            (Protocol::Udp, State::None)
+        );
+        assert_eq!(
+            (session.service(), session.backend()),
+            (new.service, new.backend)
+        );
+        assert_eq!((session.mode(), session.no_output()), (2, false));
+        assert_eq!(session.rewrite(), &new.rewrite);
+        assert!(!session.is_active() && !session.is_half_open());
+        assert_eq!(
+            session.forward_key(),
+            ForwardKey::new(new.client, new.vip, new.protocol)
+        );
+        let reverse = ReverseKey::new(new.rip, new.client, new.protocol);
+        assert_eq!(session.reverse_key(), Some(reverse));
+        assert_eq!(session.remaining_ms(2000), 299_000);
+        assert!(!session.is_blank() && Session::blank(3).is_blank());
+
+        let direct = Session::new(
+            &New {
+                no_output: true,
+                protocol: Protocol::Tcp,
+                ..new
+            },
+            0,
+        );
+        assert_eq!(
+            (direct.reverse_key(), direct.protocol()),
+            (None, Protocol::Tcp)
+        );
+        assert!(direct.is_half_open() && !direct.is_active());
+    }
+}

@@ -1,0 +1,254 @@
+//! One worker's sessions.
+//!
+//! All memory is taken at start. Nothing here waits, allocates or panics; time and seed are
+//! arguments. Time is in milliseconds of a clock that never goes back.
+
+use std::sync::Arc;
+
+pub use insert::Refused;
+
+use super::{
+    BackendCounts,
+    counts::Counts,
+    entry::Session,
+    index::Index,
+    key::{ForwardKey, Hash, Hasher, ReverseKey},
+    tcp::State,
+};
+use crate::mem::{NoMemory, Slab};
+
+mod insert;
+
+/// Ends the list of free entries.
+const NO_ENTRY: u32 = u32::MAX;
+
+/// A session by its entry. Means nothing after the next removal, which any method that takes
+/// `&mut Table` and a time may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionIx(pub u32);
+
+/// What has happened since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Counters {
+    /// Sessions that were half-open and had to go for new ones.
+    pub evicted: u64,
+    /// New sessions refused for want of room.
+    pub full: u64,
+    /// Keys that found both their buckets full.
+    pub overflowed: u64,
+}
+
+/// One worker's sessions, up to a number fixed at start.
+pub struct Table {
+    index: Index,
+    entries: Slab<Session>,
+    capacity: u32,
+    len: u32,
+    free: u32,
+    swept: u32,
+    hand: u32,
+    hasher: Hasher,
+    counts: Counts,
+    counters: Counters,
+}
+
+impl Table {
+    /// Room for `sessions` of up to `backends` backends, 96 octets each.
+    ///
+    /// The seed decides where sessions lie and must be nobody's to guess. The memory comes from
+    /// the node of the calling thread.
+    pub fn new(sessions: u32, backends: u16, seed: u64) -> Result<Self, NoMemory> {
+        let mut entries = Slab::<Session>::new(sessions as usize)?;
+        for (entry, next) in entries.iter_mut().zip(1..) {
+            let next = if next == sessions { NO_ENTRY } else { next };
+            *entry = Session::blank(next);
+        }
+        Ok(Self {
+            index: Index::new(u64::from(sessions) * 2)?,
+            entries,
+            capacity: sessions,
+            len: 0,
+            free: if sessions == 0 { NO_ENTRY } else { 0 },
+            swept: 0,
+            hand: 0,
+            hasher: Hasher::new(seed),
+            counts: Counts::new(backends),
+            counters: Counters::default(),
+        })
+    }
+
+    /// The hash of a packet to a service, for this table.
+    #[inline]
+    pub fn forward_hash(&self, key: &ForwardKey) -> Hash {
+        self.hasher.forward(key)
+    }
+
+    /// The hash of a packet from a backend, for this table.
+    #[inline]
+    pub fn reverse_hash(&self, key: &ReverseKey) -> Hash {
+        self.hasher.reverse(key)
+    }
+
+    /// Asks for the lines that [`prefetch_entry`](Self::prefetch_entry) will read.
+    #[inline]
+    pub fn prefetch_bucket(&self, hash: Hash) {
+        self.index.prefetch_bucket(hash);
+    }
+
+    /// Asks for the lines that finding will read.
+    #[inline]
+    pub fn prefetch_entry(&self, hash: Hash) {
+        self.index.prefetch_entry(hash, &self.entries);
+    }
+
+    /// The session of packets to a service. One that has expired is removed and not found.
+    #[inline]
+    pub fn find_forward(&mut self, hash: Hash, key: &ForwardKey, now_ms: u64) -> Option<SessionIx> {
+        self.find(hash, now_ms, |session| session.forward_key() == *key)
+    }
+
+    /// The session of packets from a backend. One that has expired is removed and not found.
+    #[inline]
+    pub fn find_reverse(&mut self, hash: Hash, key: &ReverseKey, now_ms: u64) -> Option<SessionIx> {
+        self.find(hash, now_ms, |session| session.reverse_key() == Some(*key))
+    }
+
+    #[inline]
+    fn find(
+        &mut self,
+        hash: Hash,
+        now_ms: u64,
+        is_meant: impl Fn(&Session) -> bool,
+    ) -> Option<SessionIx> {
+        let (ix, expired) = self.index.find(hash, |entry| {
+            let session = self.entries.get(entry as usize)?;
+            is_meant(session).then(|| (SessionIx(entry), session.is_expired(now_ms)))
+        })?;
+        if expired {
+            self.remove(ix);
+            return None;
+        }
+        Some(ix)
+    }
+
+    /// The session in an entry, if there is one.
+    #[inline]
+    pub fn get(&self, ix: SessionIx) -> Option<&Session> {
+        let session = self.entries.get(ix.0 as usize)?;
+        (!session.is_blank()).then_some(session)
+    }
+
+    /// The session in an entry, to change its rewrite.
+    #[inline]
+    pub fn get_mut(&mut self, ix: SessionIx) -> Option<&mut Session> {
+        let session = self.entries.get_mut(ix.0 as usize)?;
+        (!session.is_blank()).then_some(session)
+    }
+
+    /// Restarts the idle time.
+    #[inline]
+    pub fn touch(&mut self, ix: SessionIx, now_ms: u64, timeout_ms: u32) {
+        if let Some(session) = self.get_mut(ix) {
+            session.touch(now_ms, timeout_ms);
+        }
+    }
+
+    /// Sets the TCP state, keeps the counts right and restarts the idle time.
+    #[inline]
+    pub fn set_state(&mut self, ix: SessionIx, state: State, now_ms: u64, timeout_ms: u32) {
+        let Some(session) = self.get_mut(ix) else {
+            return;
+        };
+        let (backend, was_active) = (session.backend(), session.is_active());
+        session.set_state(state);
+        session.touch(now_ms, timeout_ms);
+        let is_active = session.is_active();
+        if is_active != was_active {
+            self.counts.subtract(backend, was_active);
+            self.counts.add(backend, is_active);
+        }
+    }
+
+    /// Forgets a session; does nothing where there is none.
+    pub fn remove(&mut self, ix: SessionIx) {
+        let Some(session) = self.get(ix) else {
+            return;
+        };
+        let forward = self.forward_hash(&session.forward_key());
+        let reverse = session.reverse_key().map(|key| self.reverse_hash(&key));
+        self.counts.subtract(session.backend(), session.is_active());
+        self.index.unlink(forward, ix.0);
+        if let Some(reverse) = reverse {
+            self.index.unlink(reverse, ix.0);
+        }
+        self.give_free(ix);
+        self.len = self.len.wrapping_sub(1);
+    }
+
+    fn give_free(&mut self, ix: SessionIx) {
+        if let Some(entry) = self.entries.get_mut(ix.0 as usize) {
+            *entry = Session::blank(self.free);
+            self.free = ix.0;
+        }
+    }
+
+    /// Looks at the next `budget` entries, from the last back to the first, and removes what has
+    /// expired. Returns how many that were.
+    pub fn sweep(&mut self, now_ms: u64, budget: u32) -> u32 {
+        let before = self.len;
+        for _ in 0..budget.min(self.capacity) {
+            let ix = SessionIx(self.swept);
+            if self
+                .get(ix)
+                .is_some_and(|session| session.is_expired(now_ms))
+            {
+                self.remove(ix);
+            }
+            let next = self.swept.wrapping_add(1);
+            self.swept = if next < self.capacity { next } else { 0 };
+        }
+        before.wrapping_sub(self.len)
+    }
+
+    /// The sessions in `count` entries from number `from` on, expired ones too: the whole table is
+    /// read in pages, until `from` is [`capacity`](Self::capacity).
+    pub fn page(&self, from: u32, count: u32) -> impl Iterator<Item = (SessionIx, &Session)> {
+        let end = from.saturating_add(count).min(self.capacity);
+        (from..end)
+            .map(SessionIx)
+            .filter_map(|ix| Some((ix, self.get(ix)?)))
+    }
+
+    /// Sessions that the table holds, those too that have expired and were not looked at since.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// True where the table holds none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Sessions that the table has room for.
+    pub fn capacity(&self) -> u32 {
+        self.capacity
+    }
+
+    /// The connections of each backend, kept up to date by the table.
+    pub fn counts(&self) -> Arc<[BackendCounts]> {
+        self.counts.share()
+    }
+
+    /// What has happened since the start.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// True where the whole table lies on hugepages that were set aside.
+    pub fn on_hugepages(&self) -> bool {
+        self.index.on_hugepages() && self.entries.on_hugepages()
+    }
+}
+
+#[cfg(test)]
+mod tests;

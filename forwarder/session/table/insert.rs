@@ -1,0 +1,134 @@
+//! Room for a new session, and who goes for it where there is none.
+
+use super::{NO_ENTRY, SessionIx, Table};
+use crate::session::{
+    entry::{New, Session},
+    key::Hash,
+};
+
+/// Entries that the clock hand compares, so that what has expired goes before what is half-open.
+const HAND_LOOK: u32 = 8;
+
+/// Entries that the clock hand passes at most for one new session.
+const HAND_REACH: u32 = 64;
+
+/// Why a session was not inserted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no room, and nothing near that may be evicted.
+    Full,
+    /// Another session is found by one of its keys: packets of the two could not be told apart.
+    Taken(SessionIx),
+}
+
+impl Table {
+    /// Remembers a flow.
+    ///
+    /// Where there is no room, something expired or else half-open goes for it; neither
+    /// established nor closing connections nor UDP sessions do before their time.
+    pub fn insert(&mut self, new: &New, now_ms: u64) -> Result<SessionIx, Refused> {
+        let session = Session::new(new, now_ms);
+        let forward = session.forward_key();
+        let forward_hash = self.forward_hash(&forward);
+        if let Some(taken) = self.find_forward(forward_hash, &forward, now_ms) {
+            return Err(Refused::Taken(taken));
+        }
+        let reverse = session.reverse_key();
+        let reverse_hash = reverse.map(|key| self.reverse_hash(&key));
+        if let Some((hash, key)) = reverse_hash.zip(reverse)
+            && let Some(taken) = self.find_reverse(hash, &key, now_ms)
+        {
+            return Err(Refused::Taken(taken));
+        }
+        let ix = self.insert_at(forward_hash, reverse_hash, session, now_ms);
+        ix.ok_or_else(|| {
+            self.counters.full = self.counters.full.wrapping_add(1);
+            Refused::Full
+        })
+    }
+
+    /// None, and nothing changed but evictions, where there is no room.
+    fn insert_at(
+        &mut self,
+        forward: Hash,
+        reverse: Option<Hash>,
+        session: Session,
+        now_ms: u64,
+    ) -> Option<SessionIx> {
+        // The entry stays blank until all references stand, and what is blank is not evicted.
+        let ix = self.take_free(now_ms)?;
+        if !self.place(forward, ix, now_ms) {
+            self.give_free(ix);
+            return None;
+        }
+        if let Some(reverse) = reverse
+            && !self.place(reverse, ix, now_ms)
+        {
+            self.index.unlink(forward, ix.0);
+            self.give_free(ix);
+            return None;
+        }
+        self.counts.add(session.backend(), session.is_active());
+        *self.entries.get_mut(ix.0 as usize)? = session;
+        self.len = self.len.wrapping_add(1);
+        Some(ix)
+    }
+
+    fn take_free(&mut self, now_ms: u64) -> Option<SessionIx> {
+        if self.free == NO_ENTRY {
+            self.evict_at_hand(now_ms);
+        }
+        let ix = SessionIx(self.free);
+        self.free = self.entries.get(ix.0 as usize)?.next_free;
+        Some(ix)
+    }
+
+    fn place(&mut self, hash: Hash, ix: SessionIx, now_ms: u64) -> bool {
+        if self.index.place(hash, ix.0) {
+            return true;
+        }
+        self.counters.overflowed = self.counters.overflowed.wrapping_add(1);
+        let victim = self.victim(self.index.occupants(hash), now_ms);
+        victim.is_some_and(|victim| {
+            self.evict(victim, now_ms);
+            self.index.place(hash, ix.0)
+        })
+    }
+
+    /// Moves the clock hand on to a session that may go, and evicts it. The hand stops behind it,
+    /// so that half-open sessions go in the order of their entries and each has a whole round.
+    fn evict_at_hand(&mut self, now_ms: u64) {
+        for _ in 0..HAND_REACH / HAND_LOOK {
+            let end = self.hand.saturating_add(HAND_LOOK).min(self.capacity);
+            let victim = self.victim(self.hand..end, now_ms);
+            let passed = victim.map_or(end, |victim| victim.0.wrapping_add(1));
+            self.hand = if passed < self.capacity { passed } else { 0 };
+            if let Some(victim) = victim {
+                return self.evict(victim, now_ms);
+            }
+        }
+    }
+
+    /// The first that has expired, or else the first that is half-open.
+    fn victim(&self, entries: impl Iterator<Item = u32>, now_ms: u64) -> Option<SessionIx> {
+        let mut half_open = None;
+        for ix in entries.map(SessionIx) {
+            match self.get(ix) {
+                Some(session) if session.is_expired(now_ms) => return Some(ix),
+                Some(session) if session.is_half_open() => half_open = half_open.or(Some(ix)),
+                _ => {}
+            }
+        }
+        half_open
+    }
+
+    fn evict(&mut self, victim: SessionIx, now_ms: u64) {
+        if self
+            .get(victim)
+            .is_some_and(|session| !session.is_expired(now_ms))
+        {
+            self.counters.evicted = self.counters.evicted.wrapping_add(1);
+        }
+        self.remove(victim);
+    }
+}
