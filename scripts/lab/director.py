@@ -1,0 +1,215 @@
+"""weir itself, in the director's namespace."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+from lab import plan
+from lab.net import LabError
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SOCKET = pathlib.Path("/run/weir-lab/weir.sock")
+START_S = 30
+STOP_S = 20
+
+CONFIG = """\
+(
+    dpdk: (
+        workers: {workers}, main_core: {main_core},
+        hugepages: Off, memory_mb: 256, file_prefix: "weir-lab",
+    ),
+    idle: Sleep(max: "50us"),
+    api: (socket: "{socket}"),
+    other: {other},
+    ports: [
+{ports}
+    ],
+    routes: [(to: "0.0.0.0/0", via: "{gateway}")],
+    services: [
+{services}
+    ],
+)
+"""
+PORT = """\
+        (
+            name: "{name}",
+            device: Vdev("net_af_packet{number},iface={interface},qpairs={queues},framecnt=2048"),
+            addresses: {addresses},
+        ),"""
+SERVICE = """\
+        (
+            name: "{name}", address: "{address}", protocol: {protocol},
+            forward: {forward}, scheduler: RoundRobin,
+            backends: [
+{backends}
+            ],
+        ),"""
+BACKEND = """\
+                (name: "{name}", address: "{rip}:{port}"),"""
+
+# Ports as (name, interface, addresses), and the gateway of the default route.
+TWO_ARMS = (
+    [
+        ("wan", "wan0", [f"{plan.WAN_DIP}/24"]),
+        ("lan", "lan0", [f"{plan.LAN_DIP}/24"]),
+    ],
+    plan.WAN_ROUTER,
+)
+ONE_ARM = (
+    [("lan", "lan0", [f"{plan.LAN_DIP}/24", f"{plan.INSIDE_DIP}/24"])],
+    plan.LAN_ROUTER,
+)
+
+
+def target_folder():
+    """Where cargo builds."""
+    return pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+
+
+def weir_binary():
+    """The weir under test: $WEIR, or what `cargo build --release` makes."""
+    return os.environ.get("WEIR", str(target_folder() / "release" / "weir"))
+
+
+@dataclasses.dataclass
+class Service:
+    """A service of one mode with that mode's servers web1 and web2 as backends."""
+
+    name: str
+    mode: str
+    protocol: str
+    vip: str
+    vip_port: int
+    backend_port: int
+
+    def ron(self):
+        """The service in the configuration's words."""
+        backends = [
+            BACKEND.format(name=name, rip=rip, port=self.backend_port)
+            for name, rip in zip(plan.NAMES, plan.RIPS[self.mode])
+        ]
+        return SERVICE.format(
+            name=self.name,
+            address=f"{self.vip}:{self.vip_port}",
+            protocol=self.protocol,
+            forward=self.mode.capitalize(),
+            backends="\n".join(backends),
+        )
+
+
+def http(mode, vip=None):
+    """The HTTP service of a mode, named as the mode."""
+    return Service(mode, mode, "Tcp", vip or plan.VIP[mode], 80, plan.HTTP_PORT[mode])
+
+
+def echo(mode):
+    """The UDP echo service of a mode."""
+    return Service(
+        f"{mode}-echo", mode, "Udp", plan.VIP[mode], plan.ECHO_PORT, plan.ECHO_PORT
+    )
+
+
+def cores(workers):
+    """The cores for so many workers and, where there are enough, another for the management."""
+    usable = sorted(os.sched_getaffinity(0))
+    if len(usable) < workers:
+        raise LabError(f"{workers} workers need as many cores, this machine has {len(usable)}")
+    return usable[-workers:], usable[0]
+
+
+def config(services, *, workers, other, arms):
+    """The text of a configuration file."""
+    ports, gateway = arms
+    worker_cores, main_core = cores(workers)
+    port_texts = [
+        PORT.format(
+            name=name,
+            number=number,
+            interface=interface,
+            queues=workers,
+            addresses=json.dumps(addresses),
+        )
+        for number, (name, interface, addresses) in enumerate(ports)
+    ]
+    return CONFIG.format(
+        workers=worker_cores,
+        main_core=main_core,
+        socket=SOCKET,
+        other=other,
+        ports="\n".join(port_texts),
+        gateway=gateway,
+        services="\n".join(service.ron() for service in services),
+    )
+
+
+class Director:
+    """A weir with these services; as a context manager it runs meanwhile and must end cleanly."""
+
+    def __init__(
+        self, namespace, log_folder, services, *, workers=1, other="Route", arms=TWO_ARMS
+    ):
+        self._namespace = namespace
+        self._log = log_folder / "weir.log"
+        self._config = log_folder / "weir.ron"
+        self._config.write_text(config(services, workers=workers, other=other, arms=arms))
+        self.process = None
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is None:
+            status = self.stop()
+            if status != 0:
+                raise LabError(f"weir ended with {status}, see {self._log}")
+        elif self.process:
+            self.process.kill()
+            self.process.wait()
+
+    def start(self):
+        """Starts weir and waits until it answers."""
+        with self._log.open("ab") as log:
+            self.process = self._namespace.popen(
+                *(weir_binary(), "run", "--config", self._config), stdout=log, stderr=log
+            )
+        deadline = time.monotonic() + START_S
+        while self._ask("ports").returncode != 0:
+            if self.process.poll() is not None:
+                raise LabError(f"weir ended with {self.process.returncode}, see {self._log}")
+            if time.monotonic() > deadline:
+                raise LabError(f"weir does not answer on {SOCKET}, see {self._log}")
+            time.sleep(0.1)
+
+    def stop(self):
+        """Sends SIGTERM and returns the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired as error:
+            self.process.kill()
+            raise LabError(f"weir still runs {STOP_S} s after SIGTERM, see {self._log}") from error
+
+    def _ask(self, what, *options):
+        return subprocess.run(
+            [weir_binary(), "show", what, "--socket", SOCKET, *options],
+            capture_output=True, text=True, timeout=20,
+        )  # fmt: skip
+
+    def show(self, what):
+        """What `weir show` prints for people."""
+        done = self._ask(what)
+        if done.returncode != 0:
+            raise LabError(f"weir show {what}: exit {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
+    def show_json(self, what):
+        """What `weir show --json` says."""
+        done = self._ask(what, "--json")
+        if done.returncode != 0:
+            raise LabError(f"weir show {what} --json: exit {done.returncode}: {done.stderr}")
+        return json.loads(done.stdout)

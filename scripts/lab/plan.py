@@ -1,0 +1,42 @@
+"""The lab's address plan.
+
+        wan 10.9.0.0/24                          lan 10.10.0.0/24
+    client   .2 ──┐                          ┌── nat1 .11  nat2 .12   (gateway: the director)
+                  ├── director .1 ── .1 ─────┼── dr1  .21  dr2  .22   (gateway: the router)
+                  └── router .254 ── .254 ───┼── tun1 .31  tun2 .32   (gateway: the router)
+                                             └── inside 10.11.0.2     (a client on the lan)
+
+The VIPs on the wan are 10.9.0.100 (NAT), .101 (DR) and .102 (TUN); 10.11.0.100 is the one for
+the client on the lan, where weir has one port only. Each mode has its real servers web1 and web2.
+The director's addresses are weir's: its kernel has none and drops what arrives, for weir sees
+each frame before that. Replies of DR and TUN go by the router. The TUN servers are user-mode
+Linux, because the kernel of the machine may have no ipip.
+"""
+
+import ipaddress
+
+CLIENT = "10.9.0.2"
+WAN_DIP = "10.9.0.1"
+WAN_ROUTER = "10.9.0.254"
+LAN_NETWORK = "10.10.0.0/24"
+LAN_DIP = "10.10.0.1"
+LAN_ROUTER = "10.10.0.254"
+INSIDE = "10.11.0.2"
+INSIDE_DIP = "10.11.0.1"
+VIP = {"nat": "10.9.0.100", "dr": "10.9.0.101", "tun": "10.9.0.102"}
+INSIDE_VIP = "10.11.0.100"
+RIPS = {
+    "nat": ["10.10.0.11", "10.10.0.12"],
+    "dr": ["10.10.0.21", "10.10.0.22"],
+    "tun": ["10.10.0.31", "10.10.0.32"],
+}
+MODES = list(VIP)
+NAMES = ["web1", "web2"]
+# NAT translates the port as well; every nginx listens on both.
+HTTP_PORT = {"nat": 8080, "dr": 80, "tun": 80}
+ECHO_PORT = 7
+
+
+def mac_of(address):
+    """The MAC of the interface that has this address."""
+    return "02:00:" + ":".join(f"{octet:02x}" for octet in ipaddress.IPv4Address(address).packed)

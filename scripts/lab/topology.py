@@ -1,0 +1,121 @@
+"""The lab's hosts and the links between them, as plan.py has them."""
+
+import json
+import os
+import pathlib
+import shutil
+
+from lab import plan
+from lab.director import Director
+from lab.net import Namespace, bridge
+from lab.plan import mac_of
+from lab.servers import (
+    BLOB_OCTETS,
+    Guest,
+    NginxServer,
+    UdpEcho,
+    UmlServer,
+    require_answer,
+)
+
+FOLDER = pathlib.Path("/run/weir-lab")
+
+# Names of counters: replies of a mode's servers that the director received and was meant to.
+COUNTERS = f"""
+table netdev lab {{
+    counter nat {{ }}
+    counter dr {{ }}
+    counter tun {{ }}
+    chain wan {{
+        type filter hook ingress device wan0 priority 0; policy drop;
+        ether daddr {mac_of(plan.WAN_DIP)} jump replies
+    }}
+    chain lan {{
+        type filter hook ingress device lan0 priority 0; policy drop;
+        ether daddr {mac_of(plan.LAN_DIP)} jump replies
+    }}
+    chain replies {{
+        ip saddr {{ {", ".join(plan.RIPS["nat"])} }} counter name nat
+        ip saddr {plan.VIP["dr"]} counter name dr
+        ip saddr {plan.VIP["tun"]} counter name tun
+    }}
+}}
+"""
+
+
+class Lab:
+    """All hosts up and all servers answering, but no weir yet. Ends with its containment."""
+
+    def __init__(self, *, log_folder):
+        self.log_folder = pathlib.Path(log_folder)
+        shutil.rmtree(self.log_folder, ignore_errors=True)
+        self.log_folder.mkdir(parents=True)
+        FOLDER.mkdir()
+        self._wire()
+        self._lay_out_director()
+        blob = FOLDER / "blob"
+        self.blob = os.urandom(BLOB_OCTETS)
+        blob.write_bytes(self.blob)
+        self.servers = {mode: self._serve(mode, blob) for mode in plan.RIPS}
+        for mode, rips in plan.RIPS.items():
+            for rip, name in zip(rips, plan.NAMES):
+                require_answer(self.router, f"http://{rip}/", 60 if mode == "tun" else 20)
+
+    def _wire(self):
+        self.switch = Namespace("switch")
+        for name in ("wan", "lan"):
+            bridge(self.switch, name)
+        self.client = Namespace("client")
+        self.client.plug(self.switch, "wan", "eth0", f"{plan.CLIENT}/24")
+        self.client.route(plan.LAN_NETWORK, plan.WAN_DIP)
+        self.inside = Namespace("inside")
+        self.inside.plug(self.switch, "lan", "eth0", f"{plan.INSIDE}/24")
+        self.inside.route("default", plan.INSIDE_DIP)
+        self.router = Namespace("router")
+        self.router.sysctl("net/ipv4/ip_forward", 1)
+        self.router.plug(self.switch, "wan", "wan0", f"{plan.WAN_ROUTER}/24")
+        self.router.plug(self.switch, "lan", "lan0", f"{plan.LAN_ROUTER}/24")
+
+    def _lay_out_director(self):
+        self.director = Namespace("director")
+        self.director.plug(self.switch, "wan", "wan0", f"{plan.WAN_DIP}/24", configure=False)
+        self.director.plug(self.switch, "lan", "lan0", f"{plan.LAN_DIP}/24", configure=False)
+        ruleset = FOLDER / "director.nft"
+        ruleset.write_text(COUNTERS)
+        self.director.run("nft", "-f", ruleset)
+
+    def _serve(self, mode, blob):
+        servers = []
+        for number, (rip, name) in enumerate(zip(plan.RIPS[mode], plan.NAMES), start=1):
+            namespace = Namespace(f"{mode}{number}")
+            namespace.plug(self.switch, "lan", "eth0", f"{rip}/24", configure=mode != "tun")
+            log = self.log_folder / f"{namespace.name}.log"
+            if mode == "tun":
+                guest = Guest(rip, plan.VIP["tun"], plan.LAN_ROUTER)
+                server = UmlServer(name, namespace, FOLDER, log, blob, guest)
+            else:
+                namespace.route("default", plan.LAN_ROUTER)
+                server = NginxServer(name, namespace, FOLDER, log, blob)
+                self._set_up(mode, server, rip)
+            server.start()
+            servers.append(server)
+        return servers
+
+    def _set_up(self, mode, server, rip):
+        if mode == "nat":
+            server.realserver("nat", "add", plan.LAN_DIP)
+            echo = rip
+        else:
+            server.realserver("dr", "add", plan.VIP["dr"])
+            echo = plan.VIP["dr"]
+        UdpEcho(server.name, server.namespace, echo, plan.ECHO_PORT)
+
+    def weir(self, services, **settings):
+        """A weir for the director, see Director."""
+        return Director(self.director, self.log_folder, services, **settings)
+
+    def replies_at_director(self):
+        """Packets of servers that were addressed to the director so far, by mode."""
+        listing = json.loads(self.director.run("nft", "-j", "list", "counters"))
+        counters = [item["counter"] for item in listing["nftables"] if "counter" in item]
+        return {counter["name"]: counter["packets"] for counter in counters}
