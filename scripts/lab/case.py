@@ -1,0 +1,48 @@
+"""What the lab's tests share."""
+
+import collections
+import functools
+import unittest
+
+from lab import plan
+from lab.director import target_folder
+from lab.topology import Lab
+
+
+@functools.cache
+def the_lab():
+    """The lab, laid out once for all tests of a run."""
+    return Lab(log_folder=target_folder() / "lab" / "test")
+
+
+class LabCase(unittest.TestCase):
+    """A test in the lab."""
+
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.lab = the_lab()
+
+    def curl(self, namespace, vip, count):
+        """Sends requests one after the other, each of which must be answered.
+
+        Returns how many each server answered.
+        """
+        answers = collections.Counter()
+        for _ in range(count):
+            answer = namespace.run("curl", "-sS", "-f", "-m", 10, "--noproxy", "*", f"http://{vip}/")
+            answers[answer.strip()] += 1
+        return answers
+
+    def assert_balanced(self, answers):
+        """Round robin gave every server its share."""
+        self.assertEqual(set(answers), set(plan.NAMES))
+        self.assertLessEqual(max(answers.values()) - min(answers.values()), 1, answers)
+
+    def assert_fetched(self, fetches, servers=tuple(plan.NAMES)):
+        """Every request got the whole blob, and every server had some."""
+        errors = [fetch.error for fetch in fetches if fetch.error]
+        self.assertEqual(errors, [])
+        self.assertTrue(all(fetch.body == self.lab.blob for fetch in fetches), "a body differs")
+        self.assertEqual({fetch.server for fetch in fetches}, set(servers))

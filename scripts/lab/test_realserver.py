@@ -1,0 +1,72 @@
+"""scripts/realserver.sh on a host of its own: what it sets up, and that `undo` undoes it."""
+
+import unittest
+
+from lab.net import LabError, Namespace, run
+from lab.servers import REALSERVER
+
+SYSCTLS = "arp_ignore arp_announce rp_filter accept_redirects".split()
+VIP = "192.0.2.100"
+
+
+class RealServer(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.host = Namespace("realserver")
+        cls.host.run("ip", "link", "add", "eth0", "type", "veth", "peer", "name", "peer")
+        for link in ("eth0", "peer"):
+            cls.host.run("ip", "link", "set", link, "up")
+        cls.host.run("ip", "address", "add", "10.20.0.11/24", "dev", "eth0")
+        cls.host.route("default", "10.20.0.254")
+
+    def realserver(self, *words):
+        return self.host.run("env", "WEIR_REALSERVER_STATE=/run/realserver-test", REALSERVER, *words)
+
+    def state(self):
+        """All that the script may change."""
+        sysctls = [f"/proc/sys/net/ipv4/conf/{dev}/{key}" for dev in ("all", "eth0") for key in SYSCTLS]
+        return [
+            self.host.run("ip", "-4", "-br", "address"),
+            self.host.run("ip", "-4", "route"),
+            self.host.run("grep", ".", *sysctls),
+        ]
+
+    def sysctl(self, key):
+        return self.host.run("cat", f"/proc/sys/net/ipv4/conf/all/{key}").strip()
+
+    def setUp(self):
+        self.before = self.state()
+
+    def tearDown(self):
+        self.realserver("undo")
+        self.assertEqual(self.state(), self.before)
+        self.assertEqual(self.realserver("status"), "nothing is changed\n")
+
+    def test_dr_hides_the_vip(self):
+        for _ in range(2):
+            self.realserver("dr", "add", VIP)
+        self.assertIn(f"{VIP}/32", self.host.run("ip", "address", "show", "lo"))
+        self.assertEqual((self.sysctl("arp_ignore"), self.sysctl("arp_announce")), ("1", "2"))
+
+    def test_dr_on_another_interface(self):
+        self.realserver("dr", "add", VIP, "--dev", "eth0")
+        self.assertIn(f"{VIP}/32", self.host.run("ip", "address", "show", "eth0"))
+
+    def test_nat_moves_the_gateway(self):
+        self.realserver("nat", "add", "10.20.0.1")
+        # The gateway to restore is the one before the first time.
+        self.realserver("nat", "add", "10.20.0.2")
+        self.assertIn("default via 10.20.0.2 ", self.host.run("ip", "route"))
+        self.assertIn("10.20.0.254", self.realserver("status"))
+
+    def test_all_at_once(self):
+        self.realserver("nat", "add", "10.20.0.1")
+        self.realserver("dr", "add", VIP)
+        self.realserver("dr", "add", "192.0.2.101")
+        self.assertEqual(self.realserver("status").count("address 192.0.2.10"), 2)
+
+    def test_nonsense_changes_nothing(self):
+        for words in (["dr", "add", "web"], ["dr", "add"], ["nat", "add", "10.99.0.1"], ["up"]):
+            with self.subTest(words=words), self.assertRaises(LabError):
+                self.realserver(*words)
+            self.assertEqual(self.state(), self.before)
