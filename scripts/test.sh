@@ -1,0 +1,118 @@
+#!/usr/bin/env bash
+# Runs the tests: scripts/test.sh [--quick | --long]
+#   --quick  format and unit tests, for each commit
+#   --long   everything with more cases and more rounds; leaves a dated file in target/results/
+set -uo pipefail
+root=$(cd "$(dirname "$0")/.." && pwd)
+cd "$root" || exit
+PATH=$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin
+target=${CARGO_TARGET_DIR:-$root/target}
+logs=$target/test
+long_rounds=5
+long_property_cases=20000
+
+# The steps, in order: first what fails fastest.
+steps_quick=(format units units_no_dpdk)
+steps_default=(format units machine_without_dpdk soak build demo lab)
+
+format() { cargo fmt --all --check; }
+units() { cargo test --workspace --locked; }
+units_no_dpdk() { cargo test --locked --package weir --no-default-features --lib; }
+# No pkg-config file is found there, so whatever asks for DPDK fails.
+machine_without_dpdk() { PKG_CONFIG_LIBDIR=/nowhere cargo test --workspace --locked --no-default-features; }
+soak() { cargo test --locked --no-default-features --profile soak --test soak; }
+build() { cargo build --locked --release; }
+demo() { scripts/demo.sh; }
+lab_test() { cd scripts && python3 -B -m lab test "$1"; }
+
+usage() {
+    sed -n '2,4s/^# //p' "$0"
+}
+
+passed=0
+failed=0
+
+say() {
+    echo "$1"
+    [ -z "$results" ] || echo "$1" >>"$results"
+}
+
+# step NAME COMMAND…: runs the command and prints one line, and the log's end where it fails.
+step() {
+    local name=$1 log=$logs/$1.log begin=$SECONDS
+    shift
+    (
+        set -e
+        "$@"
+    ) >"$log" 2>&1
+    # shellcheck disable=SC2181 # in an `if`, set -e would not hold inside
+    if [ $? -eq 0 ]; then
+        passed=$((passed + 1))
+        say "ok  $name  $((SECONDS - begin)) s"
+    else
+        failed=$((failed + 1))
+        tail -n 40 "$log"
+        say "FAILED  $name  $((SECONDS - begin)) s  $log"
+    fi
+}
+
+lab_steps() { # SUFFIX
+    local file name
+    for file in scripts/lab/test_*.py; do
+        name=${file##*/test_}
+        name=${name%.py}
+        step "lab-$name$1" lab_test "$name"
+    done
+}
+
+run_steps() {
+    local name
+    for name in "$@"; do
+        case $name in
+            lab) lab_steps "" ;;
+            *) step "${name//_/-}" "$name" ;;
+        esac
+    done
+}
+
+run_long() {
+    export PROPTEST_CASES=$long_property_cases
+    results=$target/results/$(date -u +%Y-%m-%dT%H%M%SZ).txt
+    mkdir -p "${results%/*}"
+    {
+        git -C "$root" log -1 --format='commit %H' 2>/dev/null
+        rustc --version
+        uname -srm
+    } >"$results"
+    run_steps "${steps_default[@]}"
+    local round
+    for round in $(seq 2 "$long_rounds"); do
+        step "demo-$round" demo
+        lab_steps "-$round"
+    done
+    echo "Results: $results"
+}
+
+main() {
+    results=
+    case "$# ${1:-}" in
+        '0 ' | '1 --quick' | '1 --long') ;;
+        *)
+            usage >&2
+            exit 2
+            ;;
+    esac
+    scripts/install.sh || exit
+    mkdir -p "$logs"
+    case "${1:-}" in
+        --quick) run_steps "${steps_quick[@]}" ;;
+        --long) run_long ;;
+        *) run_steps "${steps_default[@]}" ;;
+    esac
+    say "$passed passed, $failed failed"
+    [ "$failed" -eq 0 ]
+}
+
+# Without this a step that handles Ctrl-C itself would be followed by the next one.
+trap 'exit 130' INT
+main "$@"
