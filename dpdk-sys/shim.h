@@ -22,9 +22,6 @@ struct rte_mbuf *shim_pktmbuf_alloc(struct rte_mempool *pool);
 /* Frees all segments. */
 void shim_pktmbuf_free(struct rte_mbuf *mbuf);
 
-/* Appends the segments of tail to head's; 0, or a negative errno where they would be too many. */
-int shim_pktmbuf_chain(struct rte_mbuf *head, struct rte_mbuf *tail);
-
 uint16_t shim_rx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uint16_t count);
 uint16_t shim_tx_burst(uint16_t port, uint16_t queue, struct rte_mbuf **frames, uint16_t count);
 

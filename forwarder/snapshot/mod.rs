@@ -1,1 +1,3 @@
 //! The room `snapshot`.
+
+pub mod toeplitz;

@@ -1,0 +1,438 @@
+//! The owners of DPDK's objects against DPDK: its ring, null, pcap and packet-socket drivers.
+//!
+//! DPDK starts once in a process, so the cases run one after another in one test, on ordinary
+//! pages and in a network namespace of their own.
+
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::{self, Command},
+    thread,
+    time::Duration,
+};
+
+use nix::{
+    sched::{CloneFlags, unshare},
+    unistd::geteuid,
+};
+use weir::{
+    config::{self, Hugepages},
+    dpdk::{
+        Device, DeviceError, Eal, EalError, EalOptions, EalThread, Far, Link, Mbuf, MbufPool,
+        PoolSpec, PortSpec, Queue, Rss, RssSpec, data_room,
+    },
+    io::{BURST, Burst, Frame, Pool, Port},
+    snapshot::toeplitz::Toeplitz,
+    wire::Mac,
+};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+const FRAMES: u32 = 4095;
+
+fn eal(prefix: &str, vdevs: &[String]) -> Result<Eal, EalError> {
+    Eal::start(&EalOptions {
+        main_core: 0,
+        hugepages: Hugepages::Off,
+        memory_mb: 128,
+        file_prefix: prefix.to_owned(),
+        devices: vdevs.iter().cloned().map(config::Device::Vdev).collect(),
+    })
+}
+
+fn pool(eal: &Eal, name: &str) -> MbufPool {
+    let spec = PoolSpec {
+        name: name.to_owned(),
+        frames: FRAMES,
+        cache: 64,
+        data_room: data_room(1500),
+        node: None,
+    };
+    MbufPool::new(eal, &spec).expect("128 MiB are enough for it")
+}
+
+fn spec(device: &str) -> PortSpec {
+    PortSpec {
+        device: config::Device::Vdev(device.to_owned()),
+        mtu: 1500,
+        mac: None,
+        descriptors: 256,
+        rss: None,
+    }
+}
+
+/// A frame that differs from others in its content and its length.
+fn frame(pool: &MbufPool, number: usize) -> Mbuf {
+    let content = content(number);
+    let mut frame = pool.take(content.len()).expect("the pool has buffers");
+    frame.head_mut().copy_from_slice(&content);
+    frame
+}
+
+fn content(number: usize) -> Vec<u8> {
+    let seed = number.to_be_bytes();
+    seed.iter()
+        .copied()
+        .cycle()
+        .take(60 + number % 1400)
+        .collect()
+}
+
+/// What is received within a second, until it is `count` frames that `wanted` wants.
+fn receive(queue: &mut Queue, count: usize, wanted: fn(&[u8]) -> bool) -> Vec<Mbuf> {
+    let mut frames = Vec::new();
+    for _ in 0..1000 {
+        let mut burst = Burst::new();
+        queue.receive(&mut burst);
+        frames.extend(burst.into_iter().filter(|frame| wanted(frame.head())));
+        if frames.len() >= count {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    frames
+}
+
+#[test]
+fn the_owners_of_dpdks_objects() -> Outcome {
+    let prefix = format!("weir-test-{}", process::id());
+    let directory = std::env::temp_dir().join(&prefix);
+    fs::create_dir_all(&directory)?;
+    let captures = Captures::new(&directory)?;
+    let mut vdevs = vec![
+        "net_ring0".to_owned(),
+        "net_null0,size=90".to_owned(),
+        captures.vdev(),
+    ];
+    let root = geteuid().is_root();
+    if root {
+        vdevs.extend(veth_vdevs()?);
+    } else {
+        eprintln!("not root: the packet-socket driver is left out");
+    }
+
+    let eal = eal(&prefix, &vdevs)?;
+    assert!(!eal.has_hugepages());
+    assert_eq!(
+        EalThread::register(&eal).err(),
+        Some(EalError::AlreadyRegistered),
+        "EAL has registered its main thread"
+    );
+    let packets = pool(&eal, "packets");
+    buffers_come_back(&eal, &packets)?;
+    a_ring_gives_back_what_was_sent(&packets)?;
+    null_has_a_queue_for_each_worker(&eal, &packets)?;
+    a_capture_is_read_and_written(&captures, &packets)?;
+    refusals_name_the_device(&packets);
+    if root {
+        tags_survive_the_kernel(&packets)?;
+    }
+
+    assert_eq!(
+        packets.in_use(),
+        0,
+        "every case has given back what it took"
+    );
+    let address = packets.take(1).ok_or("dry")?.head().as_ptr() as usize;
+    assert!(is_mapped(address)?);
+    drop((packets, eal));
+    assert!(!is_mapped(address)?, "DPDK has given its memory back");
+    assert_eq!(
+        self::eal(&prefix, &[]).err(),
+        Some(EalError::AlreadyStarted)
+    );
+    fs::remove_dir_all(directory)?;
+    let _ = fs::remove_dir_all(Path::new("/var/run/dpdk").join(prefix));
+    a_frame_may_outlive_its_pool()
+}
+
+fn is_mapped(address: usize) -> Result<bool, Box<dyn Error>> {
+    for line in fs::read_to_string("/proc/self/maps")?.lines() {
+        let (range, rest) = line.split_once(' ').ok_or("no range")?;
+        let (start, end) = range.split_once('-').ok_or("no end")?;
+        let range = usize::from_str_radix(start, 16)?..usize::from_str_radix(end, 16)?;
+        // What is reserved but not mapped has no access.
+        if range.contains(&address) {
+            return Ok(rest.starts_with("rw"));
+        }
+    }
+    Ok(false)
+}
+
+fn buffers_come_back(eal: &Eal, pool: &MbufPool) -> Outcome {
+    assert_eq!((pool.available(), pool.in_use()), (FRAMES, 0));
+    assert_eq!(pool.segment(), 2048);
+    let mut held: Vec<Mbuf> = std::iter::from_fn(|| pool.take(60)).collect();
+    assert_eq!(held.len(), FRAMES as usize);
+    assert_eq!((pool.available(), pool.in_use()), (0, FRAMES));
+    held.truncate(100);
+    assert_eq!(pool.in_use(), 100);
+    // Freed on another thread, with and without a cache of its own.
+    let rest = held.split_off(50);
+    thread::spawn(move || drop(rest)).join().expect("no panic");
+    assert_eq!(pool.in_use(), 50);
+    let (worker, workers_eal) = (pool.clone(), eal.clone());
+    thread::spawn(move || {
+        let registered = EalThread::register(&workers_eal).expect("there are numbers left");
+        let again = EalThread::register(&workers_eal).err();
+        assert_eq!(again, Some(EalError::AlreadyRegistered));
+        drop((held, worker.take(60), registered));
+    })
+    .join()
+    .expect("no panic");
+    assert_eq!((pool.available(), pool.in_use()), (FRAMES, 0));
+
+    assert!(pool.take(2049).is_none(), "larger than a buffer");
+    let mut frame = pool.take(2048).ok_or("dry")?;
+    assert!(frame.prepend(128));
+    assert!(!frame.prepend(1));
+    assert_eq!((frame.octets(), frame.head().len()), (2176, 2176));
+    drop(frame);
+    assert_eq!(pool.in_use(), 0);
+    Ok(())
+}
+
+fn a_ring_gives_back_what_was_sent(pool: &MbufPool) -> Outcome {
+    let (device, mut queues) = Device::open(&spec("net_ring0"), 2, pool)?;
+    assert_eq!(device.driver_name(), "net_ring");
+    assert_eq!((device.rx_queues(), device.tx_queues()), (1, 1));
+    let mut other = queues.pop().ok_or("two workers")?;
+    assert!(!other.has_rx() && !other.has_tx());
+    let mut burst = Burst::from_iter([frame(pool, 1)]);
+    other.send(&mut burst);
+    assert_eq!(burst.len(), 1, "no queue, so it stays");
+    other.receive(&mut burst);
+    assert_eq!(burst.len(), 1);
+    burst.clear();
+
+    let mut queue = queues.pop().ok_or("two workers")?;
+    assert!(queue.has_rx() && queue.has_tx());
+    let mut sent = 0;
+    loop {
+        let mut burst: Burst<Mbuf> = (sent..sent + BURST).map(|n| frame(pool, n)).collect();
+        queue.send(&mut burst);
+        sent += BURST - burst.len();
+        if let Some(first) = burst.first() {
+            assert_eq!(
+                first.head(),
+                content(sent),
+                "the rest is in front, in order"
+            );
+            break;
+        }
+    }
+    let mut burst = Burst::new();
+    for number in 0..5 {
+        burst.push(frame(pool, 10_000 + number));
+    }
+    queue.receive(&mut burst);
+    assert!(burst.is_full(), "appended up to the last place");
+    let mut received: Vec<Mbuf> = burst.drain(5..).collect();
+    assert_eq!(burst[4].head(), content(10_004), "what was there stays");
+    received.extend(receive(&mut queue, sent - received.len(), |_| true));
+    assert_eq!(received.len(), sent);
+    for (number, frame) in received.iter().enumerate() {
+        assert_eq!(frame.head(), content(number), "frame {number}");
+    }
+    let stats = device.stats()?;
+    assert_eq!(
+        (stats.rx_frames, stats.tx_frames),
+        (sent as u64, sent as u64)
+    );
+    assert_eq!(stats.tags_lost, 0);
+    drop((burst, received));
+    assert_eq!(pool.in_use(), 0);
+    Ok(())
+}
+
+fn null_has_a_queue_for_each_worker(eal: &Eal, pool: &MbufPool) -> Outcome {
+    let mut spec = spec("net_null0,size=90");
+    let mac = Mac([2, 0, 0, 0, 0, 9]);
+    spec.mac = Some(mac);
+    spec.rss = Some(RssSpec {
+        far: Far::Source,
+        toeplitz: Toeplitz::new(7),
+        owners: std::array::from_fn(|slot| u16::from(slot >= 128)),
+    });
+    let (device, queues) = Device::open(&spec, 2, pool)?;
+    assert_eq!((device.rx_queues(), device.tx_queues()), (2, 2));
+    assert_eq!(
+        device.rss(),
+        Rss::Spread,
+        "it hashes, but never one end alone"
+    );
+    assert_eq!(device.mac(), mac);
+    assert_eq!(
+        device.link()?,
+        Link {
+            up: true,
+            speed_mbps: Some(10_000)
+        }
+    );
+    let workers: Vec<_> = queues
+        .into_iter()
+        .map(|mut queue| {
+            let eal = eal.clone();
+            thread::spawn(move || {
+                let _registered = EalThread::register(&eal).expect("there are numbers left");
+                let mut burst = Burst::new();
+                queue.receive(&mut burst);
+                let received = burst.len();
+                assert!(burst.iter().all(|frame| frame.octets() == 90));
+                queue.send(&mut burst);
+                (received, burst.len())
+            })
+        })
+        .collect();
+    for worker in workers {
+        assert_eq!(worker.join().expect("no panic"), (BURST, 0));
+    }
+    let stats = device.stats()?;
+    assert_eq!((stats.rx_frames, stats.tx_frames), (64, 64));
+    let extended = device.extended_stats()?;
+    assert_eq!(extended.get("rx_good_packets"), Some(&64));
+    assert!(extended.values().all(|value| *value != 0));
+    Ok(())
+}
+
+/// A capture to read, one frame of which is longer than a buffer, and one to write.
+struct Captures {
+    rx: PathBuf,
+    tx: PathBuf,
+    frames: [Vec<u8>; 2],
+}
+
+const CAPTURE: &[u8] = &[
+    0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0,
+];
+
+impl Captures {
+    fn new(directory: &Path) -> Result<Self, Box<dyn Error>> {
+        let captures = Self {
+            rx: directory.join("rx.pcap"),
+            tx: directory.join("tx.pcap"),
+            frames: [content(5), content(1).repeat(82)],
+        };
+        let mut octets = CAPTURE.to_vec();
+        for frame in &captures.frames {
+            let length = u32::try_from(frame.len())?.to_le_bytes();
+            octets.extend([[0; 4], [0; 4], length, length].concat());
+            octets.extend(frame);
+        }
+        fs::write(&captures.rx, octets)?;
+        Ok(captures)
+    }
+
+    fn vdev(&self) -> String {
+        let (rx, tx) = (self.rx.display(), self.tx.display());
+        format!("net_pcap0,rx_pcap={rx},tx_pcap={tx}")
+    }
+}
+
+fn a_capture_is_read_and_written(captures: &Captures, pool: &MbufPool) -> Outcome {
+    let (device, mut queues) = Device::open(&spec(&captures.vdev()), 1, pool)?;
+    let mut queue = queues.pop().ok_or("one worker")?;
+    let mut burst: Burst<Mbuf> = receive(&mut queue, 2, |_| true).into_iter().collect();
+    let [short, long] = &captures.frames;
+    assert_eq!(burst.len(), 2);
+    assert_eq!(burst[0].head(), short);
+
+    let chain = &mut burst[1];
+    let (octets, segment) = (long.len(), chain.head().len());
+    assert_eq!(chain.octets(), octets);
+    assert!(segment < octets && chain.head() == &long[..segment]);
+    assert_eq!(
+        pool.in_use(),
+        4,
+        "one frame of one segment and one of three"
+    );
+    assert!(!chain.resize(60), "it has more segments");
+    assert!(!chain.truncate(60), "cuts more than the last segment");
+    assert!(chain.truncate(octets - 1));
+    assert_eq!((chain.octets(), pool.in_use()), (octets - 1, 4));
+    // The first segment and all of the second; the third goes back to the pool.
+    assert!(chain.truncate(segment + 2176));
+    assert_eq!(pool.in_use(), 3);
+    assert!(chain.prepend(1));
+    chain.head_mut()[0] = 0xaa;
+    let sent = [&[0xaa], &long[..segment + 2176]].concat();
+    assert_eq!(chain.octets(), sent.len());
+
+    queue.send(&mut burst);
+    assert!(burst.is_empty());
+    assert_eq!(pool.in_use(), 0);
+    drop((queue, device));
+    let written = fs::read(&captures.tx)?;
+    let records = written.get(CAPTURE.len()..).ok_or("no capture")?;
+    let (first, second) = records.split_at(16 + short.len());
+    assert_eq!(&first[16..], short);
+    assert_eq!(&second[16..], sent);
+    Ok(())
+}
+
+fn refusals_name_the_device(pool: &MbufPool) {
+    let missing = Device::open(&spec("net_ring7,nodeaction=none"), 1, pool).err();
+    assert_eq!(
+        missing.map(|error| error.to_string()).as_deref(),
+        Some("device `net_ring7`: no driver has taken it: No such device (errno 19)")
+    );
+}
+
+/// Two ends of a veth pair, in a namespace that this thread alone is in and that goes with it.
+fn veth_vdevs() -> Result<Vec<String>, Box<dyn Error>> {
+    unshare(CloneFlags::CLONE_NEWNET)?;
+    ip("link add veth0 type veth peer name veth1")?;
+    for end in ["veth0", "veth1"] {
+        ip(&format!("link set {end} addrgenmode none up"))?;
+    }
+    let arguments = "blocksz=65536,framesz=2048,framecnt=512";
+    Ok(vec![
+        format!("net_af_packet0,iface=veth0,{arguments}"),
+        format!("net_af_packet1,iface=veth1,qpairs=2,{arguments}"),
+    ])
+}
+
+fn ip(arguments: &str) -> Outcome {
+    let status = Command::new("ip").args(arguments.split(' ')).status()?;
+    if !status.success() {
+        return Err(format!("ip {arguments}: {status}").into());
+    }
+    Ok(())
+}
+
+/// The kernel cuts 802.1Q tags off before packet sockets see the frame.
+fn tags_survive_the_kernel(pool: &MbufPool) -> Outcome {
+    let too_many = Device::open(&spec("net_af_packet1"), 1, pool).err();
+    assert_eq!(
+        too_many,
+        Some(DeviceError::QueuePairs {
+            device: "net_af_packet1".to_owned(),
+            offered: 2,
+            workers: 1
+        })
+    );
+    Ok(())
+}
+
+fn a_frame_may_outlive_its_pool() -> Outcome {
+    let status = Command::new(std::env::current_exe()?)
+        .args(["--exact", "outliving_frame", "--ignored"])
+        .status()?;
+    assert!(status.success(), "{status}");
+    Ok(())
+}
+
+#[test]
+#[ignore = "needs a process of its own, which the other test starts"]
+fn outliving_frame() -> Outcome {
+    let prefix = format!("weir-test-{}", process::id());
+    let eal = eal(&prefix, &[])?;
+    let pool = pool(&eal, "packets");
+    let frame = frame(&pool, 3);
+    drop((pool, eal));
+    assert_eq!(frame.head(), content(3));
+    drop(frame);
+    let _ = fs::remove_dir_all(Path::new("/var/run/dpdk").join(prefix));
+    Ok(())
+}
