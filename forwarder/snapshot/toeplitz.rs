@@ -27,7 +27,7 @@ impl Toeplitz {
         }
         let mut upper = [0; 256];
         let mut lower = [0; 256];
-        for ((octet, upper), lower) in (0_u8..).zip(&mut upper).zip(&mut lower) {
+        for ((octet, upper), lower) in (0..=u8::MAX).zip(&mut upper).zip(&mut lower) {
             *upper = hash(seed, u16::from_be_bytes([octet, 0]));
             *lower = hash(seed, u16::from_be_bytes([0, octet]));
         }

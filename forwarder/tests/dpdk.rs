@@ -102,6 +102,7 @@ fn the_owners_of_dpdks_objects() -> Outcome {
     let captures = Captures::new(&directory)?;
     let mut vdevs = vec![
         "net_ring0".to_owned(),
+        "net_null1".to_owned(),
         "net_null0,size=90".to_owned(),
         captures.vdev(),
     ];
@@ -124,7 +125,7 @@ fn the_owners_of_dpdks_objects() -> Outcome {
     a_ring_gives_back_what_was_sent(&packets)?;
     null_has_a_queue_for_each_worker(&eal, &packets)?;
     a_capture_is_read_and_written(&captures, &packets)?;
-    refusals_name_the_device(&packets);
+    refusals_name_the_device(&packets, root);
     if root {
         tags_survive_the_kernel(&packets)?;
     }
@@ -194,20 +195,18 @@ fn buffers_come_back(eal: &Eal, pool: &MbufPool) -> Outcome {
 }
 
 fn a_ring_gives_back_what_was_sent(pool: &MbufPool) -> Outcome {
-    let (device, mut queues) = Device::open(&spec("net_ring0"), 2, pool)?;
+    let (device, mut queues) = Device::open(&spec("net_ring0"), 1, pool)?;
     assert_eq!(device.driver_name(), "net_ring");
-    assert_eq!((device.rx_queues(), device.tx_queues()), (1, 1));
-    let mut other = queues.pop().ok_or("two workers")?;
-    assert!(!other.has_rx() && !other.has_tx());
-    let mut burst = Burst::from_iter([frame(pool, 1)]);
-    other.send(&mut burst);
-    assert_eq!(burst.len(), 1, "no queue, so it stays");
-    other.receive(&mut burst);
-    assert_eq!(burst.len(), 1);
-    burst.clear();
+    let again = Device::open(&spec("net_ring0"), 1, pool).err();
+    let device_name = "net_ring0".to_owned();
+    assert_eq!(
+        again,
+        Some(DeviceError::AlreadyOpen {
+            device: device_name
+        })
+    );
 
-    let mut queue = queues.pop().ok_or("two workers")?;
-    assert!(queue.has_rx() && queue.has_tx());
+    let mut queue = queues.pop().ok_or("one worker")?;
     let mut sent = 0;
     loop {
         let mut burst: Burst<Mbuf> = (sent..sent + BURST).map(|n| frame(pool, n)).collect();
@@ -331,8 +330,18 @@ impl Captures {
 }
 
 fn a_capture_is_read_and_written(captures: &Captures, pool: &MbufPool) -> Outcome {
-    let (device, mut queues) = Device::open(&spec(&captures.vdev()), 1, pool)?;
-    let mut queue = queues.pop().ok_or("one worker")?;
+    let (device, mut queues) = Device::open(&spec(&captures.vdev()), 2, pool)?;
+    assert_eq!((device.rx_queues(), device.tx_queues()), (1, 1));
+    let mut other = queues.pop().ok_or("two workers")?;
+    assert!(!other.has_rx() && !other.has_tx());
+    let mut burst = Burst::from_iter([frame(pool, 1)]);
+    other.send(&mut burst);
+    other.receive(&mut burst);
+    assert_eq!(burst.len(), 1, "no queue, so it stays and none comes");
+    drop(burst);
+
+    let mut queue = queues.pop().ok_or("two workers")?;
+    assert!(queue.has_rx() && queue.has_tx());
     let mut burst: Burst<Mbuf> = receive(&mut queue, 2, |_| true).into_iter().collect();
     let [short, long] = &captures.frames;
     assert_eq!(burst.len(), 2);
@@ -362,7 +371,7 @@ fn a_capture_is_read_and_written(captures: &Captures, pool: &MbufPool) -> Outcom
     queue.send(&mut burst);
     assert!(burst.is_empty());
     assert_eq!(pool.in_use(), 0);
-    drop((queue, device));
+    drop((queue, other, device));
     let written = fs::read(&captures.tx)?;
     let records = written.get(CAPTURE.len()..).ok_or("no capture")?;
     let (first, second) = records.split_at(16 + short.len());
@@ -371,17 +380,39 @@ fn a_capture_is_read_and_written(captures: &Captures, pool: &MbufPool) -> Outcom
     Ok(())
 }
 
-fn refusals_name_the_device(pool: &MbufPool) {
+fn refusals_name_the_device(pool: &MbufPool, root: bool) {
     let missing = Device::open(&spec("net_ring7,nodeaction=none"), 1, pool).err();
     assert_eq!(
         missing.map(|error| error.to_string()).as_deref(),
         Some("device `net_ring7`: no driver has taken it: No such device (errno 19)")
+    );
+    let mut large = spec("net_null1");
+    large.mtu = 9000;
+    let large = Device::open(&large, 1, pool).err();
+    assert!(
+        matches!(&large, Some(DeviceError::Buffers { device, mtu: 9000, segment: 2048 })
+            if device == "net_null1"),
+        "{large:?}"
+    );
+    if !root {
+        return;
+    }
+    let pairs = Device::open(&spec("net_af_packet2"), 1, pool).err();
+    let device = "net_af_packet2".to_owned();
+    assert_eq!(
+        pairs,
+        Some(DeviceError::QueuePairs {
+            device,
+            offered: 2,
+            workers: 1
+        })
     );
 }
 
 /// Two ends of a veth pair, in a namespace that this thread alone is in and that goes with it.
 fn veth_vdevs() -> Result<Vec<String>, Box<dyn Error>> {
     unshare(CloneFlags::CLONE_NEWNET)?;
+    ip("link set lo up")?;
     ip("link add veth0 type veth peer name veth1")?;
     for end in ["veth0", "veth1"] {
         ip(&format!("link set {end} addrgenmode none up"))?;
@@ -389,7 +420,8 @@ fn veth_vdevs() -> Result<Vec<String>, Box<dyn Error>> {
     let arguments = "blocksz=65536,framesz=2048,framecnt=512";
     Ok(vec![
         format!("net_af_packet0,iface=veth0,{arguments}"),
-        format!("net_af_packet1,iface=veth1,qpairs=2,{arguments}"),
+        format!("net_af_packet1,iface=veth1,{arguments}"),
+        format!("net_af_packet2,iface=lo,qpairs=2,{arguments}"),
     ])
 }
 
@@ -403,15 +435,46 @@ fn ip(arguments: &str) -> Outcome {
 
 /// The kernel cuts 802.1Q tags off before packet sockets see the frame.
 fn tags_survive_the_kernel(pool: &MbufPool) -> Outcome {
-    let too_many = Device::open(&spec("net_af_packet1"), 1, pool).err();
-    assert_eq!(
-        too_many,
-        Some(DeviceError::QueuePairs {
-            device: "net_af_packet1".to_owned(),
-            offered: 2,
-            workers: 1
-        })
+    let (near, mut sender) = Device::open(&spec("net_af_packet0"), 1, pool)?;
+    let mut far_spec = spec("net_af_packet1");
+    far_spec.mtu = 1400;
+    far_spec.mac = Some(Mac([2, 0, 0, 0, 0, 2]));
+    let (far, mut receiver) = Device::open(&far_spec, 1, pool)?;
+    assert_eq!(far.mac(), Mac([2, 0, 0, 0, 0, 2]));
+    assert_ne!(near.mac(), far.mac());
+    let link = |name: &str, what: &str| {
+        let output = Command::new("ip").args(["link", "show", name]).output()?;
+        Ok::<_, Box<dyn Error>>(String::from_utf8(output.stdout)?.contains(what))
+    };
+    assert!(
+        link("veth1", "link/ether 02:00:00:00:00:02")?,
+        "told to the kernel"
     );
+    assert!(link("veth1", "mtu 1400")? && link("veth0", "mtu 1500")?);
+
+    let addresses = [far.mac().0, near.mac().0].concat();
+    let tagged = [
+        &addresses[..],
+        &[0x81, 0, 0x60, 0x64, 0x88, 0xb5],
+        &content(3),
+    ]
+    .concat();
+    let plain = [&addresses[..], &[0x88, 0xb5], &content(9)].concat();
+    let mut burst = Burst::new();
+    for octets in [&tagged, &plain] {
+        let mut frame = pool.take(octets.len()).ok_or("dry")?;
+        frame.head_mut().copy_from_slice(octets);
+        burst.push(frame);
+    }
+    sender[0].send(&mut burst);
+    assert!(burst.is_empty());
+    // The kernel may have sent something of its own.
+    let ours = |head: &[u8]| head.starts_with(&[2, 0, 0, 0, 0, 2]);
+    let received = receive(&mut receiver[0], 2, ours);
+    assert_eq!(received.len(), 2);
+    assert_eq!(received[0].head(), tagged);
+    assert_eq!(received[1].head(), plain);
+    assert_eq!(far.stats()?.tags_lost, 0);
     Ok(())
 }
 
