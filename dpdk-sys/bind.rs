@@ -1,6 +1,6 @@
 //! Finds the DPDK of the distribution, binds what weir uses of it and compiles the shim.
 
-use std::{env, path::PathBuf, process::Command};
+use std::{env, panic, path::PathBuf, process::Command};
 
 /// Every function that is bound; the static inlines among DPDK's come from shim.c.
 const FUNCTIONS: &[&str] = &[
@@ -55,8 +55,8 @@ const CONSTANTS: &[&str] = &["SHIM_.*"];
 /// directory.
 const LIBRARIES: &[&str] = &["rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool"];
 
-const MISSING: &str = "DPDK was not found by pkg-config. On Debian install \
-    libdpdk-dev, libclang-dev and pkg-config, or build without DPDK by --no-default-features.";
+const INSTALL: &str = "On Debian install libdpdk-dev, libclang-dev and pkg-config, \
+    or build without DPDK by --no-default-features.";
 
 /// Does all of it.
 pub(crate) fn main() {
@@ -67,8 +67,10 @@ pub(crate) fn main() {
     let dpdk = pkg_config::Config::new()
         .atleast_version("22.11")
         .cargo_metadata(false)
+        .env_metadata(true)
+        .print_system_libs(false)
         .probe("libdpdk")
-        .unwrap_or_else(|error| panic!("{MISSING}\n{error}"));
+        .unwrap_or_else(|error| panic!("DPDK was not found. {INSTALL}\n{error}"));
     let mut flags: Vec<String> = dpdk
         .include_paths
         .iter()
@@ -97,7 +99,7 @@ fn other_flags() -> Vec<String> {
     let output = Command::new(env::var_os("PKG_CONFIG").unwrap_or_else(|| "pkg-config".into()))
         .args(["--cflags-only-other", "libdpdk"])
         .output()
-        .unwrap_or_else(|error| panic!("{MISSING}\npkg-config: {error}"));
+        .unwrap_or_else(|error| panic!("pkg-config was not found. {INSTALL}\n{error}"));
     String::from_utf8_lossy(&output.stdout)
         .split_whitespace()
         .map(str::to_owned)
@@ -105,6 +107,10 @@ fn other_flags() -> Vec<String> {
 }
 
 fn bind(flags: &[String]) {
+    // Without libclang bindgen panics, and its text names no package.
+    if panic::catch_unwind(bindgen::clang_version).is_err() {
+        panic!("libclang was not found. {INSTALL}");
+    }
     let mut builder = bindgen::Builder::default()
         .header("shim.h")
         .clang_args(flags)

@@ -56,11 +56,11 @@ proptest! {
     }
 }
 
-fn wish(owners: [u16; 256]) -> RssSpec {
+fn wish(workers: u16) -> RssSpec {
     RssSpec {
         far: Far::Source,
         toeplitz: Toeplitz::new(1),
-        owners,
+        owners: owners(workers),
     }
 }
 
@@ -99,7 +99,7 @@ fn a_key_has_the_length_of_the_device_and_period_16() {
 #[test]
 fn only_devices_that_hash_one_end_alone_give_owners() {
     let all = BOTH | Far::Source.fields();
-    let wish = wish(owners(4));
+    let wish = wish(4);
     let chosen = |fields, queues, table| choose(Some(&wish), offer(fields, queues, table));
     assert_eq!(chosen(all, 4, 512), Rss::Owners { exact: true });
     assert_eq!(chosen(all, 4, 128), Rss::Owners { exact: true });
@@ -118,7 +118,7 @@ fn only_devices_that_hash_one_end_alone_give_owners() {
 #[test]
 fn a_table_smaller_than_the_slots_is_exact_only_where_they_repeat() {
     let all = BOTH | Far::Source.fields();
-    let chosen = |workers, table| choose(Some(&wish(owners(workers))), offer(all, workers, table));
+    let chosen = |workers, table| choose(Some(&wish(workers)), offer(all, workers, table));
     assert_eq!(chosen(3, 64), Rss::Owners { exact: false });
     assert_eq!(chosen(3, 256), Rss::Owners { exact: true });
     assert_eq!(chosen(2, 64), Rss::Owners { exact: true });
