@@ -92,14 +92,15 @@ impl Port for Queue {
                 u16::try_from(count).unwrap_or(u16::MAX),
             )
         };
-        let sent = usize::from(sent).min(count);
-        let left = count - sent;
+        let left = count.saturating_sub(usize::from(sent));
         // SAFETY: the first `sent` are the driver's now and must not be dropped here; no place
         // counts as filled until the rest has moved to the front.
         unsafe { frames.set_len(0) };
-        // SAFETY: both ranges lie in the array's filled places as they were.
-        unsafe { std::ptr::copy(first.wrapping_add(sent), first, left) };
-        // SAFETY: the first `left` places are filled, each with a chain that is still ours.
-        unsafe { frames.set_len(left) };
+        if left != 0 {
+            // SAFETY: both ranges lie in the array's filled places as they were.
+            unsafe { std::ptr::copy(first.wrapping_add(count - left), first, left) };
+            // SAFETY: the first `left` places are filled, each with a chain that is still ours.
+            unsafe { frames.set_len(left) };
+        }
     }
 }
