@@ -7,12 +7,12 @@ use super::{
     key::{ForwardKey, ReverseKey, client_word, endpoint_of, endpoint_word},
     tcp::State,
 };
-use crate::wire::{Endpoint, Protocol};
+use crate::wire::{Endpoint, Protocol, checksum::Delta};
 
 /// One flow: where it goes and how its packets are rewritten, in both directions. One cache line.
 ///
 /// What it is found by and what is counted of it change through the table only.
-#[derive(FromZeros, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, FromZeros, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Session {
     /// With the protocol, so never 0 but in a blank entry.
@@ -27,17 +27,14 @@ pub struct Session {
     backend: u16,
     state: State,
     no_output: u8,
-    mode: u8,
 }
 
 const _: () = assert!(size_of::<Session>() == 64 && align_of::<Session>() == 64);
 
-/// A compiled rewrite, and how old it is.
+/// A compiled rewrite.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Rewrite {
-    /// The epoch of the service that it was compiled in.
-    pub epoch: u32,
     /// From the client to the backend.
     pub forward: Way,
     /// From the backend to the client.
@@ -49,11 +46,9 @@ pub struct Rewrite {
 #[repr(C)]
 pub struct Way {
     /// What the IP header's checksum changes by.
-    pub ip_delta: u16,
+    pub ip_delta: Delta,
     /// What the layer-4 checksum changes by.
-    pub l4_delta: u16,
-    /// The next hop, by the neighbour's number.
-    pub hop: u16,
+    pub l4_delta: Delta,
 }
 
 /// A session to be.
@@ -77,8 +72,6 @@ pub struct New {
     pub service: ServiceIx,
     /// The backend that it goes to, below the number given to the table.
     pub backend: BackendIx,
-    /// How packets are forwarded; the table does not look at it.
-    pub mode: u8,
     /// What its packets change by.
     pub rewrite: Rewrite,
 }
@@ -96,7 +89,6 @@ impl Session {
             backend: new.backend.0,
             state: new.state,
             no_output: new.no_output.into(),
-            mode: new.mode,
         }
     }
 
@@ -162,12 +154,6 @@ impl Session {
         BackendIx(self.backend)
     }
 
-    /// How packets are forwarded, as the caller numbers it.
-    #[inline]
-    pub fn mode(&self) -> u8 {
-        self.mode
-    }
-
     /// True where replies do not pass here.
     #[inline]
     pub fn no_output(&self) -> bool {
@@ -203,12 +189,6 @@ impl Session {
         &self.rewrite
     }
 
-    /// What its packets change by, to derive again.
-    #[inline]
-    pub fn rewrite_mut(&mut self) -> &mut Rewrite {
-        &mut self.rewrite
-    }
-
     /// Milliseconds until it expires, 0 where it has.
     pub fn remaining_ms(&self, now_ms: u64) -> u32 {
         self.deadline.remaining_ms(now_ms)
@@ -231,7 +211,7 @@ impl Session {
 /// They come round every 49.7 days. Up to half of that ahead is future, the other half is past:
 /// timeouts are cut to 24.8 days, and what has expired must be looked at within as many, which a
 /// sweep does many times over.
-#[derive(Clone, Copy, FromZeros, Immutable, KnownLayout)]
+#[derive(Clone, Copy, Debug, FromZeros, Immutable, KnownLayout)]
 #[repr(transparent)]
 struct Deadline(u32);
 
@@ -296,11 +276,7 @@ mod tests {
             no_output: false,
             service: ServiceIx(7),
             backend: BackendIx(u16::MAX),
-            mode: 2,
-            rewrite: Rewrite {
-                epoch: 9,
-                ..Rewrite::default()
-            },
+            rewrite: Rewrite::default(),
         };
         let session = Session::new(&new, 1000);
         assert_eq!(
@@ -315,7 +291,7 @@ mod tests {
             (session.service(), session.backend()),
             (new.service, new.backend)
         );
-        assert_eq!((session.mode(), session.no_output()), (2, false));
+        assert!(!session.no_output());
         assert_eq!(session.rewrite(), &new.rewrite);
         assert!(!session.is_active() && !session.is_half_open());
         assert_eq!(

@@ -16,6 +16,12 @@ impl ServiceIx {
 }
 
 impl BackendIx {
+    /// The number `more` places on, if there is one.
+    #[inline]
+    pub fn plus(self, more: usize) -> Option<Self> {
+        Some(Self(self.0.checked_add(u16::try_from(more).ok()?)?))
+    }
+
     /// The number as an index of a slice.
     pub fn index(self) -> usize {
         usize::from(self.0)

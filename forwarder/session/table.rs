@@ -138,9 +138,8 @@ impl Table {
         (!session.is_blank()).then_some(session)
     }
 
-    /// The session in an entry, to change its rewrite.
     #[inline]
-    pub fn get_mut(&mut self, ix: SessionIx) -> Option<&mut Session> {
+    fn get_mut(&mut self, ix: SessionIx) -> Option<&mut Session> {
         let session = self.entries.get_mut(ix.0 as usize)?;
         (!session.is_blank()).then_some(session)
     }

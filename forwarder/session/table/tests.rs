@@ -20,7 +20,6 @@ fn nat(client: u32) -> New {
         no_output: false,
         service: ServiceIx(0),
         backend: BackendIx(0),
-        mode: 0,
         rewrite: Rewrite::default(),
     }
 }
