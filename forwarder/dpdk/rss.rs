@@ -3,7 +3,7 @@
 //! This needs a NIC that hashes the source alone, or the destination alone; the slots are those
 //! of [`Toeplitz`]. Everywhere else frames are handed over, which is slower and as right.
 
-use crate::snapshot::toeplitz::Toeplitz;
+use crate::snapshot::Toeplitz;
 
 /// Hashed besides TCP and UDP over IPv4: the addresses of all other IPv4.
 const PROTOCOLS: u64 = dpdk_sys::SHIM_RSS_IPV4 | dpdk_sys::SHIM_RSS_TCP | dpdk_sys::SHIM_RSS_UDP;

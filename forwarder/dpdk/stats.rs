@@ -31,7 +31,7 @@ pub struct PortStats {
 }
 
 /// The link of a device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Link {
     /// Whether frames can pass.
     pub up: bool,

@@ -1,6 +1,11 @@
 //! Addresses, and the pair of address and port.
 
-use std::{fmt, net::Ipv4Addr, num::ParseIntError, str::FromStr};
+use std::{
+    fmt,
+    net::{Ipv4Addr, SocketAddr},
+    num::ParseIntError,
+    str::FromStr,
+};
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
 
@@ -82,6 +87,12 @@ impl Endpoint {
     /// The pair of both.
     pub const fn new(address: Ipv4Addr, port: u16) -> Self {
         Self { address, port }
+    }
+}
+
+impl From<Endpoint> for SocketAddr {
+    fn from(endpoint: Endpoint) -> Self {
+        Self::from((endpoint.address, endpoint.port))
     }
 }
 

@@ -3,7 +3,7 @@ use std::net::Ipv4Addr;
 use proptest::prelude::*;
 
 use super::{Far, Offer, Rss, RssSpec, choose, key, spread_fields, table};
-use crate::{snapshot::toeplitz::Toeplitz, wire::Endpoint};
+use crate::{snapshot::Toeplitz, wire::Endpoint};
 
 const BOTH: u64 = dpdk_sys::SHIM_RSS_IPV4 | dpdk_sys::SHIM_RSS_TCP | dpdk_sys::SHIM_RSS_UDP;
 
