@@ -1,3 +1,74 @@
-//! The room `snapshot`.
+//! What workers read: everything they need to know that is not a session.
+//!
+//! A [`Snapshot`] is compiled by the management thread from a valid configuration, never changed
+//! afterwards, and replaced whole by one pointer swap ([`Publisher`], [`Subscriber`]).
 
-pub mod toeplitz;
+#![deny(clippy::indexing_slicing)]
+
+mod neighbours;
+mod publish;
+mod routes;
+mod services;
+mod slots;
+mod toeplitz;
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use rustc_hash::FxHashMap;
+
+use crate::{io::PortIx, wire::Mac};
+
+pub use neighbours::{Fixed, FixedIx, Neighbours, Reach};
+pub use publish::{Publisher, Subscriber};
+pub use routes::{Hop, Routes, Via};
+pub use services::{Backend, Forward, Service, Services};
+pub use slots::{SlotHash, Slots, WorkerIx};
+pub use toeplitz::Toeplitz;
+
+/// Everything a worker needs to know that is not a session.
+#[derive(Clone, Debug)]
+pub struct Snapshot {
+    /// By [`PortIx`].
+    pub ports: Box<[PortFacts]>,
+    /// DIPs and VIPs.
+    pub own_addresses: FxHashMap<Ipv4Addr, Own>,
+    /// Services and their backends.
+    pub services: Arc<Services>,
+    /// Where addresses are.
+    pub routes: Arc<Routes>,
+    /// Who has which MAC.
+    pub neighbours: Arc<Neighbours>,
+    /// Which worker owns which flow.
+    pub slots: Slots,
+    /// True where traffic for no service and not for the director is routed.
+    pub route_other: bool,
+    /// ICMP messages a second that one worker makes.
+    pub icmp_per_second: u32,
+}
+
+/// What the packet's way needs to know of a port.
+#[derive(Clone, Copy, Debug)]
+pub struct PortFacts {
+    /// Its MAC.
+    pub mac: Mac,
+    /// Its first address.
+    pub dip: Ipv4Addr,
+    /// Octets of the largest IP packet.
+    pub mtu: u16,
+}
+
+/// Whose address it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Own {
+    /// An address of a port.
+    Dip,
+    /// An address of a service.
+    Vip,
+}
+
+impl Snapshot {
+    /// The facts of a port.
+    pub fn port(&self, port: PortIx) -> Option<&PortFacts> {
+        self.ports.get(port.index())
+    }
+}

@@ -1,0 +1,125 @@
+//! What clients address, and who serves them.
+
+use std::net::Ipv4Addr;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::Hop;
+use crate::{
+    session::{BackendIx, ServiceIx, Timeouts},
+    wire::{Endpoint, Protocol},
+};
+
+/// How a service's packets reach its backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forward {
+    /// Addresses and ports are rewritten, both ways.
+    Nat,
+    /// Only the Ethernet addresses are.
+    Dr,
+    /// The packet travels inside another one, IP in IP.
+    Tun,
+}
+
+/// What clients address.
+#[derive(Debug)]
+pub struct Service {
+    /// VIP and port.
+    pub address: Endpoint,
+    /// TCP or UDP.
+    pub protocol: Protocol,
+    /// How packets reach the backends.
+    pub forward: Forward,
+    /// Whom a new flow goes to.
+    pub scheduler: sched::Scheduler,
+    /// True where `scheduler` is a consistent hash: the backend is known without a session.
+    pub consistent: bool,
+    /// Seed of the flow key.
+    pub seed: u64,
+    /// True where the client's port is part of the flow key.
+    pub hash_port: bool,
+    /// How long idle sessions are kept.
+    pub timeouts: Timeouts,
+    /// Its backends have the numbers from here on, in the order of the configuration.
+    pub first_backend: BackendIx,
+}
+
+/// A real server.
+#[derive(Clone, Copy, Debug)]
+pub struct Backend {
+    /// RIP and port.
+    pub address: Endpoint,
+    /// How to get there.
+    pub hop: Hop,
+}
+
+/// All services and backends, with the two ways to find them.
+#[derive(Debug, Default)]
+pub struct Services {
+    services: Box<[Service]>,
+    backends: Box<[Backend]>,
+    by_address: FxHashMap<(Ipv4Addr, u16, Protocol), ServiceIx>,
+    nat_backends: FxHashSet<(Ipv4Addr, u16, Protocol)>,
+}
+
+impl Services {
+    /// Compiles the two ways to find them.
+    pub fn new(services: Vec<(Service, Vec<Backend>)>) -> Self {
+        let mut compiled = Self::default();
+        let (mut all, mut backends) = (Vec::new(), Vec::new());
+        for (ix, (service, own)) in (0..).map(ServiceIx).zip(services) {
+            let Endpoint { address, port } = service.address;
+            compiled
+                .by_address
+                .insert((address, port, service.protocol), ix);
+            if service.forward == Forward::Nat {
+                compiled.nat_backends.extend(
+                    own.iter()
+                        .map(|b| (b.address.address, b.address.port, service.protocol)),
+                );
+            }
+            all.push(service);
+            backends.extend(own);
+        }
+        compiled.services = all.into();
+        compiled.backends = backends.into();
+        compiled
+    }
+
+    /// The service that a client addresses.
+    #[inline]
+    pub fn find(&self, to: Endpoint, protocol: Protocol) -> Option<ServiceIx> {
+        self.by_address
+            .get(&(to.address, to.port, protocol))
+            .copied()
+    }
+
+    /// True where a packet from here may be the answer of a NAT backend.
+    #[inline]
+    pub fn is_nat_backend(&self, from: Endpoint, protocol: Protocol) -> bool {
+        self.nat_backends
+            .contains(&(from.address, from.port, protocol))
+    }
+
+    /// A service by its place.
+    #[inline]
+    pub fn service(&self, ix: ServiceIx) -> Option<&Service> {
+        self.services.get(ix.index())
+    }
+
+    /// A backend by its number.
+    #[inline]
+    pub fn backend(&self, ix: BackendIx) -> Option<&Backend> {
+        self.backends.get(ix.index())
+    }
+
+    /// All services, by [`ServiceIx`].
+    pub fn iter(&self) -> impl Iterator<Item = &Service> {
+        self.services.iter()
+    }
+
+    /// How many backends there are.
+    pub fn backends(&self) -> usize {
+        self.backends.len()
+    }
+}

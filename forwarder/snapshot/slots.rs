@@ -1,0 +1,108 @@
+//! Which worker owns which flow.
+
+use super::Toeplitz;
+use crate::wire::Endpoint;
+
+/// A worker by its place in the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct WorkerIx(pub u8);
+
+impl WorkerIx {
+    /// The place as an index of a slice.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+/// How a far endpoint becomes a slot.
+#[derive(Clone, Debug)]
+pub enum SlotHash {
+    /// A hash with a secret key.
+    Keyed(u64),
+    /// The hash that the NICs compute.
+    Toeplitz(Box<Toeplitz>),
+}
+
+/// Which worker has which slot.
+#[derive(Clone, Debug)]
+pub struct Slots {
+    hash: SlotHash,
+    owners: [WorkerIx; 256],
+}
+
+impl Slots {
+    /// Slots dealt out to `workers` workers in turn.
+    pub fn new(hash: SlotHash, workers: u8) -> Self {
+        let mut owners = [WorkerIx(0); 256];
+        for (owner, worker) in owners.iter_mut().zip((0..workers.max(1)).cycle()) {
+            *owner = WorkerIx(worker);
+        }
+        Self { hash, owners }
+    }
+
+    /// The owner of a flow by its far endpoint.
+    #[inline]
+    pub fn owner(&self, far: Endpoint) -> WorkerIx {
+        let [a, b, c, d] = far.address.octets();
+        let slot = match &self.hash {
+            SlotHash::Keyed(key) => {
+                let [e, f] = far.port.to_be_bytes();
+                mix(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), *key)
+            }
+            SlotHash::Toeplitz(toeplitz) => toeplitz.slot(far),
+        };
+        self.owners
+            .get(usize::from(slot))
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// The worker of each slot.
+    pub fn owners(&self) -> &[WorkerIx; 256] {
+        &self.owners
+    }
+}
+
+/// Two rounds of a multiplication whose halves are folded together, so that every bit of the key
+/// and of the endpoint reaches every bit of the slot.
+#[inline]
+fn mix(endpoint: u64, key: u64) -> u8 {
+    let first = fold(endpoint ^ key, 0xa076_1d64_78bd_642f ^ key.rotate_left(32));
+    let [slot, ..] = fold(first ^ 0xe703_7ed1_a0b4_28db, key | 1).to_le_bytes();
+    slot
+}
+
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the two halves are what is wanted"
+)]
+fn fold(value: u64, by: u64) -> u64 {
+    let product = u128::from(value) * u128::from(by);
+    (product as u64) ^ ((product >> 64) as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn slots_are_dealt_evenly_and_depend_on_the_key() {
+        let of = |key| {
+            let slots = Slots::new(SlotHash::Keyed(key), 2);
+            (0..4096_u16)
+                .map(|port| slots.owner(Endpoint::new(Ipv4Addr::new(192, 0, 2, 7), port)))
+                .collect::<Vec<_>>()
+        };
+        let (one, other) = (of(0x1234_5678_9abc_def1), of(0x1234_5678_9abc_def3));
+        let share = one.iter().filter(|worker| worker.0 == 0).count();
+        assert!((1900..2200).contains(&share), "{share} of 4096");
+        let same = one.iter().zip(&other).filter(|(a, b)| a == b).count();
+        assert!(
+            (1850..2250).contains(&same),
+            "{same} of 4096 keep their owner under another key"
+        );
+    }
+}
