@@ -1,0 +1,199 @@
+//! Turns packets into the ICMP answers to them.
+
+use super::{
+    Answer, Batch, Bench, DropReason, Meta, Rewrite, Transport, Verdict, Way,
+    view::{header_at_mut, ipv4_at, ipv4_at_mut, open_gap},
+};
+use crate::{
+    io::Frame,
+    snapshot::Snapshot,
+    wire::{
+        checksum::Delta,
+        icmp,
+        ipv4::{self, Fields},
+    },
+};
+
+/// TTL of what is made here (RFC 1700's default, and Linux's).
+const TTL: u8 = 64;
+
+/// "Internetwork control", as Linux marks ICMP errors.
+const TOS: u8 = 0xc0;
+
+/// Octets that an error adds before the packet it quotes.
+const ERROR_HEADERS: usize = 28;
+
+/// Octets of a packet that an error quotes at most, so that it stays within 576 (RFC 1812
+/// 4.3.2.3).
+const QUOTED: usize = 576 - ERROR_HEADERS;
+
+/// Makes the answers within the rate; they go on as packets to the sender.
+pub(super) fn run<F: Frame>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
+    for (answer, packet) in batch.answers() {
+        let (frame, meta) = (&mut packet.frame, &mut packet.meta);
+        meta.verdict = match make(answer, frame, meta, bench) {
+            Ok(()) => {
+                bench.counters.answered(answer);
+                Verdict::Forward
+            }
+            Err(reason) => Verdict::Drop(reason),
+        };
+    }
+}
+
+fn make<F: Frame>(
+    answer: Answer,
+    frame: &mut F,
+    meta: &mut Meta,
+    bench: &mut Bench<'_>,
+) -> Result<(), DropReason> {
+    if answer == Answer::EchoReply {
+        check_echo(frame, meta)?;
+    } else {
+        check_quotable(answer, frame, meta)?;
+    }
+    let hop = bench
+        .snapshot
+        .routes
+        .hop(meta.source)
+        .ok_or(DropReason::NoRoute)?;
+    if !bench
+        .flows
+        .may_answer(bench.snapshot.icmp_per_second, bench.now)
+    {
+        return Err(DropReason::AnswerLimited);
+    }
+    let sender = meta.source;
+    match answer {
+        Answer::EchoReply => echo_reply(frame, meta)?,
+        Answer::TimeExceeded => {
+            error(
+                frame,
+                meta,
+                bench,
+                [icmp::TIME_EXCEEDED, icmp::TTL_EXCEEDED],
+                0,
+            )?;
+        }
+        Answer::PortUnreachable => {
+            error(
+                frame,
+                meta,
+                bench,
+                [icmp::UNREACHABLE, icmp::PORT_UNREACHABLE],
+                0,
+            )?;
+        }
+        Answer::FragmentationNeeded { mtu } => {
+            error(
+                frame,
+                meta,
+                bench,
+                [icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED],
+                mtu,
+            )?;
+        }
+    }
+    meta.destination = sender;
+    meta.hop = Some(hop);
+    meta.way = Way::Answer;
+    meta.rewrite = Rewrite::Keep;
+    Ok(())
+}
+
+/// An echo request with the right checksum is answered. The checksum can only be looked at where
+/// all of the message is in the head.
+fn check_echo<F: Frame>(frame: &F, meta: &Meta) -> Result<(), DropReason> {
+    if frame.head().len() != frame.octets() {
+        return Err(DropReason::HeadersSplit);
+    }
+    let message = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
+    if !icmp::checksum_ok(message) {
+        return Err(DropReason::IcmpChecksum);
+    }
+    match icmp::parse(message) {
+        Ok((header, _)) if header.kind() == icmp::ECHO && header.code() == 0 => Ok(()),
+        _ => Err(DropReason::IcmpUnhandled),
+    }
+}
+
+/// No error is sent about an ICMP error, nor about any fragment but the first (RFC 1122 3.2.2).
+fn check_quotable<F: Frame>(answer: Answer, frame: &F, meta: &Meta) -> Result<(), DropReason> {
+    let fragment = ipv4_at(frame, meta.l3).is_none_or(|header| header.fragment_offset() > 0);
+    let octets = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
+    let error = meta.transport == Transport::Icmp
+        && icmp::parse(octets).is_ok_and(|(header, _)| header.is_error());
+    match answer {
+        _ if !fragment && !error => Ok(()),
+        Answer::FragmentationNeeded { .. } => Err(DropReason::TooBig),
+        Answer::TimeExceeded | Answer::PortUnreachable | Answer::EchoReply => {
+            Err(DropReason::TtlExpired)
+        }
+    }
+}
+
+fn echo_reply<F: Frame>(frame: &mut F, meta: &mut Meta) -> Result<(), DropReason> {
+    let l4 = usize::from(meta.l4);
+    let made = frame
+        .head_mut()
+        .get_mut(l4..)
+        .is_some_and(icmp::make_echo_reply);
+    let header = ipv4_at_mut(frame, meta.l3)
+        .filter(|_| made)
+        .ok_or(DropReason::IcmpUnhandled)?;
+    header.set_source(meta.destination);
+    header.set_destination(meta.source);
+    // Swapping two addresses changes nothing in a sum; the new TTL does.
+    let word = |ttl| u16::from_be_bytes([ttl, ipv4::PROTOCOL_ICMP]);
+    let delta = Delta::new().replace_u16(word(header.ttl()), word(TTL));
+    header.set_ttl(TTL);
+    header.set_checksum(delta.apply(header.checksum()));
+    Ok(())
+}
+
+/// Puts the headers of an ICMP error before the packet, of which it keeps as much as is quoted.
+fn error<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    bench: &mut Bench<'_>,
+    [kind, code]: [u8; 2],
+    mtu: u16,
+) -> Result<(), DropReason> {
+    let quoted = usize::from(meta.octets).min(QUOTED);
+    let l3 = usize::from(meta.l3);
+    if !frame.truncate(l3 + quoted) || !open_gap(frame, meta.l3, ERROR_HEADERS) {
+        return Err(DropReason::NoHeadroom);
+    }
+    let total = u16::try_from(quoted + ERROR_HEADERS).unwrap_or(u16::MAX);
+    let header = ipv4::Header::new(&Fields {
+        tos: TOS,
+        total_octets: total,
+        identification: bench.flows.next_id(),
+        dont_fragment: false,
+        ttl: TTL,
+        protocol: ipv4::PROTOCOL_ICMP,
+        source: answering_address(meta, bench.snapshot),
+        destination: meta.source,
+    });
+    if let Some(place) = header_at_mut::<F, ipv4::Header>(frame, meta.l3) {
+        *place = header;
+    }
+    let message = frame
+        .head_mut()
+        .get_mut(l3 + ipv4::LEN..)
+        .unwrap_or_default();
+    icmp::write_error(message, kind, code, mtu);
+    meta.octets = total;
+    Ok(())
+}
+
+/// The address an error comes from: the one that was addressed, if it is the director's, else
+/// that of the port the packet came in on.
+fn answering_address(meta: &Meta, snapshot: &Snapshot) -> std::net::Ipv4Addr {
+    if snapshot.own_addresses.contains_key(&meta.destination) {
+        return meta.destination;
+    }
+    snapshot
+        .port(meta.port)
+        .map_or(meta.destination, |port| port.dip)
+}

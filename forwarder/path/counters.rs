@@ -1,0 +1,152 @@
+//! What one worker counts. The worker alone writes; anybody may read.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use super::{Answer, DropReason, Punt};
+use crate::{io::PortIx, session::BackendIx};
+
+/// A number that one thread adds to and others read.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    /// Adds `count`. Not an atomic addition: there is one writer.
+    #[inline]
+    pub fn add(&self, count: u64) {
+        self.0
+            .store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
+    }
+
+    /// The number now.
+    #[inline]
+    pub fn get(&self) -> u64 {
+        self.0.load(Relaxed)
+    }
+}
+
+/// Frames and octets in one direction.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    /// Frames.
+    pub frames: Counter,
+    /// Octets, Ethernet header included.
+    pub octets: Counter,
+}
+
+impl Traffic {
+    /// Counts frames that have `octets` octets together.
+    #[inline]
+    pub(super) fn add(&self, frames: usize, octets: usize) {
+        self.frames.add(frames as u64);
+        self.octets.add(octets as u64);
+    }
+}
+
+/// What passed one port.
+#[derive(Debug, Default)]
+pub struct PortTraffic {
+    /// Received.
+    pub rx: Traffic,
+    /// Given to the transmit queue.
+    pub tx: Traffic,
+}
+
+/// What one backend got and gave.
+#[derive(Debug, Default)]
+pub struct BackendTraffic {
+    /// Sessions begun.
+    pub connections: Counter,
+    /// From clients. Octets are those of the IP packets, as in IPVS.
+    pub forward: Traffic,
+    /// To clients (NAT only: others do not pass here).
+    pub reverse: Traffic,
+}
+
+/// What one worker counts.
+#[derive(Debug)]
+pub struct Counters {
+    ports: Box<[PortTraffic]>,
+    backends: Box<[BackendTraffic]>,
+    drops: Box<[Counter]>,
+    answers: [Counter; Answer::COUNT],
+    punts: [Counter; Punt::COUNT],
+    /// Frames given to their owners.
+    pub handed_over: Counter,
+    /// Frames got as their owner.
+    pub taken_over: Counter,
+    /// Frames that the management thread made and this worker sent, or dropped under a reason.
+    pub injected: Counter,
+    /// Turns in which there was nothing to do.
+    pub idle_turns: Counter,
+    /// All turns.
+    pub turns: Counter,
+}
+
+impl Counters {
+    /// All at zero, for so many ports and backends.
+    pub fn new(ports: usize, backends: usize) -> Self {
+        Self {
+            ports: (0..ports).map(|_| PortTraffic::default()).collect(),
+            backends: (0..backends).map(|_| BackendTraffic::default()).collect(),
+            drops: DropReason::ALL.iter().map(|_| Counter::default()).collect(),
+            answers: Default::default(),
+            punts: Default::default(),
+            handed_over: Counter::default(),
+            taken_over: Counter::default(),
+            injected: Counter::default(),
+            idle_turns: Counter::default(),
+            turns: Counter::default(),
+        }
+    }
+
+    /// What passed a port.
+    #[inline]
+    pub fn port(&self, port: PortIx) -> Option<&PortTraffic> {
+        self.ports.get(port.index())
+    }
+
+    /// What a backend got and gave.
+    #[inline]
+    pub fn backend(&self, backend: BackendIx) -> Option<&BackendTraffic> {
+        self.backends.get(backend.index())
+    }
+
+    /// Frames dropped for this reason.
+    pub fn drops(&self, reason: DropReason) -> u64 {
+        self.drops.get(reason as usize).map_or(0, Counter::get)
+    }
+
+    /// Answers of this kind.
+    pub fn answers(&self, kind: usize) -> u64 {
+        self.answers.get(kind).map_or(0, Counter::get)
+    }
+
+    /// Frames given to the management thread in this class.
+    pub fn punts(&self, class: usize) -> u64 {
+        self.punts.get(class).map_or(0, Counter::get)
+    }
+
+    /// Counts dropped frames.
+    #[inline]
+    pub(super) fn dropped(&self, reason: DropReason, frames: usize) {
+        if let Some(counter) = self.drops.get(reason as usize) {
+            counter.add(frames as u64);
+        }
+    }
+
+    /// Counts an answer.
+    #[inline]
+    pub(super) fn answered(&self, answer: Answer) {
+        if let Some(counter) = self.answers.get(answer.index()) {
+            counter.add(1);
+        }
+    }
+
+    /// Counts a punted frame.
+    #[inline]
+    pub(super) fn punted(&self, punt: Punt) {
+        if let Some(counter) = self.punts.get(punt.index()) {
+            counter.add(1);
+        }
+    }
+}

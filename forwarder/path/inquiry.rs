@@ -1,0 +1,63 @@
+//! What the management thread asks a worker about its sessions.
+//!
+//! A question is a buffer that the asker allocates, the worker fills and the asker frees: one
+//! ring leads there, one back.
+
+use crossbeam::queue::ArrayQueue;
+
+use crate::session::Session;
+
+/// Questions under way at once, to one worker.
+const UNDER_WAY: usize = 8;
+
+/// Sessions from a place in the table on.
+#[derive(Debug)]
+pub struct Page {
+    /// The first place to look at; the worker puts there where to go on.
+    pub from: u32,
+    /// True once there is nothing beyond.
+    pub last: bool,
+    /// What was found. Has room for `limit` from the start.
+    pub sessions: Vec<Session>,
+    /// The most that are asked for.
+    pub limit: usize,
+}
+
+impl Page {
+    /// An empty page for `limit` sessions that begins at `from`.
+    pub fn new(from: u32, limit: usize) -> Box<Self> {
+        Box::new(Self {
+            from,
+            last: false,
+            sessions: Vec::with_capacity(limit),
+            limit,
+        })
+    }
+}
+
+/// A question to a worker, and the answer.
+#[derive(Debug)]
+pub enum Inquiry {
+    /// Remove every session whose time is up, so that counts are exact.
+    Sweep,
+    /// Copy sessions out.
+    Page(Box<Page>),
+}
+
+/// The two rings between the management thread and one worker.
+#[derive(Debug)]
+pub struct Inquiries {
+    /// Questions.
+    pub asked: ArrayQueue<Inquiry>,
+    /// The same, answered, in the same order.
+    pub answered: ArrayQueue<Inquiry>,
+}
+
+impl Default for Inquiries {
+    fn default() -> Self {
+        Self {
+            asked: ArrayQueue::new(UNDER_WAY),
+            answered: ArrayQueue::new(UNDER_WAY),
+        }
+    }
+}

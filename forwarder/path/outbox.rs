@@ -1,0 +1,212 @@
+//! Where packets leave the worker: transmit queues, other workers' rings, punt rings.
+
+use std::net::Ipv4Addr;
+
+use super::{Counters, DropReason, Meta, Parcel, Punt, Punted, Rings};
+use crate::{
+    io::{Burst, Frame, Port, PortIx},
+    snapshot::{Snapshot, Via, WorkerIx},
+};
+
+/// How one worker reaches one port.
+#[derive(Debug)]
+pub struct Ends<P> {
+    /// Its own queues there, if it has any: the receive queue, the transmit queue, or both.
+    pub queues: Option<P>,
+    /// Who sends for it: itself, or a worker that has a transmit queue there.
+    pub sender: WorkerIx,
+}
+
+/// Bursts that are being filled, and where they go when they are full or the turn ends.
+pub(super) struct Outbox<P: Port> {
+    worker: WorkerIx,
+    pub(super) ends: Box<[Ends<P>]>,
+    transmit: Box<[Burst<P::Frame>]>,
+    hand_over: Box<[Burst<P::Frame>]>,
+    /// Where the frames in `hand_over` came in.
+    received_on: PortIx,
+}
+
+/// What an outbox needs to look at while packets leave.
+pub(super) struct Outside<'a, F> {
+    pub(super) rings: &'a Rings<F>,
+    pub(super) counters: &'a Counters,
+    pub(super) snapshot: &'a Snapshot,
+}
+
+impl<F> Clone for Outside<'_, F> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<F> Copy for Outside<'_, F> {}
+
+impl<P: Port> Outbox<P> {
+    /// An empty one for a worker with these ends of ports, among `workers` workers.
+    pub(super) fn new(worker: WorkerIx, ends: Box<[Ends<P>]>, workers: usize) -> Self {
+        Self {
+            worker,
+            transmit: ends.iter().map(|_| Burst::new()).collect(),
+            hand_over: (0..workers).map(|_| Burst::new()).collect(),
+            received_on: PortIx::default(),
+            ends,
+        }
+    }
+
+    /// Takes what has come in on a port.
+    #[inline]
+    pub(super) fn receive(&mut self, port: PortIx, counters: &Counters) -> Burst<P::Frame> {
+        let mut burst = Burst::new();
+        let queues = self
+            .ends
+            .get_mut(port.index())
+            .and_then(|ends| ends.queues.as_mut());
+        if let Some(queues) = queues {
+            queues.receive(&mut burst);
+            if let Some(traffic) = counters.port(port).filter(|_| !burst.is_empty()) {
+                traffic.rx.add(burst.len(), octets(&burst));
+            }
+        }
+        burst
+    }
+
+    /// Puts a packet on its way out.
+    #[inline]
+    pub(super) fn forward(&mut self, frame: P::Frame, meta: &Meta, outside: Outside<'_, P::Frame>) {
+        match meta.hop {
+            Some(hop) => self.transmit(frame, hop.port, outside),
+            None => outside.counters.dropped(DropReason::NoRoute, 1),
+        }
+    }
+
+    /// Puts a frame on its way out of a port.
+    #[inline]
+    pub(super) fn transmit(
+        &mut self,
+        frame: P::Frame,
+        port: PortIx,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        let Some(staged) = self.transmit.get_mut(port.index()) else {
+            outside.counters.dropped(DropReason::NoRoute, 1);
+            return;
+        };
+        staged.push(frame);
+        if staged.is_full() {
+            self.flush_port(port, outside);
+        }
+    }
+
+    /// Puts a packet on its way to its owner.
+    pub(super) fn hand_over(
+        &mut self,
+        frame: P::Frame,
+        owner: WorkerIx,
+        meta: &Meta,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        self.received_on = meta.port;
+        match self.hand_over.get_mut(owner.index()) {
+            // A batch comes from one port and has no more frames than a burst has room for, and
+            // every batch is flushed, so there is room.
+            Some(staged) if !staged.is_full() => staged.push(frame),
+            _ => outside.counters.dropped(DropReason::HandOverFull, 1),
+        }
+    }
+
+    /// Puts a packet on its way to the management thread.
+    pub(super) fn punt(frame: P::Frame, class: Punt, meta: &Meta, outside: Outside<'_, P::Frame>) {
+        let punted = match (class, meta.hop) {
+            (Punt::Resolve, Some(hop)) => {
+                let next_hop = match hop.via {
+                    Via::Link => meta.destination,
+                    Via::Fixed(ix) => outside.snapshot.neighbours.address(ix),
+                };
+                Punted {
+                    port: hop.port,
+                    next_hop,
+                    frame,
+                }
+            }
+            _ => Punted {
+                port: meta.port,
+                next_hop: Ipv4Addr::UNSPECIFIED,
+                frame,
+            },
+        };
+        match outside.rings.punts(class).push(punted) {
+            Ok(()) => outside.counters.punted(class),
+            Err(_full) => outside.counters.dropped(DropReason::PuntFull, 1),
+        }
+    }
+
+    /// Sends off what is staged for other workers.
+    pub(super) fn flush_hand_over(&mut self, outside: Outside<'_, P::Frame>) {
+        let port = self.received_on;
+        for (staged, owner) in self.hand_over.iter_mut().zip(0_u8..) {
+            if staged.is_empty() {
+                continue;
+            }
+            let count = staged.len();
+            let parcel = Parcel {
+                port,
+                frames: staged.take(),
+            };
+            let inbox = outside.rings.inbox(WorkerIx(owner));
+            match inbox.map(|inbox| inbox.hand_over.push(parcel)) {
+                Some(Ok(())) => outside.counters.handed_over.add(count as u64),
+                _ => outside.counters.dropped(DropReason::HandOverFull, count),
+            }
+        }
+    }
+
+    /// Sends off everything that is staged for ports.
+    pub(super) fn flush_ports(&mut self, outside: Outside<'_, P::Frame>) {
+        for port in (0..).map(PortIx).take(self.ends.len()) {
+            self.flush_port(port, outside);
+        }
+    }
+
+    /// Sends off what is staged for one port: on the own queue, or by the ring of who has one.
+    fn flush_port(&mut self, port: PortIx, outside: Outside<'_, P::Frame>) {
+        let ix = port.index();
+        let (Some(staged), Some(ends)) = (self.transmit.get_mut(ix), self.ends.get_mut(ix)) else {
+            return;
+        };
+        if staged.is_empty() {
+            return;
+        }
+        let unsent = match &mut ends.queues {
+            Some(queues) if ends.sender == self.worker => {
+                let before = (staged.len(), octets(staged));
+                queues.send(staged);
+                if let Some(traffic) = outside.counters.port(port) {
+                    traffic
+                        .tx
+                        .add(before.0 - staged.len(), before.1 - octets(staged));
+                }
+                staged.take()
+            }
+            _ => {
+                let parcel = Parcel {
+                    port,
+                    frames: staged.take(),
+                };
+                match outside
+                    .rings
+                    .inbox(ends.sender)
+                    .map(|inbox| inbox.transmit.push(parcel))
+                {
+                    Some(Err(parcel)) => parcel.frames,
+                    Some(Ok(())) | None => return,
+                }
+            }
+        };
+        outside.counters.dropped(DropReason::TxFull, unsent.len());
+    }
+}
+
+fn octets<F: Frame>(frames: &Burst<F>) -> usize {
+    frames.iter().map(Frame::octets).sum()
+}

@@ -1,0 +1,73 @@
+//! Does to the packet what its session says: addresses, ports, TTL, checksums.
+
+use super::{
+    Batch, DropReason, Meta, Rewrite, Translation, Transport, Way,
+    view::{header_at_mut, ipv4_at_mut},
+};
+use crate::{
+    io::Frame,
+    wire::{Ports, ipv4, tcp, udp},
+};
+
+/// Which side of a packet is translated.
+#[derive(Clone, Copy)]
+enum Side {
+    Source,
+    Destination,
+}
+
+/// Rewrites packets in place. Checksums are updated, never computed, so one that was wrong stays
+/// wrong.
+pub(super) fn run<F: Frame>(batch: &mut Batch<F>) {
+    for packet in batch.forward() {
+        let (frame, meta) = (&mut packet.frame, &mut packet.meta);
+        if meta.way == Way::Answer {
+            continue;
+        }
+        let done = match meta.rewrite {
+            Rewrite::Keep | Rewrite::Tunnel(_) => {
+                ipv4_at_mut(frame, meta.l3).is_some_and(ipv4::Header::decrement_ttl)
+            }
+            Rewrite::Source(to) => translate(frame, meta, Side::Source, &to),
+            Rewrite::Destination(to) => translate(frame, meta, Side::Destination, &to),
+        };
+        if !done {
+            meta.drop(DropReason::TtlExpired);
+        }
+    }
+}
+
+fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation) -> bool {
+    let Some(header) = ipv4_at_mut(frame, meta.l3) else {
+        return false;
+    };
+    if !header.decrement_ttl() {
+        return false;
+    }
+    header.set_checksum(by.l3.apply(header.checksum()));
+    match side {
+        Side::Source => header.set_source(by.to.address),
+        Side::Destination => header.set_destination(by.to.address),
+    }
+    let ports = match meta.transport {
+        Transport::Tcp { .. } => header_at_mut::<F, tcp::Header>(frame, meta.l4).map(|header| {
+            header.set_checksum(by.l4.apply(header.checksum()));
+            &mut header.ports
+        }),
+        Transport::Udp { .. } => header_at_mut::<F, udp::Header>(frame, meta.l4).map(|header| {
+            header.set_checksum(by.l4.apply_udp(header.checksum()));
+            &mut header.ports
+        }),
+        Transport::Icmp | Transport::Other | Transport::Refused(_) => None,
+    };
+    let Some(ports) = ports else { return false };
+    set_port(ports, side, by.to.port);
+    true
+}
+
+fn set_port(ports: &mut Ports, side: Side, port: u16) {
+    match side {
+        Side::Source => ports.set_source(port),
+        Side::Destination => ports.set_destination(port),
+    }
+}

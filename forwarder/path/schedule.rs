@@ -1,0 +1,141 @@
+//! Whom a new flow goes to, and the session that remembers it.
+
+use super::{Answer, Bench, DropReason, Meta, Rewrite, Transport, Verdict};
+use crate::{
+    session::{self, BackendIx, New, Refused, ServiceIx, Session, SessionIx, Way, tcp::State},
+    snapshot::{Backend, Forward, Service},
+    wire::{Endpoint, Protocol, checksum::Delta},
+};
+
+/// Makes a session for the flow that this packet begins. Where there is none, the packet has its
+/// verdict or, with a consistent hash that needs no memory, its way.
+pub(super) fn run(
+    meta: &mut Meta,
+    client: Endpoint,
+    service_ix: ServiceIx,
+    service: &Service,
+    bench: &mut Bench<'_>,
+) -> Option<SessionIx> {
+    let begins = match meta.transport {
+        Transport::Tcp { flags, .. } => flags.syn() && !flags.ack() && !flags.rst(),
+        _ => true,
+    };
+    if !begins && !may_have_begun_without(service, bench) {
+        meta.drop(DropReason::NoSession);
+        return None;
+    }
+    let port = service.hash_port.then_some(client.port);
+    let flow = sched::flow_key(service.seed, client.address.octets(), port);
+    let picked = bench.flows.pick(service_ix, service, flow);
+    let ix = picked.and_then(|at| service.first_backend.plus(at));
+    let backend = ix.and_then(|ix| bench.snapshot.services.backend(ix));
+    let (Some(ix), Some(backend)) = (ix, backend) else {
+        meta.verdict = Verdict::Answer(Answer::PortUnreachable);
+        return None;
+    };
+    if !begins {
+        without_session(meta, service, ix, backend, bench);
+        return None;
+    }
+    let new = session(client, service_ix, service, ix, backend);
+    match insert(&new, bench) {
+        Ok(session) => {
+            if let Some(traffic) = bench.counters.backend(ix) {
+                traffic.connections.add(1);
+            }
+            Some(session)
+        }
+        Err(Refused::Full) => {
+            without_session(meta, service, ix, backend, bench);
+            None
+        }
+        Err(Refused::Taken(_)) => {
+            meta.drop(DropReason::FlowTaken);
+            None
+        }
+    }
+}
+
+/// The session of a flow that begins.
+fn session(
+    client: Endpoint,
+    service_ix: ServiceIx,
+    service: &Service,
+    backend_ix: BackendIx,
+    backend: &Backend,
+) -> New {
+    let (vip, rip) = (service.address, backend.address);
+    let l3 = |old: Endpoint, new: Endpoint| Delta::new().replace_address(old.address, new.address);
+    let way = |old, new| Way {
+        ip_delta: l3(old, new),
+        l4_delta: l3(old, new).replace_u16(old.port, new.port),
+    };
+    let (tcp, timeouts) = (service.protocol == Protocol::Tcp, &service.timeouts);
+    New {
+        client,
+        vip,
+        rip,
+        protocol: service.protocol,
+        state: State::None,
+        timeout_ms: if tcp {
+            timeouts.tcp_ms(State::None)
+        } else {
+            timeouts.udp_ms()
+        },
+        no_output: service.forward != Forward::Nat,
+        service: service_ix,
+        backend: backend_ix,
+        rewrite: match service.forward {
+            Forward::Nat => session::Rewrite {
+                forward: way(vip, rip),
+                reverse: way(rip, vip),
+            },
+            Forward::Dr | Forward::Tun => session::Rewrite::default(),
+        },
+    }
+}
+
+/// Inserts a session. One that is over, and would answer to the same backend's replies, goes.
+fn insert(new: &New, bench: &mut Bench<'_>) -> Result<SessionIx, Refused> {
+    let sessions = &mut bench.flows.sessions;
+    match sessions.insert(new, bench.now.ms()) {
+        Err(Refused::Taken(by)) if sessions.get(by).is_some_and(is_over) => {
+            sessions.remove(by);
+            sessions.insert(new, bench.now.ms())
+        }
+        inserted => inserted,
+    }
+}
+
+/// True for a TCP connection that only waits for its time to pass.
+pub(super) fn is_over(session: &Session) -> bool {
+    session.protocol() == Protocol::Tcp && matches!(session.state(), State::TimeWait | State::Close)
+}
+
+/// True where a flow may be under way without a session: its backend can be found again, and the
+/// table has been full before.
+fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
+    service.consistent
+        && service.forward != Forward::Nat
+        && bench.flows.sessions.counters().full > 0
+}
+
+/// Where the table is full, DR and TUN with a consistent hash go on without: the next packet of
+/// the flow will be sent to the same backend.
+fn without_session(
+    meta: &mut Meta,
+    service: &Service,
+    ix: BackendIx,
+    backend: &Backend,
+    bench: &Bench<'_>,
+) {
+    meta.rewrite = match service.forward {
+        Forward::Dr if service.consistent => Rewrite::Keep,
+        Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address.address),
+        Forward::Nat | Forward::Dr | Forward::Tun => return meta.drop(DropReason::TableFull),
+    };
+    meta.hop = Some(backend.hop);
+    if let Some(traffic) = bench.counters.backend(ix) {
+        traffic.forward.add(1, meta.octets.into());
+    }
+}

@@ -1,0 +1,185 @@
+//! What becomes of a frame.
+
+use crate::snapshot::WorkerIx;
+
+/// What becomes of a frame. A step that finds nothing to say leaves `Forward`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It goes on, in the end to a transmit queue.
+    Forward,
+    /// It is turned into an answer to its sender.
+    Answer(Answer),
+    /// Another worker owns its flow.
+    HandOver(WorkerIx),
+    /// The management thread gets it.
+    Punt(Punt),
+    /// It ends here.
+    Drop(DropReason),
+}
+
+/// ICMP messages that a worker makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// To a ping of a DIP or VIP.
+    EchoReply,
+    /// The TTL has run out.
+    TimeExceeded,
+    /// No backend takes new flows.
+    PortUnreachable,
+    /// Larger than the way out allows, and not to be fragmented.
+    FragmentationNeeded {
+        /// Octets that would have fitted.
+        mtu: u16,
+    },
+}
+
+impl Answer {
+    /// How many kinds there are.
+    pub const COUNT: usize = 4;
+
+    /// Names by [`Answer::index`].
+    pub const NAMES: [&str; Self::COUNT] = [
+        "echo_reply",
+        "time_exceeded",
+        "port_unreachable",
+        "fragmentation_needed",
+    ];
+
+    /// The place of the kind among all.
+    pub fn index(self) -> usize {
+        match self {
+            Self::EchoReply => 0,
+            Self::TimeExceeded => 1,
+            Self::PortUnreachable => 2,
+            Self::FragmentationNeeded { .. } => 3,
+        }
+    }
+}
+
+/// Why the management thread gets a frame. Each class has a ring of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Punt {
+    /// It is ARP.
+    Arp,
+    /// It is complete but for the MAC of its next hop.
+    Resolve,
+}
+
+impl Punt {
+    /// How many classes there are.
+    pub const COUNT: usize = 2;
+
+    /// Names by [`Punt::index`].
+    pub const NAMES: [&str; Self::COUNT] = ["arp", "resolve"];
+
+    /// The place of the class among all.
+    pub fn index(self) -> usize {
+        match self {
+            Self::Arp => 0,
+            Self::Resolve => 1,
+        }
+    }
+}
+
+/// The layer at which a frame was dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layer {
+    /// Ethernet and its tags.
+    Link,
+    /// IPv4.
+    Network,
+    /// TCP, UDP, ICMP.
+    Transport,
+    /// What the director serves.
+    Service,
+    /// What is remembered of flows.
+    Session,
+    /// The way out.
+    Way,
+    /// A bound that was reached.
+    Limit,
+}
+
+impl Layer {
+    /// The name as `show drops` prints it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Network => "network",
+            Self::Transport => "transport",
+            Self::Service => "service",
+            Self::Session => "session",
+            Self::Way => "way",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// Makes the enum, and with it the list that counters and `show drops` follow.
+macro_rules! drop_reasons {
+    ($($variant:ident, $name:literal, $layer:ident, $text:literal;)+) => {
+        /// Why a frame ended here. Every reason has a counter.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum DropReason {
+            $(#[doc = $text] $variant,)+
+        }
+
+        impl DropReason {
+            /// All of them, in the order of the packet's way.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The name of the counter.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+
+            /// Where on the packet's way.
+            pub fn layer(self) -> Layer {
+                match self { $(Self::$variant => Layer::$layer,)+ }
+            }
+
+            /// One line for people.
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+        }
+    };
+}
+
+drop_reasons! {
+    FrameShort, "frame_short", Link, "shorter than its Ethernet header";
+    NotForMac, "not_for_mac", Link, "addressed to another MAC, or to a group and not ARP";
+    VlanDepth, "vlan_depth", Link, "more than one 802.1Q tag";
+    EthertypeUnknown, "ethertype_unknown", Link, "neither IPv4 nor ARP";
+    HeadersSplit, "headers_split", Link, "headers reach beyond the first segment";
+    Ipv4Short, "ipv4_short", Network, "shorter than an IPv4 header";
+    Ipv4Version, "ipv4_version", Network, "IPv4 by its ethertype, but not by its version";
+    Ipv4HeaderLength, "ipv4_header_length", Network, "IPv4 header length below 20 or beyond the packet";
+    Ipv4TotalLength, "ipv4_total_length", Network, "IPv4 total length beyond the frame or below the header";
+    Ipv4Checksum, "ipv4_checksum", Network, "wrong IPv4 header checksum";
+    SourceInvalid, "source_invalid", Network, "from an address that no host can have";
+    SourceOwn, "source_own", Network, "from an address of this director: looped or forged";
+    DestinationInvalid, "destination_invalid", Network, "to a multicast, broadcast or loopback address";
+    Fragment, "fragment", Transport, "a fragment addressed to the director";
+    TcpMalformed, "tcp_malformed", Transport, "TCP header short or with a wrong data offset";
+    UdpMalformed, "udp_malformed", Transport, "UDP header short or with a wrong length";
+    IcmpMalformed, "icmp_malformed", Transport, "shorter than an ICMP header";
+    IcmpChecksum, "icmp_checksum", Transport, "wrong ICMP checksum";
+    ProtocolUnknown, "protocol_unknown", Service, "to the director, and neither TCP, UDP nor ICMP";
+    IcmpUnhandled, "icmp_unhandled", Service, "ICMP to the director other than an echo request";
+    NoService, "no_service", Service, "to an address of the director, but to no service";
+    OtherRefused, "other_refused", Service, "not for the director, and `other` is Drop";
+    NoSession, "no_session", Session, "TCP that belongs to no session and opens none";
+    FlowTaken, "flow_taken", Session, "the client already reaches this backend from the same port, by another service";
+    TableFull, "table_full", Session, "no room for a new session";
+    NoRoute, "no_route", Way, "no route to the destination";
+    TtlExpired, "ttl_expired", Way, "TTL run out, and no answer allowed";
+    TooBig, "too_big", Way, "larger than the way out allows, and no answer allowed";
+    NoHeadroom, "no_headroom", Way, "no room in the buffer for another header";
+    NeighbourFailed, "neighbour_failed", Way, "the next hop does not answer ARP";
+    AnswerLimited, "answer_limited", Limit, "would be answered by ICMP, but the rate is used up";
+    HandOverFull, "hand_over_full", Limit, "the ring to the owner is full";
+    PuntFull, "punt_full", Limit, "the ring to the management thread is full";
+    TxFull, "tx_full", Limit, "the transmit queue, or the ring to it, is full";
+}

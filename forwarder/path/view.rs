@@ -1,0 +1,43 @@
+//! The headers of a parsed frame, by where they begin.
+
+use zerocopy::FromBytes;
+
+use crate::{io::Frame, wire::ipv4};
+
+/// The IPv4 header at `l3`.
+#[inline]
+pub(super) fn ipv4_at<F: Frame>(frame: &F, l3: u8) -> Option<&ipv4::Header> {
+    let octets = frame.head().get(usize::from(l3)..)?;
+    Some(ipv4::Header::ref_from_prefix(octets).ok()?.0)
+}
+
+/// The IPv4 header at `l3`, to change.
+#[inline]
+pub(super) fn ipv4_at_mut<F: Frame>(frame: &mut F, l3: u8) -> Option<&mut ipv4::Header> {
+    header_at_mut(frame, l3)
+}
+
+/// Any header that begins at `offset`, to change.
+#[inline]
+pub(super) fn header_at_mut<F: Frame, H>(frame: &mut F, offset: u8) -> Option<&mut H>
+where
+    H: FromBytes + zerocopy::IntoBytes + zerocopy::KnownLayout + zerocopy::Immutable,
+{
+    let octets = frame.head_mut().get_mut(usize::from(offset)..)?;
+    Some(H::mut_from_prefix(octets).ok()?.0)
+}
+
+/// Puts room for a header of `octets` octets between the link header and the IPv4 header, which
+/// from then on is behind `l3 + octets`. False, and nothing changed, where the buffer has none.
+#[inline]
+pub(super) fn open_gap<F: Frame>(frame: &mut F, l3: u8, octets: usize) -> bool {
+    let link = usize::from(l3);
+    if frame.head().len() < link || !frame.prepend(octets) {
+        return false;
+    }
+    let Some(head) = frame.head_mut().get_mut(..octets + link) else {
+        return false;
+    };
+    head.copy_within(octets.., 0);
+    true
+}

@@ -1,0 +1,227 @@
+//! One worker: its queues, its sessions, its counters, and one turn of its loop.
+
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+
+use super::{
+    Batch, Bench, Counters, Ends, Inquiries, Inquiry, Outbox, Page, Parcel, Rings, flows::Flows,
+    outbox::Outside, run, settle,
+};
+use crate::{
+    io::{Burst, Now, Port, PortIx},
+    mem::NoMemory,
+    session::Table,
+    snapshot::{Subscriber, WorkerIx},
+};
+
+/// Parcels taken from a ring in one turn, so that no ring starves the queues.
+const PARCELS_A_TURN: usize = 8;
+
+/// Within this time every session is looked at, and removed if its time is up.
+const SWEEP_MS: u64 = 60_000;
+
+/// Sessions looked at in one turn at most.
+const SWEEP_A_TURN: u32 = 256;
+
+/// Sessions looked at in one turn for an inquiry.
+const INQUIRY_A_TURN: u32 = 4096;
+
+/// What a worker is made of.
+pub struct WorkerSpec<P: Port> {
+    /// Which one it is.
+    pub worker: WorkerIx,
+    /// How it reaches the ports, by [`PortIx`].
+    pub ends: Box<[Ends<P>]>,
+    /// The bound of its session table.
+    pub sessions: u32,
+    /// Seed of the session table's hash.
+    pub seed: u64,
+    /// Where snapshots come from.
+    pub subscriber: Subscriber,
+    /// All rings.
+    pub rings: Arc<Rings<P::Frame>>,
+    /// What it counts.
+    pub counters: Arc<Counters>,
+    /// What it is asked.
+    pub inquiries: Arc<Inquiries>,
+}
+
+/// One worker.
+pub struct Worker<P: Port> {
+    worker: WorkerIx,
+    subscriber: Subscriber,
+    flows: Flows,
+    outbox: Outbox<P>,
+    rings: Arc<Rings<P::Frame>>,
+    counters: Arc<Counters>,
+    inquiries: Arc<Inquiries>,
+    /// The question it is busy with, and the session to go on from.
+    inquiry: Option<(Inquiry, u32)>,
+    swept_ms: u64,
+}
+
+impl<P: Port> Worker<P> {
+    /// Allocates everything that the worker will ever need. To be called on its own thread, so
+    /// that the memory is near it.
+    pub fn new(mut spec: WorkerSpec<P>) -> Result<Self, NoMemory> {
+        let workers = spec.rings.workers();
+        let services = &spec.subscriber.snapshot().services;
+        let backends = u16::try_from(services.backends()).unwrap_or(u16::MAX);
+        let flows = Flows::new(Table::new(spec.sessions, backends, spec.seed)?, services);
+        Ok(Self {
+            worker: spec.worker,
+            subscriber: spec.subscriber,
+            flows,
+            outbox: Outbox::new(spec.worker, spec.ends, workers),
+            rings: spec.rings,
+            counters: spec.counters,
+            inquiries: spec.inquiries,
+            inquiry: None,
+            swept_ms: 0,
+        })
+    }
+
+    /// The session table, for its counts.
+    pub fn sessions(&self) -> &Table {
+        &self.flows.sessions
+    }
+
+    /// One turn: takes what has come in on queues and rings, sends what is to be sent. Returns
+    /// the number of frames it moved.
+    pub fn turn(&mut self, now: Now) -> usize {
+        let Self {
+            worker,
+            subscriber,
+            flows,
+            outbox,
+            rings,
+            counters,
+            ..
+        } = self;
+        let snapshot = subscriber.snapshot();
+        let outside = Outside {
+            rings,
+            counters,
+            snapshot,
+        };
+        let mut bench = Bench {
+            worker: *worker,
+            snapshot,
+            flows,
+            counters,
+            now,
+        };
+        let mut moved = 0;
+        for port in (0..).map(PortIx).take(outbox.ends.len()) {
+            let burst = outbox.receive(port, counters);
+            moved += carry(port, burst, false, &mut bench, outbox, outside);
+        }
+        if let Some(inbox) = rings.inbox(*worker) {
+            for Parcel { port, frames } in pop(&inbox.hand_over) {
+                counters.taken_over.add(frames.len() as u64);
+                moved += carry(port, frames, true, &mut bench, outbox, outside);
+            }
+            for Parcel { port, frames } in pop(&inbox.transmit) {
+                moved += frames.len();
+                frames
+                    .into_iter()
+                    .for_each(|frame| outbox.transmit(frame, port, outside));
+            }
+            for Parcel { port, frames } in pop(&inbox.inject) {
+                moved += frames.len();
+                counters.injected.add(frames.len() as u64);
+                frames
+                    .into_iter()
+                    .for_each(|frame| outbox.transmit(frame, port, outside));
+            }
+        }
+        outbox.flush_ports(outside);
+        self.sweep(now);
+        self.inquire(now);
+        self.counters.turns.add(1);
+        self.counters.idle_turns.add(u64::from(moved == 0));
+        moved
+    }
+
+    /// Looks at as many sessions as the time since the last look asks for.
+    fn sweep(&mut self, now: Now) {
+        let passed_ms = now.ms().saturating_sub(self.swept_ms);
+        let capacity = u64::from(self.flows.sessions.capacity());
+        let due = (capacity * passed_ms)
+            .div_ceil(SWEEP_MS)
+            .min(u64::from(SWEEP_A_TURN));
+        if passed_ms > 0 {
+            self.swept_ms = now.ms();
+            self.flows
+                .sessions
+                .sweep(now.ms(), u32::try_from(due).unwrap_or(SWEEP_A_TURN));
+        }
+    }
+
+    /// Works on a question from the management thread, a bounded piece in each turn.
+    fn inquire(&mut self, now: Now) {
+        let asked = self
+            .inquiry
+            .take()
+            .or_else(|| Some((self.inquiries.asked.pop()?, 0)));
+        let Some((mut inquiry, from)) = asked else {
+            return;
+        };
+        let table = &mut self.flows.sessions;
+        let next = match &mut inquiry {
+            Inquiry::Sweep => {
+                table.sweep(now.ms(), INQUIRY_A_TURN);
+                Some(from + INQUIRY_A_TURN).filter(|next| *next < table.capacity())
+            }
+            Inquiry::Page(page) => {
+                fill(page, table, now);
+                None
+            }
+        };
+        match next {
+            Some(next) => self.inquiry = Some((inquiry, next)),
+            // The asker keeps count and never has more under way than the ring has room for.
+            None => drop(self.inquiries.answered.push(inquiry)),
+        }
+    }
+}
+
+/// Copies out the sessions whose time is not up, as far as the page has room.
+fn fill(page: &mut Page, table: &Table, now: Now) {
+    for (ix, session) in table.page(page.from, INQUIRY_A_TURN) {
+        if page.sessions.len() >= page.limit {
+            page.from = ix.0;
+            return;
+        }
+        if !session.is_expired(now.ms()) {
+            page.sessions.push(*session);
+        }
+    }
+    page.from = page.from.saturating_add(INQUIRY_A_TURN);
+    page.last = page.from >= table.capacity();
+}
+
+/// Takes up to [`PARCELS_A_TURN`] parcels from a ring.
+fn pop<F>(ring: &ArrayQueue<Parcel<F>>) -> impl Iterator<Item = Parcel<F>> {
+    std::iter::from_fn(|| ring.pop()).take(PARCELS_A_TURN)
+}
+
+/// Takes one burst through the packet's way and out.
+fn carry<P: Port>(
+    port: PortIx,
+    frames: Burst<P::Frame>,
+    handed_over: bool,
+    bench: &mut Bench<'_>,
+    outbox: &mut Outbox<P>,
+    outside: Outside<'_, P::Frame>,
+) -> usize {
+    let moved = frames.len();
+    if moved > 0 {
+        let mut batch = Batch::new(port, frames);
+        run(&mut batch, handed_over, bench);
+        settle(&mut batch, outbox, outside);
+        outbox.flush_hand_over(outside);
+    }
+    moved
+}
