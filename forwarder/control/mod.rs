@@ -1,6 +1,23 @@
 //! The management thread: everything that may block or takes long.
 
 pub mod api;
-pub mod neighbour;
+mod clock;
+mod compile;
+mod director;
+mod idle;
+mod manager;
+mod neighbour;
+mod observer;
+mod serve;
 pub mod socket;
+mod threads;
 pub mod views;
+
+pub use clock::Clock;
+pub use compile::{CompileError, compile};
+pub use director::{Director, PortEnds, Seeds};
+pub use manager::Manager;
+pub use observer::{DeviceFacts, Observer};
+pub use serve::{End, serve};
+pub use socket::Socket;
+pub use threads::{Manner, Seen, Threads};

@@ -1,0 +1,199 @@
+//! `weir run`: the program itself.
+
+use std::{fs::File, io::Read, path::Path, process::ExitCode, sync::Arc};
+
+use anyhow::{Context, Result};
+
+use crate::{
+    config::{self, Config},
+    control::{
+        Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Socket, Threads,
+        serve, views,
+    },
+    dpdk::{
+        Device, Eal, EalOptions, EalThread, Far, MbufPool, PoolSpec, PortSpec, Queue, Rss, RssSpec,
+        data_room,
+    },
+    io::PortIx,
+    snapshot::{SlotHash, Slots, Toeplitz},
+};
+
+/// Buffers that each thread keeps for itself.
+const POOL_CACHE: u32 = 256;
+
+/// Octets that a buffer takes beyond its data: DPDK's own header and alignment.
+const BUFFER_OVERHEAD: u64 = 256;
+
+/// Octets of an ordinary page.
+const PAGE: u64 = 4096;
+
+/// Runs until a signal ends it.
+pub fn run(file: &Path) -> Result<ExitCode> {
+    let config = Config::load(file)?;
+    let eal = Eal::start(&EalOptions {
+        main_core: config.dpdk.main_core,
+        hugepages: config.dpdk.hugepages,
+        memory_mb: config.dpdk.memory_mb,
+        file_prefix: config.dpdk.file_prefix.clone(),
+        devices: config
+            .ports
+            .iter()
+            .map(|port| port.device.clone())
+            .collect(),
+    })?;
+    let pool = MbufPool::new(&eal, &pool_spec(&config, &eal))?;
+    let toeplitz = Toeplitz::new(u16::from_ne_bytes(random()?));
+    let (devices, ends) = open(&config, &pool, &toeplitz)?;
+    let in_hardware = devices
+        .iter()
+        .any(|device| matches!(device.rss(), Rss::Owners { .. }));
+    let seeds = Seeds {
+        slots: if in_hardware {
+            SlotHash::Toeplitz(Box::new(toeplitz))
+        } else {
+            SlotHash::Keyed(u64::from_ne_bytes(random()?))
+        },
+        sessions: u64::from_ne_bytes(random()?),
+    };
+    let clock = Clock::start();
+    let director = Director::new(&config, ends, pool, &seeds, clock.now())?;
+    let manner = Manner {
+        cores: config.dpdk.workers.clone(),
+        main_core: config.dpdk.main_core,
+        idle: config.idle,
+        clock,
+    };
+    let register = move || EalThread::register(&eal).map_err(|error| error.to_string());
+    let (mut threads, seen) = Threads::start(director.workers, &manner, register)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let end = runtime.block_on(async {
+        let socket = Socket::claim(&config.api.socket).await?;
+        let facts = Box::new(move || devices.iter().map(facts).collect());
+        let observer = Observer::new(Arc::new(config), seen, facts, clock);
+        tracing::info!(version = env!("WEIR_VERSION"), config = %file.display(), "running");
+        serve(director.manager, observer, &mut threads, socket, clock)
+            .await
+            .context("cannot wait for signals")
+    })?;
+    threads.stop();
+    tracing::info!("ended");
+    Ok(match end {
+        End::Signal => ExitCode::SUCCESS,
+        End::WorkerGone => ExitCode::FAILURE,
+    })
+}
+
+/// As many buffers as the packet memory holds, with a quarter of it left for queues and tables.
+/// No buffer crosses the end of a page, so ordinary pages hold fewer.
+fn pool_spec(config: &Config, eal: &Eal) -> PoolSpec {
+    let mtu = config
+        .ports
+        .iter()
+        .map(|port| port.mtu)
+        .max()
+        .unwrap_or(1500);
+    let data_room = data_room(mtu);
+    let octets = u64::from(data_room) + BUFFER_OVERHEAD;
+    let taken = if eal.has_hugepages() {
+        octets
+    } else {
+        octets.next_multiple_of(PAGE)
+    };
+    let memory = u64::from(config.dpdk.memory_mb) * 1024 * 1024 / 4 * 3;
+    PoolSpec {
+        name: "frames".to_owned(),
+        frames: u32::try_from(memory / taken).unwrap_or(u32::MAX),
+        cache: POOL_CACHE,
+        data_room,
+        node: None,
+    }
+}
+
+/// Opens all devices, each with a queue pair for every worker where it has so many.
+fn open(
+    config: &Config,
+    pool: &MbufPool,
+    toeplitz: &Toeplitz,
+) -> Result<(Vec<Device>, Vec<PortEnds<Queue>>)> {
+    let workers = u8::try_from(config.dpdk.workers.len()).unwrap_or(u8::MAX);
+    let slots = Slots::new(SlotHash::Toeplitz(Box::new(toeplitz.clone())), workers);
+    let mut devices = Vec::new();
+    let mut ends = Vec::new();
+    for (ix, port) in (0..).map(PortIx).zip(&config.ports) {
+        let rss = (config.rss == config::Rss::Auto).then(|| RssSpec {
+            far: far_end(config, ix),
+            toeplitz: toeplitz.clone(),
+            owners: slots.owners().map(|worker| worker.0.into()),
+        });
+        let spec = PortSpec {
+            device: port.device.clone(),
+            mtu: port.mtu,
+            mac: port.mac,
+            descriptors: config.dpdk.descriptors,
+            rss,
+        };
+        let (device, queues) = Device::open(&spec, workers.into(), pool)
+            .with_context(|| format!("port `{}`", port.name))?;
+        ends.push(PortEnds {
+            mac: device.mac(),
+            queues: queues.into_iter().map(Some).collect(),
+            tx_queues: u8::try_from(device.tx_queues()).unwrap_or(u8::MAX),
+        });
+        devices.push(device);
+    }
+    Ok((devices, ends))
+}
+
+/// At which end of the frames of a port the far endpoint is: a port that NAT backends are behind,
+/// and the default route is not, receives answers to clients.
+fn far_end(config: &Config, port: PortIx) -> Far {
+    let is_default = config
+        .routes
+        .iter()
+        .any(|to| to.to.prefix_len() == 0 && to.port == port);
+    let is_behind = |backend: &config::Backend| {
+        config
+            .port_towards(backend.address.address)
+            .is_some_and(|(towards, _)| towards == port)
+    };
+    let nat = config
+        .services
+        .iter()
+        .filter(|service| service.forward == config::Forward::Nat);
+    if !is_default && nat.flat_map(|service| &service.backends).any(is_behind) {
+        Far::Destination
+    } else {
+        Far::Source
+    }
+}
+
+/// What a device tells of itself; what it cannot tell is zero.
+fn facts(device: &Device) -> DeviceFacts {
+    let stats = device.stats().unwrap_or_default();
+    let link = device.link().unwrap_or_default();
+    DeviceFacts {
+        driver: device.driver_name().to_owned(),
+        mac: device.mac().to_string(),
+        link_up: link.up,
+        speed_mbps: link.speed_mbps,
+        counters: views::DriverCounters {
+            imissed: stats.rx_missed,
+            ierrors: stats.rx_errors,
+            oerrors: stats.tx_errors,
+            rx_nombuf: stats.rx_no_buffers,
+        },
+        rx_queues: device.rx_queues(),
+        tx_queues: device.tx_queues(),
+    }
+}
+
+/// Octets that nobody can guess, from the kernel.
+fn random<const N: usize>() -> Result<[u8; N]> {
+    let mut octets = [0; N];
+    File::open("/dev/urandom")
+        .and_then(|mut file| file.read_exact(&mut octets))
+        .context("cannot read /dev/urandom")?;
+    Ok(octets)
+}

@@ -1,0 +1,31 @@
+//! The one place where the clock is read.
+
+use std::time::Instant;
+
+use crate::io::Now;
+
+/// Time since the program began, from a clock that never goes back.
+#[derive(Clone, Copy, Debug)]
+pub struct Clock {
+    began: Instant,
+}
+
+impl Clock {
+    /// A clock that begins now.
+    #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+    pub fn start() -> Self {
+        Self {
+            began: Instant::now(),
+        }
+    }
+
+    /// The time now.
+    #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+    pub fn now(&self) -> Now {
+        let passed = Instant::now().duration_since(self.began);
+        // 2^64 nanoseconds are 584 years.
+        Now {
+            ns: u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX),
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A valid configuration becomes a snapshot.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use crate::{
+    config::{self, Config},
+    io::PortIx,
+    session::BackendIx,
+    snapshot::{
+        Backend, Fixed, FixedIx, Forward, Hop, Neighbours, Own, PortFacts, Routes, Service,
+        Services, SlotHash, Slots, Snapshot, Via,
+    },
+    wire::Mac,
+};
+
+/// Why a configuration that checks cannot be compiled.
+#[derive(Debug, thiserror::Error)]
+pub enum CompileError {
+    /// A scheduler could not be built.
+    #[error("service `{service}`: {source}")]
+    Scheduler {
+        /// The service.
+        service: String,
+        /// What its scheduler says.
+        source: sched::BuildError,
+    },
+    /// There are more than numbers.
+    #[error("{count} {what} are more than the {bound} that there are numbers for")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// How many.
+        count: usize,
+        /// How many there may be.
+        bound: usize,
+    },
+}
+
+/// The first snapshot of a configuration, before anything is known of neighbours. `macs` are
+/// those of the ports.
+pub fn compile(
+    config: &Config,
+    macs: &[Mac],
+    slot_hash: SlotHash,
+) -> Result<Snapshot, CompileError> {
+    let mut fixed = FixedNeighbours::default();
+    let services = services(config, &mut fixed)?;
+    let routes = routes(config, &mut fixed);
+    let ports = config.ports.iter().zip(macs).map(|(port, mac)| PortFacts {
+        mac: *mac,
+        dip: port
+            .addresses
+            .first()
+            .map_or(Ipv4Addr::UNSPECIFIED, ipnet::Ipv4Net::addr),
+        mtu: port.mtu,
+    });
+    let vips = config
+        .services
+        .iter()
+        .map(|service| (service.address.address, Own::Vip));
+    let dips = config
+        .ports
+        .iter()
+        .flat_map(|port| &port.addresses)
+        .map(|n| (n.addr(), Own::Dip));
+    let workers = u8::try_from(config.dpdk.workers.len()).unwrap_or(u8::MAX);
+    check_count("neighbours", fixed.all.len(), u16::MAX.into())?;
+    Ok(Snapshot {
+        ports: ports.collect(),
+        own_addresses: vips.chain(dips).collect(),
+        services: Arc::new(services),
+        routes: Arc::new(routes),
+        neighbours: Arc::new(Neighbours::new(fixed.all.into())),
+        slots: Slots::new(slot_hash, workers),
+        route_other: config.other == config::Other::Route,
+        icmp_per_second: config.limits.icmp_per_second,
+    })
+}
+
+/// The gateways and backends that get a place of their own.
+#[derive(Default)]
+struct FixedNeighbours {
+    all: Vec<Fixed>,
+}
+
+impl FixedNeighbours {
+    fn hop(&mut self, port: PortIx, address: Ipv4Addr) -> Hop {
+        let wanted = Fixed { port, address };
+        let at = self
+            .all
+            .iter()
+            .position(|fixed| *fixed == wanted)
+            .unwrap_or_else(|| {
+                self.all.push(wanted);
+                self.all.len() - 1
+            });
+        Hop {
+            port,
+            via: Via::Fixed(FixedIx(u16::try_from(at).unwrap_or(u16::MAX))),
+        }
+    }
+}
+
+fn routes(config: &Config, fixed: &mut FixedNeighbours) -> Routes {
+    let connected = (0..).map(PortIx).zip(&config.ports).flat_map(|(ix, port)| {
+        port.addresses.iter().map(move |net| {
+            (
+                net.trunc(),
+                Hop {
+                    port: ix,
+                    via: Via::Link,
+                },
+            )
+        })
+    });
+    let gateways = config
+        .routes
+        .iter()
+        .map(|route| (route.to, fixed.hop(route.port, route.via)));
+    // What a port is connected to comes last and wins over a route to the same prefix.
+    Routes::new(gateways.chain(connected))
+}
+
+fn services(config: &Config, fixed: &mut FixedNeighbours) -> Result<Services, CompileError> {
+    let mut first_backend = 0_usize;
+    let mut compiled = Vec::new();
+    check_count("services", config.services.len(), u16::MAX.into())?;
+    for service in &config.services {
+        let backends = service.backends.iter().map(|backend| Backend {
+            address: backend.address,
+            hop: towards(config, backend.address.address, fixed),
+        });
+        let backends: Vec<_> = backends.collect();
+        let next_backend = first_backend + backends.len();
+        check_count("backends", next_backend, u16::MAX.into())?;
+        let first = BackendIx(u16::try_from(first_backend).unwrap_or(u16::MAX));
+        compiled.push((compile_service(service, first)?, backends));
+        first_backend = next_backend;
+    }
+    Ok(Services::new(compiled))
+}
+
+fn compile_service(
+    service: &config::Service,
+    first_backend: BackendIx,
+) -> Result<Service, CompileError> {
+    let candidates: Vec<_> = service
+        .backends
+        .iter()
+        .map(|backend| sched::Candidate {
+            name: &backend.name,
+            weight: backend.weight,
+        })
+        .collect();
+    let (method, hash_port, seed) = match service.scheduler {
+        config::Scheduler::RoundRobin => (sched::Method::RoundRobin, false, 0),
+        config::Scheduler::WeightedRoundRobin => (sched::Method::WeightedRoundRobin, false, 0),
+        config::Scheduler::Maglev {
+            slots,
+            hash_port,
+            seed,
+        } => (sched::Method::Maglev { slots, seed }, hash_port, seed),
+    };
+    let scheduler =
+        sched::Scheduler::build(method, &candidates).map_err(|source| CompileError::Scheduler {
+            service: service.name.clone(),
+            source,
+        })?;
+    Ok(Service {
+        address: service.address,
+        protocol: service.protocol,
+        forward: match service.forward {
+            config::Forward::Nat => Forward::Nat,
+            config::Forward::Dr => Forward::Dr,
+            config::Forward::Tun => Forward::Tun,
+        },
+        scheduler,
+        consistent: matches!(service.scheduler, config::Scheduler::Maglev { .. }),
+        seed,
+        hash_port,
+        timeouts: service.timeouts.clone(),
+        first_backend,
+    })
+}
+
+/// The next hop of a backend. That there is one was checked with the configuration.
+fn towards(config: &Config, address: Ipv4Addr, fixed: &mut FixedNeighbours) -> Hop {
+    let (port, next_hop) = config.port_towards(address).unwrap_or((PortIx(0), address));
+    fixed.hop(port, next_hop)
+}
+
+fn check_count(what: &'static str, count: usize, bound: usize) -> Result<(), CompileError> {
+    if count > bound {
+        Err(CompileError::TooMany { what, count, bound })
+    } else {
+        Ok(())
+    }
+}

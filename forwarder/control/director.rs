@@ -1,0 +1,143 @@
+//! Puts a director together from a configuration and its ports.
+
+use std::sync::Arc;
+
+use super::{
+    compile::{CompileError, compile},
+    manager::Manager,
+    neighbour::{Facts, Link, Neighbours, Settings},
+};
+use crate::{
+    config::{self, Config},
+    io::{Now, Pool, Port, PortIx},
+    path::{Counters, Ends, Inquiries, Rings, WorkerSpec},
+    snapshot::{Own, Publisher, SlotHash, Snapshot, WorkerIx},
+    wire::Mac,
+};
+
+/// A port that is ready to be used.
+#[derive(Debug)]
+pub struct PortEnds<P> {
+    /// Its MAC.
+    pub mac: Mac,
+    /// Each worker's queues there, by [`WorkerIx`].
+    pub queues: Vec<Option<P>>,
+    /// Transmit queues: the first workers have one each.
+    pub tx_queues: u8,
+}
+
+/// Numbers that differ at every start, except in tests and replay.
+#[derive(Clone, Debug)]
+pub struct Seeds {
+    /// How flows become slots.
+    pub slots: SlotHash,
+    /// Of the session tables.
+    pub sessions: u64,
+}
+
+/// The parts of a director: what each worker thread is to run, and the owner of the rest.
+pub struct Director<P: Port, L: Pool> {
+    /// One for each worker thread.
+    pub workers: Vec<WorkerSpec<P>>,
+    /// For the management thread.
+    pub manager: Manager<L>,
+}
+
+impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
+    /// Puts one together.
+    pub fn new(
+        config: &Config,
+        ports: Vec<PortEnds<P>>,
+        pool: L,
+        seeds: &Seeds,
+        now: Now,
+    ) -> Result<Self, CompileError> {
+        let macs: Vec<Mac> = ports.iter().map(|port| port.mac).collect();
+        let snapshot = compile(config, &macs, seeds.slots.clone())?;
+        let workers = u8::try_from(config.dpdk.workers.len()).unwrap_or(u8::MAX);
+        let bursts = usize::try_from(config.tables.ring_bursts).unwrap_or(usize::MAX);
+        let rings = Arc::new(Rings::new(workers.into(), bursts));
+        let neighbours = Neighbours::new(
+            Settings {
+                neighbours: usize::try_from(config.tables.neighbours).unwrap_or(usize::MAX),
+                ..Settings::default()
+            },
+            facts(config, &snapshot),
+            now,
+        );
+        let backends = snapshot.services.backends();
+        let publisher = Publisher::new(snapshot);
+        let senders = ports
+            .iter()
+            .map(|port| sender(WorkerIx(0), port.tx_queues))
+            .collect();
+        let mut ends: Vec<Vec<Ends<P>>> = (0..workers).map(|_| Vec::new()).collect();
+        for mut port in ports {
+            port.queues.resize_with(workers.into(), || None);
+            for ((worker, ends), queues) in (0..).map(WorkerIx).zip(&mut ends).zip(port.queues) {
+                ends.push(Ends {
+                    queues,
+                    sender: sender(worker, port.tx_queues),
+                });
+            }
+        }
+        let spec = |(worker, ends): (WorkerIx, Vec<Ends<P>>)| WorkerSpec {
+            worker,
+            counters: Arc::new(Counters::new(ends.len(), backends)),
+            ends: ends.into(),
+            sessions: config.tables.sessions_per_worker,
+            seed: seeds.sessions,
+            subscriber: publisher.subscribe(),
+            rings: Arc::clone(&rings),
+            inquiries: Arc::new(Inquiries::default()),
+        };
+        let workers = (0..).map(WorkerIx).zip(ends).map(spec).collect();
+        Ok(Self {
+            workers,
+            manager: Manager::new(pool, neighbours, publisher, rings, senders),
+        })
+    }
+}
+
+/// Who sends for `worker` on a port where the first `tx_queues` workers have a queue.
+fn sender(worker: WorkerIx, tx_queues: u8) -> WorkerIx {
+    WorkerIx(worker.0 % tx_queues.max(1))
+}
+
+/// What the neighbour machine is to know.
+fn facts(config: &Config, snapshot: &Snapshot) -> Facts {
+    let vips = || {
+        let own = snapshot.own_addresses.iter();
+        own.filter(|(_, own)| **own == Own::Vip)
+            .map(|(address, _)| *address)
+    };
+    let links = (0..)
+        .map(PortIx)
+        .zip(&config.ports)
+        .filter_map(|(port, configured)| {
+            let answers = |vip: &std::net::Ipv4Addr| {
+                configured
+                    .addresses
+                    .iter()
+                    .any(|network| network.contains(vip))
+            };
+            Some(Link {
+                port,
+                mac: snapshot.port(port)?.mac,
+                addresses: configured.addresses.clone(),
+                vips: vips().filter(answers).collect(),
+            })
+        });
+    let permanent =
+        |neighbour: &config::Neighbour| ((neighbour.port, neighbour.address), neighbour.mac);
+    let wanted = snapshot
+        .neighbours
+        .fixed()
+        .iter()
+        .map(|fixed| (fixed.port, fixed.address));
+    Facts {
+        links: links.collect(),
+        permanent: config.neighbours.iter().map(permanent).collect(),
+        wanted: wanted.collect(),
+    }
+}

@@ -1,0 +1,106 @@
+//! The management thread's loop: the manager's turns, the API's questions, the signals.
+
+use std::{rc::Rc, time::Duration};
+
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+    task::LocalSet,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{
+    api::{self, Query},
+    clock::Clock,
+    manager::Manager,
+    observer::Observer,
+    socket::Socket,
+    threads::Threads,
+};
+use crate::io::Pool;
+
+/// Between two turns of the manager. Workers cannot wake it: that would be a system call.
+const TURN: Duration = Duration::from_millis(1);
+
+/// Questions that wait for the manager.
+const QUESTIONS: usize = 64;
+
+/// Why the program ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// It was told to.
+    Signal,
+    /// A worker thread is gone.
+    WorkerGone,
+}
+
+/// Runs until a signal says stop or a worker thread is gone.
+pub async fn serve<L: Pool>(
+    mut manager: Manager<L>,
+    observer: Observer,
+    threads: &mut Threads,
+    socket: Socket,
+    clock: Clock,
+) -> std::io::Result<End> {
+    let local = LocalSet::new();
+    let (ask, mut questions) = mpsc::channel(QUESTIONS);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let observer = Rc::new(observer);
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let end = local.run_until(async {
+        let serving = tokio::task::spawn_local(api::serve(socket, ask, async {
+            let _ = stopped.await;
+        }));
+        let mut turns = interval(TURN);
+        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let end = loop {
+            tokio::select! {
+                _ = terminate.recv() => break End::Signal,
+                _ = interrupt.recv() => break End::Signal,
+                _ = turns.tick() => {
+                    manager.turn(clock.now());
+                    threads.watch(clock.now());
+                    if threads.broken() {
+                        break End::WorkerGone;
+                    }
+                }
+                Some(query) = questions.recv() => answer(query, &manager, &observer, clock),
+            }
+        };
+        drop(stop);
+        let _ = serving.await;
+        end
+    });
+    Ok(end.await)
+}
+
+/// Answers one question; what needs a worker's answer is waited for aside. An answer that nobody
+/// waits for any more is lost without harm.
+fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, clock: Clock) {
+    match query {
+        Query::Services(reply) => {
+            let observer = Rc::clone(observer);
+            tokio::task::spawn_local(async move {
+                let _ = reply.send(observer.services().await);
+            });
+        }
+        Query::Sessions {
+            from,
+            limit,
+            answer,
+        } => {
+            let observer = Rc::clone(observer);
+            tokio::task::spawn_local(async move {
+                let _ = answer.send(observer.sessions(from, limit).await);
+            });
+        }
+        Query::Ports(reply) => drop(reply.send(observer.ports())),
+        Query::Neighbours(reply) => {
+            drop(reply.send(observer.neighbours(manager.neighbours(), clock.now())));
+        }
+        Query::Routes(reply) => drop(reply.send(observer.routes())),
+        Query::Drops(reply) => drop(reply.send(observer.drops())),
+        Query::Workers(reply) => drop(reply.send(observer.workers())),
+    }
+}
