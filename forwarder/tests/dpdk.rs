@@ -23,7 +23,7 @@ use weir::{
         PoolSpec, PortSpec, Queue, Rss, RssSpec, data_room,
     },
     io::{BURST, Burst, Frame, Pool, Port},
-    snapshot::toeplitz::Toeplitz,
+    snapshot::Toeplitz,
     wire::Mac,
 };
 

@@ -1,0 +1,235 @@
+//! A director on memory ports: simulated workers, virtual time, no threads.
+//!
+//! What a test puts in at a port and a queue goes through the same workers and the same manager
+//! that run live; [`Rig::settle`] lets them take turns until nothing moves any more.
+
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::missing_panics_doc,
+    reason = "each test program uses a part of the rig"
+)]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "what fails here fails the test"
+)]
+
+pub mod frames;
+
+use weir::{
+    config::Config,
+    control::{Director, Manager, PortEnds, Seeds},
+    io::{
+        Frame, Now, PortIx,
+        memory::{MemoryFrame, MemoryPool, MemoryPort},
+    },
+    path::{Answer, Counters, DropReason, Punt, Worker},
+    snapshot::{SlotHash, WorkerIx},
+    wire::Mac,
+};
+
+use std::{collections::BTreeMap, sync::Arc};
+
+/// Frames that fit into a memory port.
+const DEPTH: usize = 4096;
+
+/// The MAC of the rig's port `port`.
+pub fn mac(port: u8) -> Mac {
+    Mac([0x02, 0, 0, 0, 0, port])
+}
+
+/// A director on memory ports.
+pub struct Rig {
+    pub workers: Vec<Worker<MemoryPort>>,
+    pub manager: Manager<MemoryPool>,
+    pub counters: Vec<Arc<Counters>>,
+    /// By port, then by worker.
+    pub ports: Vec<Vec<MemoryPort>>,
+    pub now: Now,
+}
+
+impl Rig {
+    /// A director of `config` whose every worker has queues on every port.
+    pub fn new(config: &str) -> Self {
+        Self::with_tx_queues(config, u8::MAX)
+    }
+
+    /// As [`Rig::new`], with at most so many transmit queues a port.
+    pub fn with_tx_queues(config: &str, tx_queues: u8) -> Self {
+        let config = Config::parse(config, "test.ron").unwrap_or_else(|e| panic!("{e}"));
+        let workers = config.dpdk.workers.len();
+        let ports: Vec<Vec<MemoryPort>> = config
+            .ports
+            .iter()
+            .map(|_| (0..workers).map(|_| MemoryPort::new(DEPTH)).collect())
+            .collect();
+        let ends = (0_u8..).zip(&ports).map(|(ix, queues)| PortEnds {
+            mac: mac(ix),
+            queues: queues.iter().cloned().map(Some).collect(),
+            tx_queues: tx_queues.min(u8::try_from(workers).unwrap()),
+        });
+        let seeds = Seeds {
+            slots: SlotHash::Keyed(0x5eed),
+            sessions: 0x5eed,
+        };
+        let now = Now::from_ms(1000);
+        let director = Director::new(&config, ends.collect(), MemoryPool, &seeds, now).unwrap();
+        let counters = director
+            .workers
+            .iter()
+            .map(|spec| Arc::clone(&spec.counters))
+            .collect();
+        let workers = director
+            .workers
+            .into_iter()
+            .map(|spec| Worker::new(spec).unwrap())
+            .collect();
+        let mut rig = Self {
+            workers,
+            manager: director.manager,
+            counters,
+            ports,
+            now,
+        };
+        // What is announced and asked for at the start is not what tests are about.
+        rig.settle();
+        rig.take_all();
+        rig
+    }
+
+    /// Puts a frame into a port's receive queue of a worker.
+    pub fn receive(&self, port: u8, worker: usize, frame: &[u8]) {
+        self.receive_frame(port, worker, MemoryFrame::new(frame));
+    }
+
+    /// As [`Rig::receive`], with a frame of the test's own making.
+    pub fn receive_frame(&self, port: u8, worker: usize, frame: MemoryFrame) {
+        self.ports[usize::from(port)][worker]
+            .rx
+            .push(frame)
+            .expect("the queue has room");
+    }
+
+    /// Lets workers and manager take turns until nothing moves.
+    pub fn settle(&mut self) {
+        loop {
+            let moved: usize = self
+                .workers
+                .iter_mut()
+                .map(|worker| worker.turn(self.now))
+                .sum();
+            if moved + self.manager.turn(self.now) == 0 {
+                break;
+            }
+        }
+        // The manager's last turn may have left something in an inject ring.
+        for worker in &mut self.workers {
+            worker.turn(self.now);
+        }
+    }
+
+    /// Lets time pass.
+    pub fn pass_ms(&mut self, ms: u64) {
+        self.now = Now::from_ms(self.now.ms() + ms);
+    }
+
+    /// Takes what a port has sent, in the order of workers.
+    pub fn take(&self, port: u8) -> Vec<Vec<u8>> {
+        let queues = &self.ports[usize::from(port)];
+        let frames = queues
+            .iter()
+            .flat_map(|queue| std::iter::from_fn(|| queue.tx.pop()));
+        frames.map(|frame| frame.head().to_vec()).collect()
+    }
+
+    /// Takes what all ports have sent.
+    pub fn take_all(&self) -> Vec<(u8, Vec<u8>)> {
+        let ports = 0..u8::try_from(self.ports.len()).unwrap();
+        ports
+            .flat_map(|port| self.take(port).into_iter().map(move |frame| (port, frame)))
+            .collect()
+    }
+
+    /// Sends one frame through worker 0 and gives what came out of it.
+    pub fn exchange(&mut self, port: u8, frame: &[u8]) -> Vec<(u8, Vec<u8>)> {
+        self.receive(port, 0, frame);
+        self.settle();
+        self.take_all()
+    }
+
+    /// Every counter that is not zero, over all workers, by name.
+    pub fn counted(&self) -> BTreeMap<String, u64> {
+        let mut sums = BTreeMap::new();
+        let mut add = |name: String, count: u64| {
+            if count > 0 {
+                *sums.entry(name).or_default() += count;
+            }
+        };
+        for counters in &self.counters {
+            for reason in DropReason::ALL {
+                add(format!("drop.{}", reason.name()), counters.drops(*reason));
+            }
+            for (kind, name) in Answer::NAMES.iter().enumerate() {
+                add(format!("answer.{name}"), counters.answers(kind));
+            }
+            for (class, name) in Punt::NAMES.iter().enumerate() {
+                add(format!("punt.{name}"), counters.punts(class));
+            }
+            for (ix, _) in self.ports.iter().enumerate() {
+                let port = PortIx(u16::try_from(ix).unwrap());
+                let traffic = counters.port(port).unwrap();
+                add(format!("port{ix}.rx"), traffic.rx.frames.get());
+                add(format!("port{ix}.tx"), traffic.tx.frames.get());
+            }
+            for ix in 0_u16.. {
+                let Some(traffic) = counters.backend(weir::session::BackendIx(ix)) else {
+                    break;
+                };
+                add(
+                    format!("backend{ix}.connections"),
+                    traffic.connections.get(),
+                );
+                add(format!("backend{ix}.forward"), traffic.forward.frames.get());
+                add(format!("backend{ix}.reverse"), traffic.reverse.frames.get());
+            }
+            add("handed_over".into(), counters.handed_over.get());
+            add("taken_over".into(), counters.taken_over.get());
+            add("injected".into(), counters.injected.get());
+        }
+        sums
+    }
+
+    /// The counters that moved while `during` ran, by how much.
+    pub fn moved<T>(&mut self, during: impl FnOnce(&mut Self) -> T) -> (T, Vec<(String, u64)>) {
+        let before = self.counted();
+        let result = during(self);
+        let after = self.counted();
+        let moved = after.into_iter().filter_map(|(name, count)| {
+            let delta = count - before.get(&name).copied().unwrap_or_default();
+            (delta > 0).then_some((name, delta))
+        });
+        (result, moved.collect())
+    }
+
+    /// Received + injected = sent + dropped + punted, and nothing is left in between.
+    pub fn check_books(&self) {
+        let counted = self.counted();
+        let sum = |matches: &dyn Fn(&str) -> bool| {
+            counted
+                .iter()
+                .filter(|(name, _)| matches(name))
+                .map(|(_, n)| n)
+                .sum::<u64>()
+        };
+        let came = sum(&|n| n.ends_with(".rx") || n == "injected");
+        let went = sum(&|n| n.ends_with(".tx") || n.starts_with("drop.") || n.starts_with("punt."));
+        assert_eq!(came, went, "the books do not balance: {counted:#?}");
+        assert_eq!(counted.get("handed_over"), counted.get("taken_over"));
+    }
+
+    /// Which worker a test may call the owner of a far endpoint.
+    pub fn owner(&self, far: weir::wire::Endpoint) -> WorkerIx {
+        self.manager.snapshot().slots.owner(far)
+    }
+}
