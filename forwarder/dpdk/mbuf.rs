@@ -64,6 +64,22 @@ impl Mbuf {
         self.fields().ol_flags & dpdk_sys::SHIM_MBUF_VLAN_STRIPPED != 0
     }
 
+    /// Makes a frame of one segment `octets` long; what is new has unspecified content. False,
+    /// and nothing changed, where the buffer is too small or the frame has more segments.
+    #[inline]
+    pub(super) fn resize(&mut self, octets: usize) -> bool {
+        let fields = self.fields_mut();
+        let room = fields.buf_len.saturating_sub(fields.data_off);
+        match u16::try_from(octets) {
+            Ok(octets) if octets <= room && fields.nb_segs == 1 => {
+                fields.data_len = octets;
+                fields.pkt_len = u32::from(octets);
+                true
+            }
+            _ => false,
+        }
+    }
+
     #[inline]
     fn fields(&self) -> &rte_mbuf {
         // SAFETY: the pointer is to a buffer that this value owns.
@@ -86,35 +102,39 @@ impl Mbuf {
             .wrapping_add(usize::from(fields.data_off))
     }
 
-    /// Cuts the last of several segments, and frees it where nothing is left of it: hardware
+    /// Cuts from the end of several segments, and frees those of which nothing is left: hardware
     /// stumbles over empty segments.
     #[cold]
-    fn truncate_chain(&mut self, cut: usize) -> bool {
-        let mut before = self.0;
-        let mut last = self.0;
-        // SAFETY: `last` is a segment of this chain, the first and then each one's next.
-        while let Some(next) = NonNull::new(unsafe { (*last.as_ptr()).next }) {
-            before = last;
-            last = next;
+    fn truncate_chain(&mut self, mut cut: usize) {
+        while cut > 0 {
+            let mut before = self.0;
+            let mut last = self.0;
+            // SAFETY: `last` is a segment of this chain, the first and then each one's next.
+            while let Some(next) = NonNull::new(unsafe { (*last.as_ptr()).next }) {
+                before = last;
+                last = next;
+            }
+            // SAFETY: `last` is a segment of this chain, which this value alone owns; the borrow
+            // ends before any other is made.
+            let length = unsafe { &mut (*last.as_ptr()).data_len };
+            let taken = cut.min(usize::from(*length));
+            // Both are at most what they were: `taken <= data_len`, and `cut <= pkt_len`.
+            *length -= u16::try_from(taken).unwrap_or(*length);
+            let left = *length;
+            cut -= taken;
+            let octets = self.octets().saturating_sub(taken);
+            self.fields_mut().pkt_len = u32::try_from(octets).unwrap_or(u32::MAX);
+            if before == last {
+                return;
+            }
+            if left == 0 {
+                // SAFETY: `before` is a segment of this chain, the one whose next is `last`.
+                unsafe { (*before.as_ptr()).next = std::ptr::null_mut() };
+                self.fields_mut().nb_segs -= 1;
+                // SAFETY: `last` was cut out of the chain above, so this value owns it apart.
+                drop(unsafe { Self::from_raw(last) });
+            }
         }
-        // SAFETY: `last` is a segment of this chain, which this value alone owns; the borrow ends
-        // before any other is made.
-        let length = unsafe { &mut (*last.as_ptr()).data_len };
-        let Some(left) = usize::from(*length).checked_sub(cut) else {
-            return false;
-        };
-        // Both are at most what they were: `left <= data_len`, and `cut <= pkt_len`.
-        *length = u16::try_from(left).unwrap_or(*length);
-        let octets = self.octets().saturating_sub(cut);
-        self.fields_mut().pkt_len = u32::try_from(octets).unwrap_or(u32::MAX);
-        if left == 0 && before != last {
-            // SAFETY: `before` is a segment of this chain, the one whose next is `last`.
-            unsafe { (*before.as_ptr()).next = std::ptr::null_mut() };
-            self.fields_mut().nb_segs -= 1;
-            // SAFETY: `last` was cut out of the chain above, so this value owns it apart from it.
-            drop(unsafe { Self::from_raw(last) });
-        }
-        true
     }
 }
 
@@ -161,23 +181,10 @@ impl Frame for Mbuf {
             return false;
         };
         if self.fields().nb_segs != 1 {
-            return self.truncate_chain(cut);
+            self.truncate_chain(cut);
+            return true;
         }
         self.resize(octets)
-    }
-
-    #[inline]
-    fn resize(&mut self, octets: usize) -> bool {
-        let fields = self.fields_mut();
-        let room = fields.buf_len.saturating_sub(fields.data_off);
-        match u16::try_from(octets) {
-            Ok(octets) if octets <= room && fields.nb_segs == 1 => {
-                fields.data_len = octets;
-                fields.pkt_len = u32::from(octets);
-                true
-            }
-            _ => false,
-        }
     }
 
     #[inline]

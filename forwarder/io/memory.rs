@@ -72,21 +72,9 @@ impl Frame for MemoryFrame {
         let Some(cut) = self.octets().checked_sub(octets) else {
             return false;
         };
-        if self.tail == 0 {
-            self.end -= cut;
-        } else if cut <= self.tail {
-            self.tail -= cut;
-        } else {
-            return false;
-        }
-        true
-    }
-
-    fn resize(&mut self, octets: usize) -> bool {
-        if self.tail != 0 || self.start + octets > self.buffer.len() {
-            return false;
-        }
-        self.end = self.start + octets;
+        let of_tail = cut.min(self.tail);
+        self.tail -= of_tail;
+        self.end -= cut - of_tail;
         true
     }
 

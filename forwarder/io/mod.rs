@@ -60,13 +60,9 @@ pub trait Frame: Send + 'static {
     /// where there is no headroom for them.
     fn prepend(&mut self, count: usize) -> bool;
 
-    /// Cuts the frame at its end down to `octets`. False, and nothing changed, where the cut
-    /// would leave the last segment.
+    /// Cuts the frame at its end down to `octets`; segments of which nothing is left go. False,
+    /// and nothing changed, where it is shorter than that.
     fn truncate(&mut self, octets: usize) -> bool;
-
-    /// Makes a frame of one segment `octets` long; what is new has unspecified content. False,
-    /// and nothing changed, where the buffer is too small or the frame has more segments.
-    fn resize(&mut self, octets: usize) -> bool;
 
     /// Asks the processor to bring the first line of the head near.
     fn prefetch(&self);
