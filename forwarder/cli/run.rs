@@ -2,10 +2,10 @@
 
 use std::{fs::File, io::Read, path::Path, process::ExitCode, sync::Arc};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::{
-    config::{self, Config},
+    config::{self, Checked, Config},
     control::{
         Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Socket, Threads,
         serve, views,
@@ -29,7 +29,10 @@ const PAGE: u64 = 4096;
 
 /// Runs until a signal ends it.
 pub fn run(file: &Path) -> Result<ExitCode> {
-    let config = Config::load(file)?;
+    let Checked { config, warnings } = Checked::load(file)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
     let eal = Eal::start(&EalOptions {
         main_core: config.dpdk.main_core,
         hugepages: config.dpdk.hugepages,
@@ -41,7 +44,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
             .map(|port| port.device.clone())
             .collect(),
     })?;
-    let pool = MbufPool::new(&eal, &pool_spec(&config, &eal))?;
+    let pool = MbufPool::new(&eal, &pool_spec(&config, &eal)?)?;
     let toeplitz = Toeplitz::new(u16::from_ne_bytes(random()?));
     let (devices, ends) = open(&config, &pool, &toeplitz)?;
     let in_hardware = devices
@@ -87,7 +90,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
 
 /// As many buffers as the packet memory holds, with a quarter of it left for queues and tables.
 /// No buffer crosses the end of a page, so ordinary pages hold fewer.
-fn pool_spec(config: &Config, eal: &Eal) -> PoolSpec {
+fn pool_spec(config: &Config, eal: &Eal) -> Result<PoolSpec> {
     let mtu = config
         .ports
         .iter()
@@ -101,14 +104,24 @@ fn pool_spec(config: &Config, eal: &Eal) -> PoolSpec {
     } else {
         octets.next_multiple_of(PAGE)
     };
-    let memory = u64::from(config.dpdk.memory_mb) * 1024 * 1024 / 4 * 3;
-    PoolSpec {
+    let frames = u64::from(config.dpdk.memory_mb) * 1024 * 1024 / 4 * 3 / taken;
+    // Every queue may hold as many buffers as it has descriptors; less would starve receiving.
+    let queues = 2 * config.dpdk.workers.len() as u64 * config.ports.len() as u64;
+    let needed = queues * u64::from(config.dpdk.descriptors);
+    ensure!(
+        frames >= needed,
+        "memory_mb: {} holds {frames} frames, but {queues} queues of {} descriptors need {needed}; \
+         give more memory_mb or fewer descriptors",
+        config.dpdk.memory_mb,
+        config.dpdk.descriptors,
+    );
+    Ok(PoolSpec {
         name: "frames".to_owned(),
-        frames: u32::try_from(memory / taken).unwrap_or(u32::MAX),
+        frames: u32::try_from(frames).unwrap_or(u32::MAX),
         cache: POOL_CACHE,
         data_room,
         node: None,
-    }
+    })
 }
 
 /// Opens all devices, each with a queue pair for every worker where it has so many.

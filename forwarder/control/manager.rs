@@ -90,6 +90,7 @@ impl<L: Pool> Manager<L> {
         if changed {
             self.publish(now);
         }
+        self.publisher.collect();
         taken + resolved
     }
 

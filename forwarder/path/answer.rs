@@ -159,8 +159,10 @@ fn error<F: Frame>(
     [kind, code]: [u8; 2],
     mtu: u16,
 ) -> Result<(), DropReason> {
-    let quoted = usize::from(meta.octets).min(QUOTED);
     let l3 = usize::from(meta.l3);
+    // What lies beyond the first segment could not be summed up.
+    let in_head = frame.head().len().saturating_sub(l3);
+    let quoted = usize::from(meta.octets).min(QUOTED).min(in_head);
     if !frame.truncate(l3 + quoted) || !open_gap(frame, meta.l3, ERROR_HEADERS) {
         return Err(DropReason::NoHeadroom);
     }

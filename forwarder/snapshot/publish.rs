@@ -27,15 +27,15 @@ impl Publisher {
         self.current.load_full()
     }
 
-    /// Replaces what is published. The old value is freed here, on this thread, once every
-    /// worker has looked again.
+    /// Replaces what is published. The old value is kept until [`Publisher::collect`] finds that
+    /// every worker has looked again, so that it is freed on this thread.
     pub fn publish(&mut self, next: Snapshot) {
         self.retired.push(self.current.swap(Arc::new(next)));
-        self.retired.retain(|old| Arc::strong_count(old) > 1);
     }
 
-    /// Old values that a worker may still read.
-    pub fn retired(&self) -> usize {
+    /// Frees the old values that no worker reads any more. Returns how many are still read.
+    pub fn collect(&mut self) -> usize {
+        self.retired.retain(|old| Arc::strong_count(old) > 1);
         self.retired.len()
     }
 
@@ -58,5 +58,70 @@ impl Subscriber {
     #[inline]
     pub fn snapshot(&mut self) -> &Snapshot {
         self.cache.load()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    };
+
+    use super::*;
+    use crate::snapshot::{SlotHash, Slots};
+
+    fn snapshot(icmp_per_second: u32) -> Snapshot {
+        Snapshot {
+            ports: Box::default(),
+            own_addresses: Default::default(),
+            services: Arc::default(),
+            routes: Arc::default(),
+            neighbours: Arc::default(),
+            slots: Slots::new(SlotHash::Keyed(0), 1),
+            route_other: false,
+            icmp_per_second,
+        }
+    }
+
+    #[test]
+    fn what_is_published_is_seen_and_what_was_read_last_is_kept() {
+        let mut publisher = Publisher::new(snapshot(1));
+        let mut subscriber = publisher.subscribe();
+        assert_eq!(subscriber.snapshot().icmp_per_second, 1);
+        publisher.publish(snapshot(2));
+        assert_eq!(publisher.collect(), 1, "the worker has not looked again");
+        assert_eq!(subscriber.snapshot().icmp_per_second, 2);
+        assert_eq!(publisher.collect(), 0);
+    }
+
+    #[test]
+    fn old_values_are_freed_by_the_publisher_alone() {
+        let mut publisher = Publisher::new(snapshot(0));
+        let stop = Arc::new(AtomicBool::new(false));
+        let readers: Vec<_> = (0..2)
+            .map(|_| {
+                let (mut subscriber, stop) = (publisher.subscribe(), Arc::clone(&stop));
+                std::thread::spawn(move || {
+                    let mut last = 0;
+                    while !stop.load(Relaxed) {
+                        let seen = subscriber.snapshot().icmp_per_second;
+                        assert!(seen >= last, "{seen} after {last}");
+                        last = seen;
+                    }
+                })
+            })
+            .collect();
+        for number in 1..=2000 {
+            let old: Weak<Snapshot> = Arc::downgrade(&publisher.current());
+            publisher.publish(snapshot(number));
+            assert!(old.upgrade().is_some(), "no reader frees it");
+            publisher.collect();
+        }
+        stop.store(true, Relaxed);
+        readers
+            .into_iter()
+            .for_each(|reader| reader.join().unwrap());
+        assert_eq!(publisher.collect(), 0);
     }
 }
