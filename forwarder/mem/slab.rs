@@ -119,11 +119,9 @@ impl Mapping {
         // Such a mapping is unmapped by whole hugepages only.
         let octets = octets.get().checked_next_multiple_of(HUGEPAGE);
         let flags = MapFlags::MAP_HUGETLB | MapFlags::MAP_HUGE_2MB | MapFlags::MAP_POPULATE;
-        let mapping = Self::map(NonZeroUsize::new(octets?)?, flags).ok()?;
-        Some(Self {
-            huge: true,
-            ..mapping
-        })
+        let mut mapping = Self::map(NonZeroUsize::new(octets?)?, flags).ok()?;
+        mapping.huge = true;
+        Some(mapping)
     }
 
     fn on_pages(octets: NonZeroUsize) -> Result<Self, Errno> {
