@@ -67,10 +67,9 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         );
         let backends = snapshot.services.backends();
         let publisher = Publisher::new(snapshot);
-        let senders = ports
-            .iter()
-            .map(|port| sender(WorkerIx(0), port.tx_queues))
-            .collect();
+        let senders = ports.iter().map(|port| sender(WorkerIx(0), port.tx_queues));
+        let names = config.ports.iter().map(|port| port.name.clone());
+        let named = names.zip(senders).collect();
         let mut ends: Vec<Vec<Ends<P>>> = (0..workers).map(|_| Vec::new()).collect();
         for mut port in ports {
             port.queues.resize_with(workers.into(), || None);
@@ -94,7 +93,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         let workers = (0..).map(WorkerIx).zip(ends).map(spec).collect();
         Ok(Self {
             workers,
-            manager: Manager::new(pool, neighbours, publisher, rings, senders),
+            manager: Manager::new(pool, neighbours, publisher, rings, named, now),
         })
     }
 }

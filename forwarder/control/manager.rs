@@ -4,7 +4,7 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use super::neighbour::{Neighbours, Output, State};
+use super::neighbour::{Event, Neighbours, Output, State};
 use crate::{
     io::{BURST, Burst, Now, Pool, PortIx},
     path::{Parcel, Punt, Rings},
@@ -15,13 +15,15 @@ use crate::{
 /// others.
 const PUNTS_A_TURN: usize = 256;
 
-/// What the management thread counts of its own.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Injected {
-    /// Frames given to workers to send.
+/// Why the management thread lost frames, and how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// The name, as of a drop reason.
+    pub reason: &'static str,
+    /// One line for people.
+    pub description: &'static str,
+    /// How many.
     pub frames: u64,
-    /// Frames lost because the inject ring was full.
-    pub full: u64,
 }
 
 /// The owner.
@@ -30,31 +32,35 @@ pub struct Manager<L: Pool> {
     neighbours: Neighbours<L::Frame>,
     publisher: Publisher,
     rings: Arc<Rings<L::Frame>>,
-    /// Who sends on each port.
-    senders: Box<[WorkerIx]>,
+    /// By port: its name, and who sends on it.
+    ports: Box<[(String, WorkerIx)]>,
     outgoing: Box<[Burst<L::Frame>]>,
-    injected: Injected,
+    inject_full: u64,
 }
 
 impl<L: Pool> Manager<L> {
-    /// An owner that publishes with `publisher` and sends on each port by one of `senders`.
+    /// An owner that publishes with `publisher` and knows by name each port and who sends on
+    /// it. What is known of neighbours without asking is published at once.
     pub fn new(
         pool: L,
         neighbours: Neighbours<L::Frame>,
         publisher: Publisher,
         rings: Arc<Rings<L::Frame>>,
-        senders: Box<[WorkerIx]>,
+        ports: Box<[(String, WorkerIx)]>,
+        now: Now,
     ) -> Self {
-        let outgoing = senders.iter().map(|_| Burst::new()).collect();
-        Self {
+        let outgoing = ports.iter().map(|_| Burst::new()).collect();
+        let mut manager = Self {
             pool,
             neighbours,
             publisher,
             rings,
-            senders,
+            ports,
             outgoing,
-            injected: Injected::default(),
-        }
+            inject_full: 0,
+        };
+        manager.publish(now);
+        manager
     }
 
     /// Takes what workers have punted, does what is due, sends and publishes what came of it.
@@ -81,7 +87,7 @@ impl<L: Pool> Manager<L> {
             match output {
                 Output::Send { port, frame } => self.send(port, frame),
                 Output::Changed => changed = true,
-                Output::Event(event) => tracing::warn!("{event}"),
+                Output::Event(event) => self.tell(event),
             }
         }
         for port in (0..).map(PortIx).take(self.outgoing.len()) {
@@ -104,9 +110,51 @@ impl<L: Pool> Manager<L> {
         &self.neighbours
     }
 
-    /// What was given to workers to send.
-    pub fn injected(&self) -> Injected {
-        self.injected
+    /// The frames that were lost here, by reason.
+    pub fn losses(&self) -> [Loss; 7] {
+        let counted = self.neighbours.counters();
+        let loss = |reason, description, frames| Loss {
+            reason,
+            description,
+            frames,
+        };
+        [
+            loss(
+                "arp_malformed",
+                "ARP that is cut short or makes no sense",
+                counted.malformed,
+            ),
+            loss(
+                "neighbour_not_on_link",
+                "for an address that no host on the port's networks can have",
+                counted.not_on_link,
+            ),
+            loss(
+                "neighbour_unresolved",
+                "waited for a next hop that does not answer ARP",
+                counted.unresolved,
+            ),
+            loss(
+                "neighbour_waiting_full",
+                "one too many to wait for its next hop",
+                counted.waiting_full,
+            ),
+            loss(
+                "neighbour_table_full",
+                "for one next hop too many (tables.neighbours)",
+                counted.table_full,
+            ),
+            loss(
+                "neighbour_sends_full",
+                "one too many that the management thread had to send at once",
+                counted.sends_full,
+            ),
+            loss(
+                "inject_full",
+                "the ring from the management thread to a worker is full",
+                self.inject_full,
+            ),
+        ]
     }
 
     /// Makes known to the workers what is known of neighbours.
@@ -129,6 +177,14 @@ impl<L: Pool> Manager<L> {
         });
     }
 
+    fn tell(&self, event: Event) {
+        let port = self
+            .ports
+            .get(event.port.index())
+            .map_or("", |(name, _)| name);
+        tracing::warn!(port, "{event}");
+    }
+
     fn send(&mut self, port: PortIx, frame: L::Frame) {
         let Some(burst) = self.outgoing.get_mut(port.index()) else {
             return;
@@ -141,7 +197,8 @@ impl<L: Pool> Manager<L> {
 
     fn flush(&mut self, port: PortIx) {
         let ix = port.index();
-        let (Some(burst), Some(sender)) = (self.outgoing.get_mut(ix), self.senders.get(ix)) else {
+        let (Some(burst), Some((_, sender))) = (self.outgoing.get_mut(ix), self.ports.get(ix))
+        else {
             return;
         };
         if burst.is_empty() {
@@ -157,8 +214,8 @@ impl<L: Pool> Manager<L> {
             .inbox(*sender)
             .map(|inbox| inbox.inject.push(parcel))
         {
-            Some(Ok(())) => self.injected.frames += count,
-            _ => self.injected.full += count,
+            Some(Ok(())) => {}
+            _ => self.inject_full += count,
         }
     }
 }

@@ -7,6 +7,7 @@ use tokio::{sync::Mutex, time::sleep};
 
 use super::{
     clock::Clock,
+    manager::Loss,
     neighbour::{Neighbours, Row, State},
     threads::Seen,
     views,
@@ -174,8 +175,8 @@ impl Observer {
             .unwrap_or_default()
     }
 
-    /// Every reason for drops.
-    pub fn drops(&self) -> Vec<views::Drop> {
+    /// Every reason for drops, those of the management thread last.
+    pub fn drops(&self, losses: &[Loss]) -> Vec<views::Drop> {
         let of = |reason: &DropReason| {
             let worker_packets: Vec<u64> = self
                 .workers
@@ -190,7 +191,14 @@ impl Observer {
                 worker_packets,
             }
         };
-        DropReason::ALL.iter().map(of).collect()
+        let management = losses.iter().map(|loss| views::Drop {
+            reason: loss.reason.to_owned(),
+            layer: "management".to_owned(),
+            description: loss.description.to_owned(),
+            packets: loss.frames,
+            worker_packets: Vec::new(),
+        });
+        DropReason::ALL.iter().map(of).chain(management).collect()
     }
 
     /// All workers.

@@ -100,7 +100,7 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
             drop(reply.send(observer.neighbours(manager.neighbours(), clock.now())));
         }
         Query::Routes(reply) => drop(reply.send(observer.routes())),
-        Query::Drops(reply) => drop(reply.send(observer.drops())),
+        Query::Drops(reply) => drop(reply.send(observer.drops(&manager.losses()))),
         Query::Workers(reply) => drop(reply.send(observer.workers())),
     }
 }
