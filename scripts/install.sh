@@ -17,7 +17,7 @@ commands=(
     linux.uml:user-mode-linux
     modprobe:kmod
 )
-libraries=(libdpdk-dev libclang-dev)
+libraries=(libc6-dev libdpdk-dev libclang-dev)
 
 PATH=$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin
 
@@ -79,7 +79,7 @@ install_packages() {
     rm -f "$log"
     # The lab starts its own nginx; the packaged service shall not take port 80 at the next boot.
     case " $* " in
-        *" nginx-light "*) ! command -v systemctl >/dev/null || systemctl disable -q nginx || true ;;
+        *" nginx-light "*) systemctl disable -q nginx 2>/dev/null || true ;;
     esac
 }
 

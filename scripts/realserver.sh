@@ -99,7 +99,8 @@ add_nat() { # DIP
     old=$(default_route)
     case "$old " in "default via $1 "*) return 0 ;; esac
     remember gateway "gateway $1 $old"
-    ip route replace default via "$1" || die "$1 cannot be the gateway: is it on a link of this host?"
+    ip route replace default via "$1" ||
+        die "$1 cannot be the gateway: is it on a link of this host?"
     # A redirect from a router between would send the replies past the director.
     set_sysctl net/ipv4/conf/all/accept_redirects 0
 }
@@ -111,7 +112,7 @@ undo_one() { # KIND and its words
         sysctl) [ ! -f "/proc/sys/$1" ] || echo "$2" >"/proc/sys/$1" ;;
         address) ip address del "$1/32" dev "$2" 2>/dev/null || true ;;
         link) ip link set "$1" down 2>/dev/null || true ;;
-        module) modprobe -r "$1" 2>/dev/null || echo "realserver.sh: module $1 is in use and stays" >&2 ;;
+        module) modprobe -r "$1" || echo "realserver.sh: the module $1 stays" >&2 ;;
         gateway)
             # It may have moved again since the first `nat add`.
             ip route del default metric 0 2>/dev/null || true

@@ -19,7 +19,9 @@ format() { cargo fmt --all --check; }
 units() { cargo test --workspace --locked; }
 units_no_dpdk() { cargo test --locked --package weir --no-default-features --lib; }
 # No pkg-config file is found there, so whatever asks for DPDK fails.
-machine_without_dpdk() { PKG_CONFIG_LIBDIR=/nowhere cargo test --workspace --locked --no-default-features; }
+machine_without_dpdk() {
+    PKG_CONFIG_LIBDIR=/nowhere cargo test --workspace --locked --no-default-features
+}
 soak() { cargo test --locked --no-default-features --profile soak --test soak; }
 build() { cargo build --locked --release; }
 demo() { scripts/demo.sh; }
@@ -115,4 +117,5 @@ main() {
 
 # Without this a step that handles Ctrl-C itself would be followed by the next one.
 trap 'exit 130' INT
-main "$@"
+# On one line, so that the script may change while it runs.
+main "$@"; exit

@@ -166,10 +166,17 @@ class Director:
         if kind is None:
             status = self.stop()
             if status != 0:
-                raise LabError(f"weir ended with {status}, see {self._log}")
-        elif self.process:
-            self.process.kill()
-            self.process.wait()
+                raise self._fault(f"ended with {status} on SIGTERM")
+        else:
+            self._kill()
+
+    def _kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def _fault(self, what):
+        end = self._log.read_text(errors="replace").splitlines()[-5:]
+        return LabError("\n".join([f"weir {what}; the end of {self._log}:", *end]))
 
     def start(self):
         """Starts weir and waits until it answers."""
@@ -180,9 +187,10 @@ class Director:
         deadline = time.monotonic() + START_S
         while self._ask("ports").returncode != 0:
             if self.process.poll() is not None:
-                raise LabError(f"weir ended with {self.process.returncode}, see {self._log}")
+                raise self._fault(f"ended with {self.process.returncode}")
             if time.monotonic() > deadline:
-                raise LabError(f"weir does not answer on {SOCKET}, see {self._log}")
+                self._kill()
+                raise self._fault(f"does not answer on {SOCKET} after {START_S} s")
             time.sleep(0.1)
 
     def stop(self):
@@ -191,8 +199,8 @@ class Director:
         try:
             return self.process.wait(timeout=STOP_S)
         except subprocess.TimeoutExpired as error:
-            self.process.kill()
-            raise LabError(f"weir still runs {STOP_S} s after SIGTERM, see {self._log}") from error
+            self._kill()
+            raise self._fault(f"still runs {STOP_S} s after SIGTERM") from error
 
     def _ask(self, what, *options):
         return subprocess.run(

@@ -17,9 +17,7 @@ class Modes(LabCase):
                     with self.subTest(mode=mode, workers=workers):
                         answers = self.curl(self.lab.client, plan.VIP[mode], 12)
                         self.assertEqual(sum(answers.values()), 12)
-                        # Each worker takes its own turns.
-                        if workers == 1:
-                            self.assert_balanced(answers)
+                        self.assert_balanced(answers, workers)
             after = self.lab.replies_at_director()
             with self.subTest("replies", workers=workers):
                 passed = {mode: after[mode] - before[mode] for mode in plan.MODES}
@@ -62,7 +60,7 @@ class Modes(LabCase):
         vip = plan.INSIDE_VIP
         with self.lab.weir([http("nat", vip)], workers=2, arms=ONE_ARM):
             answers = self.curl(self.lab.inside, vip, 10)
-            self.assertEqual(sum(answers.values()), 10)
+            self.assert_balanced(answers, workers=2)
             self.assert_fetched(fetch_all(self.lab.inside, vip, "/blob", 40, 120))
 
 

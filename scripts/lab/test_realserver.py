@@ -20,11 +20,13 @@ class RealServer(unittest.TestCase):
         cls.host.route("default", "10.20.0.254")
 
     def realserver(self, *words):
-        return self.host.run("env", "WEIR_REALSERVER_STATE=/run/realserver-test", REALSERVER, *words)
+        environment = "WEIR_REALSERVER_STATE=/run/realserver-test"
+        return self.host.run("env", environment, REALSERVER, *words)
 
     def state(self):
         """All that the script may change."""
-        sysctls = [f"/proc/sys/net/ipv4/conf/{dev}/{key}" for dev in ("all", "eth0") for key in SYSCTLS]
+        folders = [f"/proc/sys/net/ipv4/conf/{interface}" for interface in ("all", "eth0")]
+        sysctls = [f"{folder}/{key}" for folder in folders for key in SYSCTLS]
         return [
             self.host.run("ip", "-4", "-br", "address"),
             self.host.run("ip", "-4", "route"),
