@@ -155,12 +155,15 @@ drop_reasons! {
     HeadersSplit, "headers_split", Link, "headers reach beyond the first segment";
     Ipv4Short, "ipv4_short", Network, "shorter than an IPv4 header";
     Ipv4Version, "ipv4_version", Network, "IPv4 by its ethertype, but not by its version";
-    Ipv4HeaderLength, "ipv4_header_length", Network, "IPv4 header length below 20 or beyond the packet";
-    Ipv4TotalLength, "ipv4_total_length", Network, "IPv4 total length beyond the frame or below the header";
+    Ipv4HeaderLength, "ipv4_header_length", Network,
+        "IPv4 header length below 20 or beyond the packet";
+    Ipv4TotalLength, "ipv4_total_length", Network,
+        "IPv4 total length beyond the frame or below the header";
     Ipv4Checksum, "ipv4_checksum", Network, "wrong IPv4 header checksum";
     SourceInvalid, "source_invalid", Network, "from an address that no host can have";
     SourceOwn, "source_own", Network, "from an address of this director: looped or forged";
-    DestinationInvalid, "destination_invalid", Network, "to a multicast, broadcast or loopback address";
+    DestinationInvalid, "destination_invalid", Network,
+        "to a multicast, broadcast or loopback address";
     Fragment, "fragment", Transport, "a fragment addressed to the director";
     TcpMalformed, "tcp_malformed", Transport, "TCP header short or with a wrong data offset";
     UdpMalformed, "udp_malformed", Transport, "UDP header short or with a wrong length";
@@ -171,7 +174,8 @@ drop_reasons! {
     NoService, "no_service", Service, "to an address of the director, but to no service";
     OtherRefused, "other_refused", Service, "not for the director, and `other` is Drop";
     NoSession, "no_session", Session, "TCP that belongs to no session and opens none";
-    FlowTaken, "flow_taken", Session, "the client already reaches this backend from the same port, by another service";
+    FlowTaken, "flow_taken", Session,
+        "the client already reaches this backend from the same port, by another service";
     TableFull, "table_full", Session, "no room for a new session";
     NoRoute, "no_route", Way, "no route to the destination";
     TtlExpired, "ttl_expired", Way, "TTL run out, and no answer allowed";

@@ -44,7 +44,9 @@ proptest! {
 
     /// One flow's two directions meet at the worker of the client's slot.
     #[test]
-    fn both_directions_agree(seed: u16, client: u32, client_port: u16, other: u32, other_port: u16) {
+    fn both_directions_agree(
+        seed: u16, client: u32, client_port: u16, other: u32, other_port: u16,
+    ) {
         let key = key(&Toeplitz::new(seed), 52);
         let there = softrss(&[client, 0, u32::from(client_port) << 16], &key);
         let back = softrss(&[0, client, u32::from(client_port)], &key);
