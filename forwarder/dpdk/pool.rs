@@ -9,7 +9,7 @@ use std::{
 
 use dpdk_sys::rte_mempool;
 
-use crate::io::{Frame, Pool};
+use crate::io::Pool;
 
 use super::{Eal, Errno, Mbuf};
 

@@ -74,7 +74,7 @@ mod tests {
     fn snapshot(icmp_per_second: u32) -> Snapshot {
         Snapshot {
             ports: Box::default(),
-            own_addresses: Default::default(),
+            own_addresses: rustc_hash::FxHashMap::default(),
             services: Arc::default(),
             routes: Arc::default(),
             neighbours: Arc::default(),
@@ -119,9 +119,9 @@ mod tests {
             publisher.collect();
         }
         stop.store(true, Relaxed);
-        readers
-            .into_iter()
-            .for_each(|reader| reader.join().unwrap());
+        for reader in readers {
+            reader.join().unwrap();
+        }
         assert_eq!(publisher.collect(), 0);
     }
 }
