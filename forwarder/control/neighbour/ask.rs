@@ -100,6 +100,7 @@ impl<F: Frame> Neighbours<F> {
             wanted = entry.wanted;
         });
         self.drop_waiting(key);
+        self.outbox.change(now, &self.settings);
         if wanted {
             self.tell(key, What::Failed);
         }

@@ -186,7 +186,8 @@ impl<F: Frame> Neighbours<F> {
     fn forget(&mut self, key: Key, now: Now) {
         let entry = self.cache.remove(key);
         self.drop_waiting(key);
-        if entry.is_some_and(|entry| entry.mac.is_some()) {
+        let is_told = |entry: Entry| entry.mac.is_some() || entry.state == State::Failed;
+        if entry.is_some_and(is_told) {
             self.outbox.change(now, &self.settings);
         }
     }

@@ -11,7 +11,7 @@ use crate::{
 /// What the caller is to do.
 #[derive(Debug)]
 pub enum Output<F> {
-    /// Publish the resolved neighbours: they are others than before.
+    /// Publish the neighbours: others than before have a MAC, or have failed.
     Changed,
     /// Send the frame; it is complete.
     Send {

@@ -74,6 +74,31 @@ fn gives_up_after_three_requests_and_drops_for_a_while() {
 }
 
 #[test]
+fn a_failure_is_a_change_and_so_is_its_end() {
+    let mut world = world();
+    assert_eq!(world.resolve(HOST, 1, 3000).until(5999).changes, 0);
+    assert_eq!(
+        world.until(6000).changes,
+        1,
+        "workers drop by themselves now"
+    );
+    assert_eq!(world.until(10_999).changes, 1);
+    assert_eq!(world.until(11_000).changes, 2, "workers hand it in again");
+    world.resolve(HOST, 2, 11_000).until(14_000);
+    assert_eq!(world.changes, 3);
+    world.reply(HOST, mac(7), 14_100);
+    assert_eq!(world.changes, 4);
+
+    let mut wanted = World::quiet(&[(LAN, BACKEND)], &Settings::default());
+    assert_eq!(
+        wanted.until(60_000).changes,
+        1,
+        "it is asked on, and stays failed"
+    );
+    assert_eq!(wanted.reply(BACKEND, mac(7), 60_000).changes, 2);
+}
+
+#[test]
 fn asks_on_for_a_wanted_neighbour_that_failed() {
     let mut world = World::quiet(&[(LAN, BACKEND)], &Settings::default());
     world.until(4999);
