@@ -30,7 +30,9 @@ pub(super) fn run<F: Frame>(batch: &mut Batch<F>, snapshot: &Snapshot) {
 
 fn link<F: Frame>(frame: &mut F, meta: &mut Meta, mac: Mac) -> Result<(), Verdict> {
     let link = ethernet::parse(frame.head()).map_err(|malformed| {
+        let split = frame.head().len() < frame.octets();
         Verdict::Drop(match malformed {
+            ethernet::Malformed::TooShort if split => DropReason::HeadersSplit,
             ethernet::Malformed::TooShort => DropReason::FrameShort,
             ethernet::Malformed::NestedTag => DropReason::VlanDepth,
         })
