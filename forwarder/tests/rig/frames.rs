@@ -2,7 +2,7 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::PacketBuilder;
+use etherparse::{Icmpv4Type, IpDscp, IpEcn, IpHeaders, Ipv4Extensions, Ipv4Header, PacketBuilder};
 use weir::wire::{Endpoint, Mac};
 
 /// Text to endpoint, as in `"192.0.2.1:80"`.
@@ -23,6 +23,15 @@ pub struct Spec {
     pub from: Endpoint,
     pub to: Endpoint,
     pub ttl: u8,
+    pub tos: u8,
+    pub id: u16,
+    pub dont_fragment: bool,
+    /// Offset in units of 8 octets, and whether more fragments follow.
+    pub fragment: (u16, bool),
+    /// IPv4 options, a multiple of 4 octets.
+    pub options: Vec<u8>,
+    /// TCP options, a multiple of 4 octets.
+    pub tcp_options: Vec<u8>,
     pub payload: Vec<u8>,
 }
 
@@ -33,6 +42,12 @@ pub fn spec(port: u8, from: &str, to: &str) -> Spec {
         from: at(from),
         to: at(to),
         ttl: 64,
+        tos: 0,
+        id: 0,
+        dont_fragment: true,
+        fragment: (0, false),
+        options: Vec::new(),
+        tcp_options: Vec::new(),
         payload: b"payload".to_vec(),
     }
 }
@@ -56,12 +71,74 @@ impl Spec {
         }
     }
 
+    pub fn from(self, from: &str) -> Self {
+        let from = at(from);
+        Self { from, ..self }
+    }
+
+    pub fn to(self, to: &str) -> Self {
+        let to = at(to);
+        Self { to, ..self }
+    }
+
+    /// As it leaves by a port to a neighbour: with other MACs and a TTL one lower.
+    pub fn out(self, port: u8, neighbour: Mac) -> Self {
+        let ttl = self.ttl - 1;
+        self.macs(super::mac(port), neighbour).ttl(ttl)
+    }
+
+    pub fn tos(self, tos: u8) -> Self {
+        Self { tos, ..self }
+    }
+
+    /// May be fragmented, and has this identification.
+    pub fn may_fragment(self, id: u16) -> Self {
+        Self {
+            id,
+            dont_fragment: false,
+            ..self
+        }
+    }
+
+    /// The fragment at so many octets.
+    pub fn fragment(self, offset: u16, more: bool) -> Self {
+        let fragment = (offset / 8, more);
+        Self {
+            fragment,
+            ..self.may_fragment(0x0f0f)
+        }
+    }
+
+    pub fn options(self, options: &[u8]) -> Self {
+        Self {
+            options: options.to_vec(),
+            ..self
+        }
+    }
+
+    pub fn tcp_options(self, options: &[u8]) -> Self {
+        Self {
+            tcp_options: options.to_vec(),
+            ..self
+        }
+    }
+
     fn ip(&self) -> etherparse::PacketBuilderStep<etherparse::IpHeaders> {
-        PacketBuilder::ethernet2(self.macs[0].0, self.macs[1].0).ipv4(
-            self.from.address.octets(),
-            self.to.address.octets(),
-            self.ttl,
-        )
+        let header = Ipv4Header {
+            dscp: IpDscp::try_new(self.tos >> 2).unwrap(),
+            ecn: IpEcn::try_new(self.tos & 3).unwrap(),
+            identification: self.id,
+            dont_fragment: self.dont_fragment,
+            more_fragments: self.fragment.1,
+            fragment_offset: self.fragment.0.try_into().unwrap(),
+            time_to_live: self.ttl,
+            source: self.from.address.octets(),
+            destination: self.to.address.octets(),
+            options: self.options.as_slice().try_into().unwrap(),
+            ..Ipv4Header::default()
+        };
+        PacketBuilder::ethernet2(self.macs[0].0, self.macs[1].0)
+            .ip(IpHeaders::Ipv4(header, Ipv4Extensions::default()))
     }
 
     /// A TCP segment with these flags, written as in `"SA"`.
@@ -78,6 +155,7 @@ impl Spec {
             };
         }
         let mut frame = Vec::new();
+        let tcp = tcp.options_raw(&self.tcp_options).unwrap();
         tcp.write(&mut frame, &self.payload).unwrap();
         frame
     }
@@ -98,6 +176,25 @@ impl Spec {
         self.ip()
             .icmpv4_echo_request(7, 1)
             .write(&mut frame, &self.payload)
+            .unwrap();
+        frame
+    }
+
+    /// An ICMP message of any type.
+    pub fn icmp(&self, kind: Icmpv4Type) -> Vec<u8> {
+        let mut frame = Vec::new();
+        self.ip()
+            .icmpv4(kind)
+            .write(&mut frame, &self.payload)
+            .unwrap();
+        frame
+    }
+
+    /// A packet of any protocol, its payload as it is.
+    pub fn protocol(&self, protocol: u8) -> Vec<u8> {
+        let mut frame = Vec::new();
+        self.ip()
+            .write(&mut frame, protocol.into(), &self.payload)
             .unwrap();
         frame
     }

@@ -58,6 +58,15 @@ impl Rig {
 
     /// As [`Rig::new`], with at most so many transmit queues a port.
     pub fn with_tx_queues(config: &str, tx_queues: u8) -> Self {
+        let mut rig = Self::unstarted(config, tx_queues);
+        // What is announced and asked for at the start is not what most tests are about.
+        rig.settle();
+        rig.take_all();
+        rig
+    }
+
+    /// As [`Rig::with_tx_queues`], before the first turn.
+    pub fn unstarted(config: &str, tx_queues: u8) -> Self {
         let config = Config::parse(config, "test.ron").unwrap_or_else(|e| panic!("{e}"));
         let workers = config.dpdk.workers.len();
         let ports: Vec<Vec<MemoryPort>> = config
@@ -86,17 +95,13 @@ impl Rig {
             .into_iter()
             .map(|spec| Worker::new(spec).unwrap())
             .collect();
-        let mut rig = Self {
+        Self {
             workers,
             manager: director.manager,
             counters,
             ports,
             now,
-        };
-        // What is announced and asked for at the start is not what tests are about.
-        rig.settle();
-        rig.take_all();
-        rig
+        }
     }
 
     /// Puts a frame into a port's receive queue of a worker.
@@ -137,11 +142,16 @@ impl Rig {
 
     /// Takes what a port has sent, in the order of workers.
     pub fn take(&self, port: u8) -> Vec<Vec<u8>> {
-        let queues = &self.ports[usize::from(port)];
-        let frames = queues
-            .iter()
-            .flat_map(|queue| std::iter::from_fn(|| queue.tx.pop()));
+        let frames = self.take_frames(port).into_iter();
         frames.map(|frame| frame.head().to_vec()).collect()
+    }
+
+    /// As [`Rig::take`], with all segments.
+    pub fn take_frames(&self, port: u8) -> Vec<MemoryFrame> {
+        let queues = self.ports[usize::from(port)].iter();
+        queues
+            .flat_map(|queue| std::iter::from_fn(|| queue.tx.pop()))
+            .collect()
     }
 
     /// Takes what all ports have sent.
@@ -198,6 +208,46 @@ impl Rig {
             add("taken_over".into(), counters.taken_over.get());
             add("injected".into(), counters.injected.get());
         }
+        sums
+    }
+
+    /// As [`Rig::counted`], and what session tables and the management thread count.
+    pub fn counted_everywhere(&self) -> BTreeMap<String, u64> {
+        let tables = self
+            .workers
+            .iter()
+            .map(|worker| worker.sessions().counters());
+        let (evicted, full) = tables.fold((0, 0), |sums, table| {
+            (sums.0 + table.evicted, sums.1 + table.full)
+        });
+        let c = self.manager.neighbours().counters();
+        let more = [
+            ("table.evicted", evicted),
+            ("table.full", full),
+            ("inject_full", self.manager.injected().full),
+            ("arp.malformed", c.malformed),
+            ("arp.looped", c.looped),
+            ("arp.conflicts", c.conflicts),
+            ("arp.answered", c.answered),
+            ("arp.not_ours", c.not_ours),
+            ("arp.replies", c.replies),
+            ("arp.unsolicited", c.unsolicited),
+            ("arp.no_header", c.no_header),
+            ("arp.not_on_link", c.not_on_link),
+            ("arp.unresolved", c.unresolved),
+            ("arp.waiting_full", c.waiting_full),
+            ("arp.table_full", c.table_full),
+            ("arp.sends_full", c.sends_full),
+            ("arp.unlearned", c.unlearned),
+            ("arp.evicted", c.evicted),
+            ("arp.asked", c.asked),
+            ("arp.announced", c.announced),
+            ("arp.probed", c.probed),
+            ("arp.pool_dry", c.pool_dry),
+        ];
+        let mut sums = self.counted();
+        let more = more.into_iter().filter(|(_, count)| *count > 0);
+        sums.extend(more.map(|(name, count)| (name.to_owned(), count)));
         sums
     }
 
