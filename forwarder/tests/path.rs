@@ -9,10 +9,14 @@
 
 mod rig;
 
+#[path = "path/arp.rs"]
+mod arp;
 #[path = "path/case.rs"]
 mod case;
 #[path = "path/direct.rs"]
 mod direct;
+#[path = "path/full.rs"]
+mod full;
 #[path = "path/icmp.rs"]
 mod icmp;
 #[path = "path/nat.rs"]
@@ -21,12 +25,29 @@ mod nat;
 mod octets;
 #[path = "path/refused.rs"]
 mod refused;
+#[path = "path/routed.rs"]
+mod routed;
+#[path = "path/sessions.rs"]
+mod sessions;
+#[path = "path/states.rs"]
+mod states;
 #[path = "path/world.rs"]
 mod world;
 
+const TABLE: [fn() -> Vec<case::Case>; 8] = [
+    arp::cases,
+    direct::cases,
+    full::cases,
+    icmp::cases,
+    nat::cases,
+    refused::cases,
+    routed::cases,
+    sessions::cases,
+];
+
 #[test]
-fn nat_cases() {
-    case::run(&nat::cases());
+fn arp_cases() {
+    case::run(&arp::cases());
 }
 
 #[test]
@@ -35,11 +56,37 @@ fn dr_and_tun_cases() {
 }
 
 #[test]
+fn full_cases() {
+    case::run(&full::cases());
+}
+
+#[test]
 fn icmp_cases() {
     case::run(&icmp::cases());
 }
 
 #[test]
+fn nat_cases() {
+    case::run(&nat::cases());
+}
+
+#[test]
 fn refused_cases() {
     case::run(&refused::cases());
+}
+
+#[test]
+fn routed_cases() {
+    case::run(&routed::cases());
+}
+
+#[test]
+fn session_cases() {
+    case::run(&sessions::cases());
+}
+
+#[test]
+fn every_drop_reason_has_a_case() {
+    let cases: Vec<_> = TABLE.iter().flat_map(|cases| cases()).collect();
+    assert_eq!(case::not_covered(&cases), [""; 0]);
 }

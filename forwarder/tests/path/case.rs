@@ -21,14 +21,18 @@ pub struct Case {
     steps: Vec<Step>,
 }
 
+type Act = Box<dyn Fn(&mut Rig)>;
+
 #[derive(Default)]
 struct Step {
     pass_ms: u64,
     rx: Vec<(u8, usize, MemoryFrame)>,
-    act: Option<Box<dyn Fn(&mut Rig)>>,
+    act: Option<Act>,
     tx: Vec<(u8, MemoryFrame)>,
     moved: BTreeMap<String, u64>,
     active: Option<String>,
+    /// It only leads to what the row is about.
+    any: bool,
 }
 
 /// What can be given as a frame.
@@ -55,10 +59,10 @@ impl IntoFrame for &Vec<u8> {
 }
 
 /// A row without steps.
-pub fn case(name: impl Into<String>, config: impl ToString) -> Case {
+pub fn case(name: impl Into<String>, config: impl Into<String>) -> Case {
     Case {
         name: name.into(),
-        config: config.to_string(),
+        config: config.into(),
         tx_queues: u8::MAX,
         steps: Vec::new(),
     }
@@ -133,6 +137,12 @@ impl Case {
         self.moved(&format!("port{port}.rx={count} drop.{reason}={count}"))
     }
 
+    /// Of the last step: what comes out, and what moves, is other rows' business.
+    pub fn any(mut self) -> Self {
+        self.last().any = true;
+        self
+    }
+
     /// After the last step: active and inactive connections of each backend, as in `"1/0 0/0"`.
     pub fn active(mut self, counts: &str) -> Self {
         self.last().active = Some(counts.to_owned());
@@ -165,8 +175,10 @@ impl Case {
                     .map(|(port, frame)| show(*port, frame))
                     .collect()
             };
-            assert_eq!(show(&frames), show(&step.tx), "{at}: frames out");
-            assert_eq!(moved, step.moved, "{at}: counters moved");
+            if !step.any {
+                assert_eq!(show(&frames), show(&step.tx), "{at}: frames out");
+                assert_eq!(moved, step.moved, "{at}: counters moved");
+            }
             if let Some(active) = &step.active {
                 assert_eq!(&active_of(&rig), active, "{at}: active/inactive");
             }
@@ -183,6 +195,11 @@ impl Step {
         rig.pass_ms(self.pass_ms);
         if let Some(act) = &self.act {
             act(rig);
+            if self.any {
+                rig.settle();
+                rig.take_all();
+                return (Vec::new(), BTreeMap::new());
+            }
         }
         for (port, worker, frame) in &self.rx {
             rig.receive_frame(*port, *worker, frame.clone());
@@ -278,12 +295,13 @@ fn show(port: u8, frame: &MemoryFrame) -> String {
     let head = frame.head();
     let words: Vec<String> = head
         .chunks(2)
-        .map(|word| word.iter().map(|octet| format!("{octet:02x}")).collect())
+        .map(|word| match *word {
+            [high, low] => format!("{high:02x}{low:02x}"),
+            [last] => format!("{last:02x}"),
+            _ => String::new(),
+        })
         .collect();
     let tail = frame.octets() - head.len();
-    format!(
-        "port {port}, {} + {tail} octets: {}",
-        head.len(),
-        words.join(" ")
-    )
+    let words = words.join(" ");
+    format!("port {port}, {} + {tail} octets: {words}", head.len())
 }

@@ -23,11 +23,16 @@ pub fn onward(packet: Spec) -> Spec {
 
 /// Inside a packet to the backend, whose header takes over what [`inbound`] says.
 pub fn tunnelled(inner: &[u8]) -> Vec<u8> {
+    tunnelled_to(inner, "10.1.0.11")
+}
+
+/// As [`tunnelled`], to another backend.
+pub fn tunnelled_to(inner: &[u8], rip: &str) -> Vec<u8> {
     let says = Ipv4Header {
         time_to_live: 63,
         ..Ipv4Header::default()
     };
-    ipip(inner, "10.1.0.11", says)
+    ipip(inner, rip, says)
 }
 
 pub fn cases() -> Vec<Case> {

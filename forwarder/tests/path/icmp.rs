@@ -20,6 +20,9 @@ use crate::{
 
 const TTL: Icmpv4Type = TimeExceeded(TtlExceededInTransit);
 const NOBODY: Icmpv4Type = DestinationUnreachable(DestUnreachableHeader::Port);
+/// Of the first packet of a session, whose TTL has run out.
+const EXPIRED: &str =
+    "port0.rx port0.tx backend0.connections backend0.forward answer.time_exceeded";
 const WAN: (u8, Mac) = (0, CLIENT_MAC);
 const LAN: (u8, Mac) = (1, B1_MAC);
 
@@ -153,8 +156,6 @@ fn echo_refused() -> Vec<Case> {
 
 /// TTL 1 in every mode: the session exists all the same, as in IPVS.
 fn time_exceeded() -> Vec<Case> {
-    const ANSWERED: &str =
-        "port0.rx port0.tx backend0.connections backend0.forward answer.time_exceeded";
     let syn = inbound().ttl(1).tcp("S");
     let answer = |frame: &[u8]| icmp_error(frame, TTL, "192.0.2.100", WAN, 1);
     let mut cases: Vec<Case> = ["Tcp Nat rr", "Tcp Dr rr", "Tcp Tun rr"]
@@ -163,10 +164,16 @@ fn time_exceeded() -> Vec<Case> {
             case(format!("time exceeded: {kind}"), direct::of(kind))
                 .rx(0, &syn)
                 .tx(0, answer(&syn))
-                .moved(ANSWERED)
+                .moved(EXPIRED)
                 .active("1/0")
         })
         .collect();
+    cases.extend(time_exceeded_quotes());
+    cases
+}
+
+fn time_exceeded_quotes() -> Vec<Case> {
+    let answer = |frame: &[u8]| icmp_error(frame, TTL, "192.0.2.100", WAN, 1);
     let (back, long) = (
         outbound().ttl(1).tcp("SA"),
         inbound().ttl(0).payload(&noise(1400)),
@@ -181,31 +188,25 @@ fn time_exceeded() -> Vec<Case> {
         .ttl(1)
         .fragment(0, true)
         .protocol(17);
-    cases.extend([
-        case(
-            "time exceeded: from the backend, by the DIP of its port",
-            nat(),
-        )
-        .rx(0, inbound().tcp("S"))
-        .tx(1, to_b1(inbound()).tcp("S"))
-        .moved(NEW)
-        .rx(1, &back)
-        .tx(1, icmp_error(&back, TTL, "10.1.0.1", LAN, 1))
-        .moved("port1.rx port1.tx backend0.reverse answer.time_exceeded"),
-        case(
-            "time exceeded: TTL 0, and no more than 548 octets quoted",
-            nat(),
-        )
-        .rx(0, long.tcp("S"))
-        .tx(0, answer(&long.tcp("S")))
-        .moved(ANSWERED),
+    vec![
+        case("time exceeded: from the backend, by its port's DIP", nat())
+            .rx(0, inbound().tcp("S"))
+            .tx(1, to_b1(inbound()).tcp("S"))
+            .moved(NEW)
+            .rx(1, &back)
+            .tx(1, icmp_error(&back, TTL, "10.1.0.1", LAN, 1))
+            .moved("port1.rx port1.tx backend0.reverse answer.time_exceeded"),
+        case("time exceeded: TTL 0, and 548 octets are quoted", nat())
+            .rx(0, long.tcp("S"))
+            .tx(0, answer(&long.tcp("S")))
+            .moved(EXPIRED),
         case(
             "time exceeded: options and TOS are quoted, a gateway is used",
             nat(),
         )
         .rx(0, &far)
         .tx(0, icmp_error(&far, TTL, "192.0.2.100", (0, GATEWAY_MAC), 1))
-        .moved(ANSWERED),
+        .moved(EXPIRED),
         case(
             "time exceeded: the tag is kept, padding is not quoted",
             nat(),
@@ -218,7 +219,7 @@ fn time_exceeded() -> Vec<Case> {
             0,
             tagged(&answer(&inbound().ttl(1).payload(&[]).tcp("S")), 0x6064),
         )
-        .moved(ANSWERED),
+        .moved(EXPIRED),
         case("time exceeded: the first fragment of what is routed", nat())
             .rx(0, &routed)
             .tx(0, icmp_error(&routed, TTL, "192.0.2.2", WAN, 1))
@@ -227,8 +228,7 @@ fn time_exceeded() -> Vec<Case> {
             .rx(0, without_headroom(&long.tcp("S")))
             .moved("backend0.connections backend0.forward")
             .drops("no_headroom"),
-    ]);
-    cases
+    ]
 }
 
 /// RFC 1122 3.2.2: no error about an ICMP error, nor about any fragment but the first.

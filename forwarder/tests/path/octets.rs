@@ -2,13 +2,16 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::{Icmpv4Header, Icmpv4Type, IpDscp, IpNumber, Ipv4Header};
+use etherparse::{
+    ArpEthIpv4Packet, ArpOperation, Icmpv4Header, Icmpv4Type, IpDscp, IpNumber, Ipv4Header,
+    PacketBuilder,
+};
 use weir::{
     io::{Frame, memory::MemoryFrame},
     wire::Mac,
 };
 
-use crate::rig::mac;
+use crate::rig::{frames::ip, mac};
 
 /// Where the IPv4 header begins.
 pub fn l3(frame: &[u8]) -> usize {
@@ -148,4 +151,56 @@ pub fn noise(octets: usize) -> Vec<u8> {
         state.to_be_bytes()[0]
     };
     std::iter::repeat_with(next).take(octets).collect()
+}
+
+fn arp(macs: [Mac; 2], packet: &ArpEthIpv4Packet) -> Vec<u8> {
+    let mut frame = Vec::new();
+    PacketBuilder::ethernet2(macs[0].0, macs[1].0)
+        .arp(packet.to_arp_packet())
+        .write(&mut frame)
+        .unwrap();
+    frame
+}
+
+/// A host asks everybody on the link.
+pub fn request(from: Mac, sender: &str, target: &str) -> Vec<u8> {
+    let packet = ArpEthIpv4Packet {
+        operation: ArpOperation::REQUEST,
+        sender_mac: from.0,
+        sender_ipv4: ip(sender).octets(),
+        target_mac: [0; 6],
+        target_ipv4: ip(target).octets(),
+    };
+    arp([from, Mac::BROADCAST], &packet)
+}
+
+/// A host answers another.
+pub fn reply(sender: (Mac, &str), target: (Mac, &str)) -> Vec<u8> {
+    let packet = ArpEthIpv4Packet {
+        operation: ArpOperation::REPLY,
+        sender_mac: sender.0.0,
+        sender_ipv4: ip(sender.1).octets(),
+        target_mac: target.0.0,
+        target_ipv4: ip(target.1).octets(),
+    };
+    arp([sender.0, target.0], &packet)
+}
+
+/// The answer to a request, from who has this MAC.
+pub fn reply_to(request: &[u8], from: Mac) -> Vec<u8> {
+    let octets = |at: usize| -> [u8; 4] { request[at..at + 4].try_into().unwrap() };
+    let asker: [u8; 6] = request[22..28].try_into().unwrap();
+    let packet = ArpEthIpv4Packet {
+        operation: ArpOperation::REPLY,
+        sender_mac: from.0,
+        sender_ipv4: octets(38),
+        target_mac: asker,
+        target_ipv4: octets(28),
+    };
+    arp([from, Mac(asker)], &packet)
+}
+
+/// A host tells everybody its MAC.
+pub fn gratuitous(from: Mac, address: &str) -> Vec<u8> {
+    with(&request(from, address, address), 32, &[0xff; 6])
 }

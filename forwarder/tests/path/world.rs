@@ -75,9 +75,8 @@ impl World {
         Self { routes, ..self }
     }
 
-    /// Nobody's MAC is known.
-    pub fn strangers(self) -> Self {
-        let neighbours = "";
+    /// Instead of all those whose MAC is known.
+    pub fn neighbours(self, neighbours: &'static str) -> Self {
         Self { neighbours, ..self }
     }
 
@@ -96,6 +95,12 @@ impl World {
     pub fn top(self, top: &str) -> Self {
         let top = top.to_owned();
         Self { top, ..self }
+    }
+}
+
+impl From<World> for String {
+    fn from(world: World) -> Self {
+        world.to_string()
     }
 }
 
@@ -139,13 +144,14 @@ pub fn service_with(kind: &str, vip: &str, more: &str, backends: &[&str]) -> Str
         panic!("protocol, forward, scheduler: {kind}");
     };
     let name = format!("{protocol}-{}", vip.replace([':', '.'], "-"));
-    let backends: String = (0..)
+    let backends: Vec<String> = (0..)
         .zip(backends)
         .map(|(ix, backend)| {
             let (address, weight) = backend.split_once('*').unwrap_or((backend, "1"));
             format!(r#"(name: "b{ix}", address: "{address}", weight: {weight}),"#)
         })
         .collect();
+    let backends = backends.concat();
     format!(
         r#"(name: "{name}", address: "{vip}", protocol: {protocol}, forward: {forward},
             scheduler: {scheduler}, {more} backends: [{backends}]),"#

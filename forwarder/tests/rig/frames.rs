@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use etherparse::{Icmpv4Type, IpDscp, IpEcn, IpHeaders, Ipv4Extensions, Ipv4Header, PacketBuilder};
+use etherparse::{
+    Icmpv4Type, IpDscp, IpEcn, IpHeaders, Ipv4Extensions, Ipv4Header, PacketBuilder,
+    PacketBuilderStep,
+};
 use weir::wire::{Endpoint, Mac};
 
 /// Text to endpoint, as in `"192.0.2.1:80"`.
@@ -123,7 +126,7 @@ impl Spec {
         }
     }
 
-    fn ip(&self) -> etherparse::PacketBuilderStep<etherparse::IpHeaders> {
+    fn ip(&self) -> PacketBuilderStep<IpHeaders> {
         let header = Ipv4Header {
             dscp: IpDscp::try_new(self.tos >> 2).unwrap(),
             ecn: IpEcn::try_new(self.tos & 3).unwrap(),
