@@ -202,7 +202,8 @@ fn punt_full_resolve() -> Case {
     .moved("injected=2 port0.tx port1.tx")
 }
 
-/// Two parcels to one worker in one turn of the manager, and room for one.
+/// Two parcels to one worker in one turn of the manager, and room for one: of two answers one is
+/// lost, and the worker knows of the other alone.
 fn inject_full() -> Case {
     let (wan, lan) = (
         request(CLIENT_MAC, "192.0.2.9", DIP),
@@ -215,5 +216,5 @@ fn inject_full() -> Case {
             rig.receive(1, 0, &lan);
         })
         .tx(0, answer)
-        .moved("port0.rx port1.rx punt.arp=2 arp.answered=2 inject_full injected port0.tx")
+        .moved("port0.rx port1.rx punt.arp=2 arp.answered=2 injected port0.tx")
 }

@@ -224,7 +224,6 @@ impl Rig {
         let more = [
             ("table.evicted", evicted),
             ("table.full", full),
-            ("inject_full", self.manager.injected().full),
             ("arp.malformed", c.malformed),
             ("arp.looped", c.looped),
             ("arp.conflicts", c.conflicts),
