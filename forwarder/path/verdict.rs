@@ -156,7 +156,7 @@ drop_reasons! {
     Ipv4Short, "ipv4_short", Network, "shorter than an IPv4 header";
     Ipv4Version, "ipv4_version", Network, "IPv4 by its ethertype, but not by its version";
     Ipv4HeaderLength, "ipv4_header_length", Network,
-        "IPv4 header length below 20 or beyond the packet";
+        "IPv4 header length below 20 octets";
     Ipv4TotalLength, "ipv4_total_length", Network,
         "IPv4 total length beyond the frame or below the header";
     Ipv4Checksum, "ipv4_checksum", Network, "wrong IPv4 header checksum";
