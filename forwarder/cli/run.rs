@@ -130,8 +130,9 @@ fn open(
     pool: &MbufPool,
     toeplitz: &Toeplitz,
 ) -> Result<(Vec<Device>, Vec<PortEnds<Queue>>)> {
-    let workers = u8::try_from(config.dpdk.workers.len()).unwrap_or(u8::MAX);
+    let workers = config.dpdk.workers.len();
     let slots = Slots::new(SlotHash::Toeplitz(Box::new(toeplitz.clone())), workers);
+    let queues = u16::try_from(workers).unwrap_or(u16::MAX);
     let mut devices = Vec::new();
     let mut ends = Vec::new();
     for (ix, port) in (0..).map(PortIx).zip(&config.ports) {
@@ -147,12 +148,12 @@ fn open(
             descriptors: config.dpdk.descriptors,
             rss,
         };
-        let (device, queues) = Device::open(&spec, workers.into(), pool)
-            .with_context(|| format!("port `{}`", port.name))?;
+        let (device, queues) =
+            Device::open(&spec, queues, pool).with_context(|| format!("port `{}`", port.name))?;
         ends.push(PortEnds {
             mac: device.mac(),
             queues: queues.into_iter().map(Some).collect(),
-            tx_queues: u8::try_from(device.tx_queues()).unwrap_or(u8::MAX),
+            tx_queues: device.tx_queues(),
         });
         devices.push(device);
     }

@@ -63,7 +63,6 @@ pub fn compile(
         .iter()
         .flat_map(|port| &port.addresses)
         .map(|n| (n.addr(), Own::Dip));
-    let workers = u8::try_from(config.dpdk.workers.len()).unwrap_or(u8::MAX);
     check_count("neighbours", fixed.all.len(), u16::MAX.into())?;
     Ok(Snapshot {
         ports: ports.collect(),
@@ -71,7 +70,7 @@ pub fn compile(
         services: Arc::new(services),
         routes: Arc::new(routes),
         neighbours: Arc::new(Neighbours::new(fixed.all.into())),
-        slots: Slots::new(slot_hash, workers),
+        slots: Slots::new(slot_hash, config.dpdk.workers.len()),
         route_other: config.other == config::Other::Route,
         icmp_per_second: config.limits.icmp_per_second,
     })

@@ -23,7 +23,7 @@ pub struct PortEnds<P> {
     /// Each worker's queues there, by [`WorkerIx`].
     pub queues: Vec<Option<P>>,
     /// Transmit queues: the first workers have one each.
-    pub tx_queues: u8,
+    pub tx_queues: u16,
 }
 
 /// Numbers that differ at every start, except in tests and replay.
@@ -54,9 +54,9 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
     ) -> Result<Self, CompileError> {
         let macs: Vec<Mac> = ports.iter().map(|port| port.mac).collect();
         let snapshot = compile(config, &macs, seeds.slots.clone())?;
-        let workers = u8::try_from(config.dpdk.workers.len()).unwrap_or(u8::MAX);
+        let workers = config.dpdk.workers.len();
         let bursts = usize::try_from(config.tables.ring_bursts).unwrap_or(usize::MAX);
-        let rings = Arc::new(Rings::new(workers.into(), bursts));
+        let rings = Arc::new(Rings::new(workers, bursts));
         let neighbours = Neighbours::new(
             Settings {
                 neighbours: usize::try_from(config.tables.neighbours).unwrap_or(usize::MAX),
@@ -72,8 +72,8 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         let named = names.zip(senders).collect();
         let mut ends: Vec<Vec<Ends<P>>> = (0..workers).map(|_| Vec::new()).collect();
         for mut port in ports {
-            port.queues.resize_with(workers.into(), || None);
-            for ((worker, ends), queues) in (0..).map(WorkerIx).zip(&mut ends).zip(port.queues) {
+            port.queues.resize_with(workers, || None);
+            for ((worker, ends), queues) in WorkerIx::all().zip(&mut ends).zip(port.queues) {
                 ends.push(Ends {
                     queues,
                     sender: sender(worker, port.tx_queues),
@@ -90,7 +90,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             rings: Arc::clone(&rings),
             inquiries: Arc::new(Inquiries::default()),
         };
-        let workers = (0..).map(WorkerIx).zip(ends).map(spec).collect();
+        let workers = WorkerIx::all().zip(ends).map(spec).collect();
         Ok(Self {
             workers,
             manager: Manager::new(pool, neighbours, publisher, rings, named, now),
@@ -99,8 +99,10 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
 }
 
 /// Who sends for `worker` on a port where the first `tx_queues` workers have a queue.
-fn sender(worker: WorkerIx, tx_queues: u8) -> WorkerIx {
-    WorkerIx(worker.0 % tx_queues.max(1))
+fn sender(worker: WorkerIx, tx_queues: u16) -> WorkerIx {
+    // From 256 queues on every worker has its own.
+    let queues = u8::try_from(tx_queues.max(1));
+    queues.map_or(worker, |queues| WorkerIx(worker.0 % queues))
 }
 
 /// What the neighbour machine is to know.

@@ -144,7 +144,7 @@ impl<P: Port> Outbox<P> {
     /// Sends off what is staged for other workers.
     pub(super) fn flush_hand_over(&mut self, outside: Outside<'_, P::Frame>) {
         let port = self.received_on;
-        for (staged, owner) in self.hand_over.iter_mut().zip(0_u8..) {
+        for (staged, owner) in self.hand_over.iter_mut().zip(WorkerIx::all()) {
             if staged.is_empty() {
                 continue;
             }
@@ -153,7 +153,7 @@ impl<P: Port> Outbox<P> {
                 port,
                 frames: staged.take(),
             };
-            let inbox = outside.rings.inbox(WorkerIx(owner));
+            let inbox = outside.rings.inbox(owner);
             match inbox.map(|inbox| inbox.hand_over.push(parcel)) {
                 Some(Ok(())) => outside.counters.handed_over.add(count as u64),
                 _ => outside.counters.dropped(DropReason::HandOverFull, count),
@@ -193,13 +193,13 @@ impl<P: Port> Outbox<P> {
                     port,
                     frames: staged.take(),
                 };
-                match outside
-                    .rings
-                    .inbox(ends.sender)
-                    .map(|inbox| inbox.transmit.push(parcel))
-                {
-                    Some(Err(parcel)) => parcel.frames,
-                    Some(Ok(())) | None => return,
+                let pushed = match outside.rings.inbox(ends.sender) {
+                    Some(inbox) => inbox.transmit.push(parcel),
+                    None => Err(parcel),
+                };
+                match pushed {
+                    Ok(()) => return,
+                    Err(parcel) => parcel.frames,
                 }
             }
         };

@@ -8,6 +8,11 @@ use crate::wire::Endpoint;
 pub struct WorkerIx(pub u8);
 
 impl WorkerIx {
+    /// All that there can be, in order.
+    pub fn all() -> impl Iterator<Item = Self> + Clone {
+        (0..=u8::MAX).map(Self)
+    }
+
     /// The place as an index of a slice.
     pub fn index(self) -> usize {
         usize::from(self.0)
@@ -32,10 +37,11 @@ pub struct Slots {
 
 impl Slots {
     /// Slots dealt out to `workers` workers in turn.
-    pub fn new(hash: SlotHash, workers: u8) -> Self {
+    pub fn new(hash: SlotHash, workers: usize) -> Self {
         let mut owners = [WorkerIx(0); 256];
-        for (owner, worker) in owners.iter_mut().zip((0..workers.max(1)).cycle()) {
-            *owner = WorkerIx(worker);
+        let turns = WorkerIx::all().take(workers.max(1)).cycle();
+        for (owner, worker) in owners.iter_mut().zip(turns) {
+            *owner = worker;
         }
         Self { hash, owners }
     }

@@ -32,8 +32,11 @@ use weir::{
 
 use std::{collections::BTreeMap, sync::Arc};
 
-/// Frames that fit into a memory port.
+/// Frames that fit into a worker's end of a memory port, at most.
 const DEPTH: usize = 4096;
+
+/// Frames that fit into all workers' ends of a memory port.
+const FRAMES: usize = 1 << 16;
 
 /// The MAC of the rig's port `port`.
 pub fn mac(port: u8) -> Mac {
@@ -53,12 +56,17 @@ pub struct Rig {
 impl Rig {
     /// A director of `config` whose every worker has queues on every port.
     pub fn new(config: &str) -> Self {
-        Self::with_tx_queues(config, u8::MAX)
+        Self::with_tx_queues(config, u16::MAX)
     }
 
     /// As [`Rig::new`], with at most so many transmit queues a port.
-    pub fn with_tx_queues(config: &str, tx_queues: u8) -> Self {
-        let mut rig = Self::unstarted(config, tx_queues);
+    pub fn with_tx_queues(config: &str, tx_queues: u16) -> Self {
+        Self::with_slots(config, tx_queues, SlotHash::Keyed(0x5eed))
+    }
+
+    /// As [`Rig::with_tx_queues`], with slots made by this hash.
+    pub fn with_slots(config: &str, tx_queues: u16, slots: SlotHash) -> Self {
+        let mut rig = Self::unstarted_with(config, tx_queues, slots);
         // What is announced and asked for at the start is not what most tests are about.
         rig.settle();
         rig.take_all();
@@ -66,21 +74,28 @@ impl Rig {
     }
 
     /// As [`Rig::with_tx_queues`], before the first turn.
-    pub fn unstarted(config: &str, tx_queues: u8) -> Self {
+    pub fn unstarted(config: &str, tx_queues: u16) -> Self {
+        Self::unstarted_with(config, tx_queues, SlotHash::Keyed(0x5eed))
+    }
+
+    fn unstarted_with(config: &str, tx_queues: u16, slots: SlotHash) -> Self {
         let config = Config::parse(config, "test.ron").unwrap_or_else(|e| panic!("{e}"));
         let workers = config.dpdk.workers.len();
         let ports: Vec<Vec<MemoryPort>> = config
             .ports
             .iter()
-            .map(|_| (0..workers).map(|_| MemoryPort::new(DEPTH)).collect())
+            .map(|_| {
+                let depth = DEPTH.min(FRAMES / workers);
+                (0..workers).map(|_| MemoryPort::new(depth)).collect()
+            })
             .collect();
         let ends = (0_u8..).zip(&ports).map(|(ix, queues)| PortEnds {
             mac: mac(ix),
             queues: queues.iter().cloned().map(Some).collect(),
-            tx_queues: tx_queues.min(u8::try_from(workers).unwrap()),
+            tx_queues: tx_queues.min(u16::try_from(workers).unwrap()),
         });
         let seeds = Seeds {
-            slots: SlotHash::Keyed(0x5eed),
+            slots,
             sessions: 0x5eed,
         };
         let now = Now::from_ms(1000);
