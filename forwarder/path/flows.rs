@@ -6,7 +6,7 @@ use super::limiter::Limiter;
 use crate::{
     io::Now,
     session::{ServiceIx, Table},
-    snapshot::{Service, Services},
+    snapshot::{Service, Services, WorkerIx},
 };
 
 /// Sessions, and the small things that go on from packet to packet.
@@ -16,11 +16,18 @@ pub(super) struct Flows {
     /// Where each service's scheduler stands, by [`ServiceIx`].
     cursors: Box<[Cursor]>,
     answers: Limiter,
-    next_id: u16,
+    last_id: u16,
+    id_step: u16,
 }
 
 impl Flows {
-    pub(super) fn new(sessions: Table, services: &Services) -> Self {
+    /// Nothing remembered yet, for one of `workers` workers.
+    pub(super) fn new(
+        sessions: Table,
+        services: &Services,
+        worker: WorkerIx,
+        workers: usize,
+    ) -> Self {
         let cursors = services
             .iter()
             .map(|service| service.scheduler.start())
@@ -29,7 +36,9 @@ impl Flows {
             sessions,
             cursors,
             answers: Limiter::default(),
-            next_id: 0,
+            last_id: worker.0.into(),
+            // A power of two, so that what comes round stays apart from the other workers'.
+            id_step: u16::try_from(workers.next_power_of_two()).unwrap_or(u16::MAX),
         }
     }
 
@@ -47,10 +56,11 @@ impl Flows {
         self.answers.take(per_second, now)
     }
 
-    /// The identification of the next IPv4 packet made here.
+    /// The identification of the next IPv4 packet made here. No two workers give the same: their
+    /// packets may be fragments of one stream to whoever puts them together again.
     #[inline]
     pub(super) fn next_id(&mut self) -> u16 {
-        self.next_id = self.next_id.wrapping_add(1);
-        self.next_id
+        self.last_id = self.last_id.wrapping_add(self.id_step);
+        self.last_id
     }
 }

@@ -68,7 +68,8 @@ impl<P: Port> Worker<P> {
         let workers = spec.rings.workers();
         let services = &spec.subscriber.snapshot().services;
         let backends = u16::try_from(services.backends()).unwrap_or(u16::MAX);
-        let flows = Flows::new(Table::new(spec.sessions, backends, spec.seed)?, services);
+        let sessions = Table::new(spec.sessions, backends, spec.seed)?;
+        let flows = Flows::new(sessions, services, spec.worker, workers);
         Ok(Self {
             worker: spec.worker,
             subscriber: spec.subscriber,
