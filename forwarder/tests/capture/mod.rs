@@ -1,0 +1,16 @@
+//! What comes in: scripts of what clients and others send, and the backends that answer what
+//! comes out.
+
+#![allow(
+    dead_code,
+    clippy::allow_attributes,
+    clippy::missing_panics_doc,
+    reason = "each test program uses a part of it"
+)]
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod net;
+mod script;
+
+pub use net::{Arms, BACKENDS, CLIENTS, Flow, answers, backend_mac, client_mac, config, far, flow};
+pub use script::{Ports, Script, Step, allow_fragments, frame, script};
