@@ -65,6 +65,7 @@ impl<P: Port> Worker<P> {
     /// Allocates everything that the worker will ever need. To be called on its own thread, so
     /// that the memory is near it.
     pub fn new(mut spec: WorkerSpec<P>) -> Result<Self, NoMemory> {
+        spec.subscriber.begin();
         let workers = spec.rings.workers();
         let services = &spec.subscriber.snapshot().services;
         let backends = u16::try_from(services.backends()).unwrap_or(u16::MAX);

@@ -54,6 +54,12 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
+    /// To be called first on the worker's own thread: takes the memory that a thread's first look
+    /// at a new value needs.
+    pub fn begin(&self) {
+        drop(self.cache.arc_swap().load());
+    }
+
     /// What is published now.
     #[inline]
     pub fn snapshot(&mut self) -> &Snapshot {

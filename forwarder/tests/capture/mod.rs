@@ -3,6 +3,7 @@
 
 #![allow(
     dead_code,
+    unused_imports,
     clippy::allow_attributes,
     clippy::missing_panics_doc,
     reason = "each test program uses a part of it"
@@ -13,4 +14,4 @@ mod net;
 mod script;
 
 pub use net::{Arms, BACKENDS, CLIENTS, Flow, answers, backend_mac, client_mac, config, far, flow};
-pub use script::{Ports, Script, Step, allow_fragments, frame, script};
+pub use script::{Ports, Script, Step, allow_fragments, arp_reply, frame, script};

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use proptest::prelude::*;
+use weir::wire::Mac;
 
 use super::{Arms, BACKENDS, CLIENTS};
 use crate::rig::frames::{ip, spec};
@@ -290,9 +291,9 @@ pub fn allow_fragments(frame: &mut [u8]) {
     frame[24..26].copy_from_slice(&folded.to_be_bytes());
 }
 
-/// Who has `target`? Tell a host that nobody else talks to.
+/// A host that nobody else talks to asks who has `target`.
 fn arp(from: u8, target: &str) -> Vec<u8> {
-    let host = [2, 0, 0, 0, 0xaa, from];
+    let host = host_mac(from);
     let mut frame = [
         &[0xff; 6][..],
         &host,
@@ -303,5 +304,19 @@ fn arp(from: u8, target: &str) -> Vec<u8> {
     frame.extend([192, 0, 2, 200 + from % 50]);
     frame.extend([0; 6]);
     frame.extend(ip(target).octets());
+    frame
+}
+
+fn host_mac(host: u8) -> [u8; 6] {
+    [2, 0, 0, 0, 0xaa, host]
+}
+
+/// The host at `address` answers `to`, the director at `asker`.
+pub fn arp_reply(address: [u8; 4], to: Mac, asker: [u8; 4]) -> Vec<u8> {
+    let host = host_mac(address[3]);
+    let mut frame = [&to.0[..], &host, &[8, 6, 0, 1, 8, 0, 6, 4, 0, 2], &host].concat();
+    frame.extend(address);
+    frame.extend(to.0);
+    frame.extend(asker);
     frame
 }

@@ -25,7 +25,7 @@ use weir::{
         Frame, Now, PortIx,
         memory::{MemoryFrame, MemoryPool, MemoryPort},
     },
-    path::{Answer, Counters, DropReason, Punt, Worker},
+    path::{Answer, Counters, DropReason, Inquiries, Punt, Worker},
     snapshot::{SlotHash, WorkerIx},
     wire::Mac,
 };
@@ -48,6 +48,8 @@ pub struct Rig {
     pub workers: Vec<Worker<MemoryPort>>,
     pub manager: Manager<MemoryPool>,
     pub counters: Vec<Arc<Counters>>,
+    /// What each worker may be asked.
+    pub inquiries: Vec<Arc<Inquiries>>,
     /// By port, then by worker.
     pub ports: Vec<Vec<MemoryPort>>,
     pub now: Now,
@@ -105,6 +107,11 @@ impl Rig {
             .iter()
             .map(|spec| Arc::clone(&spec.counters))
             .collect();
+        let inquiries = director
+            .workers
+            .iter()
+            .map(|spec| Arc::clone(&spec.inquiries))
+            .collect();
         let workers = director
             .workers
             .into_iter()
@@ -114,6 +121,7 @@ impl Rig {
             workers,
             manager: director.manager,
             counters,
+            inquiries,
             ports,
             now,
         }
