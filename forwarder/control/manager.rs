@@ -158,7 +158,7 @@ impl<L: Pool> Manager<L> {
     }
 
     /// Makes known to the workers what is known of neighbours.
-    fn publish(&mut self, now: Now) {
+    pub(super) fn publish(&mut self, now: Now) {
         let reach = |state, mac| match (state, mac) {
             (_, Some(mac)) => Reach::At(mac),
             (State::Failed, None) => Reach::Failed,
