@@ -158,7 +158,7 @@ impl<L: Pool> Manager<L> {
     }
 
     /// Makes known to the workers what is known of neighbours.
-    pub(super) fn publish(&mut self, now: Now) {
+    fn publish(&mut self, now: Now) {
         let reach = |state, mac| match (state, mac) {
             (_, Some(mac)) => Reach::At(mac),
             (State::Failed, None) => Reach::Failed,
