@@ -115,24 +115,27 @@ impl<P: Port> Worker<P> {
             now,
         };
         let mut moved = 0;
+        let inbox = rings.inbox(*worker);
+        // First, for the snapshot may know the MAC that these have waited for: what comes in now
+        // must not overtake them.
+        for Parcel { port, frames } in inbox.into_iter().flat_map(|inbox| pop(&inbox.inject)) {
+            moved += frames.len();
+            counters.injected.add(frames.len() as u64);
+            frames
+                .into_iter()
+                .for_each(|frame| outbox.transmit(frame, port, outside));
+        }
         for port in (0..).map(PortIx).take(outbox.ends.len()) {
             let burst = outbox.receive(port, counters);
             moved += carry(port, burst, false, &mut bench, outbox, outside);
         }
-        if let Some(inbox) = rings.inbox(*worker) {
+        if let Some(inbox) = inbox {
             for Parcel { port, frames } in pop(&inbox.hand_over) {
                 counters.taken_over.add(frames.len() as u64);
                 moved += carry(port, frames, true, &mut bench, outbox, outside);
             }
             for Parcel { port, frames } in pop(&inbox.transmit) {
                 moved += frames.len();
-                frames
-                    .into_iter()
-                    .for_each(|frame| outbox.transmit(frame, port, outside));
-            }
-            for Parcel { port, frames } in pop(&inbox.inject) {
-                moved += frames.len();
-                counters.injected.add(frames.len() as u64);
                 frames
                     .into_iter()
                     .for_each(|frame| outbox.transmit(frame, port, outside));

@@ -547,3 +547,27 @@ fn workers_number_what_they_make_apart() {
         assert_eq!((sent.len(), numbers.len()), (200, 200), "{workers} workers");
     }
 }
+
+#[test]
+fn what_has_waited_for_a_mac_goes_before_what_has_not() {
+    let mut rig = Rig::new(&config(1, Arms::Two, MAGLEV));
+    let datagram = |number: &[u8]| spec(0, "192.0.2.9:9", "10.1.0.99:9").payload(number).udp();
+    rig.receive(0, 0, &datagram(b"1"));
+    rig.settle();
+    assert_eq!(rig.take(1).len(), 1, "who has 10.1.0.99?");
+    let reply = capture::arp_reply([10, 1, 0, 99], mac(1), [10, 1, 0, 1]);
+    rig.receive(1, 0, &reply);
+    rig.settle();
+    // The worker learns of it only now, while the manager sends what had to wait.
+    rig.pass_ms(100);
+    rig.receive(0, 0, &datagram(b"2"));
+    rig.workers[0].turn(rig.now);
+    rig.manager.turn(rig.now);
+    rig.receive(0, 0, &datagram(b"3"));
+    rig.settle();
+    let (sent, counted) = (rig.take(1), rig.counted());
+    let datagrams = sent.iter().filter(|frame| frame[12..14] == [8, 0]);
+    let numbers = datagrams.filter_map(|frame| frame.last().copied());
+    assert_eq!(numbers.collect::<Vec<_>>(), b"123");
+    assert_eq!(counted["punt.resolve"], 2);
+}
