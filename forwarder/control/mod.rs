@@ -5,6 +5,7 @@ mod clock;
 mod compile;
 mod director;
 mod idle;
+mod inquirer;
 mod manager;
 mod neighbour;
 mod observer;

@@ -1,12 +1,12 @@
 //! Answers what `show` asks, from what workers count and what they remember.
 
-use std::{net::Ipv4Addr, sync::Arc, time::Duration};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use ipnet::Ipv4Net;
-use tokio::{sync::Mutex, time::sleep};
 
 use super::{
     clock::Clock,
+    inquirer::Inquirer,
     manager::Loss,
     neighbour::{Neighbours, Row, State},
     threads::Seen,
@@ -19,9 +19,6 @@ use crate::{
     session::{BackendIx, Session},
     wire::Protocol,
 };
-
-/// Between two looks whether a worker has answered.
-const LOOK: Duration = Duration::from_micros(200);
 
 /// What a device tells of itself.
 #[derive(Clone, Debug, Default)]
@@ -46,8 +43,8 @@ pub struct DeviceFacts {
 pub struct Observer {
     config: Arc<Config>,
     workers: Vec<Seen>,
-    /// One question at a time to each worker, so that answers find who asked.
-    asking: Vec<Mutex<()>>,
+    /// Who asks each worker.
+    inquirers: Vec<Inquirer>,
     devices: Box<dyn Fn() -> Vec<DeviceFacts>>,
     clock: Clock,
 }
@@ -60,11 +57,14 @@ impl Observer {
         devices: Box<dyn Fn() -> Vec<DeviceFacts>>,
         clock: Clock,
     ) -> Self {
-        let asking = workers.iter().map(|_| Mutex::new(())).collect();
+        let inquirers = workers
+            .iter()
+            .map(|worker| Inquirer::new(Arc::clone(&worker.inquiries)))
+            .collect();
         Self {
             config,
             workers,
-            asking,
+            inquirers,
             devices,
             clock,
         }
@@ -218,17 +218,7 @@ impl Observer {
 
     /// Asks one worker. None where there is no such worker.
     async fn ask(&self, worker: usize, question: Inquiry) -> Option<Inquiry> {
-        let _one_at_a_time = self.asking.get(worker)?.lock().await;
-        let inquiries = &self.workers.get(worker)?.inquiries;
-        // An answer that nobody waited for any more is of no use to the next who asks.
-        while inquiries.answered.pop().is_some() {}
-        inquiries.asked.push(question).ok()?;
-        loop {
-            if let Some(answer) = inquiries.answered.pop() {
-                return Some(answer);
-            }
-            sleep(LOOK).await;
-        }
+        self.inquirers.get(worker)?.ask(question).await
     }
 
     fn service(&self, service: &config::Service, first: usize) -> views::Service {
