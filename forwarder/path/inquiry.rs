@@ -40,7 +40,7 @@ impl Page {
 pub enum Inquiry {
     /// Remove every session whose time is up, so that counts are exact.
     Sweep,
-    /// Copy sessions out.
+    /// Copy sessions out, until the page is full or the last.
     Page(Box<Page>),
 }
 

@@ -19,13 +19,13 @@ use crate::{
 const PARCELS_A_TURN: usize = 8;
 
 /// Within this time every session is looked at, and removed if its time is up.
-const SWEEP_MS: u64 = 60_000;
+const SWEEP_NS: u64 = 60_000_000_000;
 
 /// Sessions looked at in one turn at most.
 const SWEEP_A_TURN: u32 = 256;
 
-/// Sessions looked at in one turn for an inquiry.
-const INQUIRY_A_TURN: u32 = 4096;
+/// Sessions looked at in one turn for an inquiry: 64 KiB of them, so that no queue fills meanwhile.
+const INQUIRY_A_TURN: u32 = 1024;
 
 /// What a worker is made of.
 pub struct WorkerSpec<P: Port> {
@@ -58,7 +58,8 @@ pub struct Worker<P: Port> {
     inquiries: Arc<Inquiries>,
     /// The question it is busy with, and the session to go on from.
     inquiry: Option<(Inquiry, u32)>,
-    swept_ms: u64,
+    /// Up to when sessions have been looked at as they should.
+    swept_ns: u64,
 }
 
 impl<P: Port> Worker<P> {
@@ -80,7 +81,7 @@ impl<P: Port> Worker<P> {
             counters: spec.counters,
             inquiries: spec.inquiries,
             inquiry: None,
-            swept_ms: 0,
+            swept_ns: 0,
         })
     }
 
@@ -90,7 +91,7 @@ impl<P: Port> Worker<P> {
     }
 
     /// One turn: takes what has come in on queues and rings, sends what is to be sent. Returns
-    /// the number of frames it moved.
+    /// the number of frames it moved, and one more for work on a question: 0 is idle.
     pub fn turn(&mut self, now: Now) -> usize {
         let Self {
             worker,
@@ -143,52 +144,56 @@ impl<P: Port> Worker<P> {
         }
         outbox.flush_ports(outside);
         self.sweep(now);
-        self.inquire(now);
+        let inquired = self.inquire(now);
         self.counters.turns.add(1);
         self.counters.idle_turns.add(u64::from(moved == 0));
-        moved
+        moved + usize::from(inquired)
     }
 
-    /// Looks at as many sessions as the time since the last look asks for.
+    /// Looks at as many sessions as the time since the last look asks for. What is too much for
+    /// one turn is left to the next ones.
     fn sweep(&mut self, now: Now) {
-        let passed_ms = now.ms().saturating_sub(self.swept_ms);
         let capacity = u64::from(self.flows.sessions.capacity());
-        let due = (capacity * passed_ms)
-            .div_ceil(SWEEP_MS)
-            .min(u64::from(SWEEP_A_TURN));
-        if passed_ms > 0 {
-            self.swept_ms = now.ms();
-            self.flows
-                .sessions
-                .sweep(now.ms(), u32::try_from(due).unwrap_or(SWEEP_A_TURN));
+        let passed_ns = now.ns.saturating_sub(self.swept_ns).min(SWEEP_NS);
+        let due = capacity.saturating_mul(passed_ns) / SWEEP_NS;
+        let looked = u32::try_from(due).unwrap_or(u32::MAX).min(SWEEP_A_TURN);
+        if let Some(looked_ns) = (u64::from(looked) * SWEEP_NS).checked_div(capacity)
+            && looked > 0
+        {
+            self.swept_ns = now.ns.saturating_sub(passed_ns).saturating_add(looked_ns);
+            self.flows.sessions.sweep(now.ms(), looked);
         }
     }
 
-    /// Works on a question from the management thread, a bounded piece in each turn.
-    fn inquire(&mut self, now: Now) {
+    /// Works on a question from the management thread, a bounded piece in each turn. False where
+    /// there is none.
+    fn inquire(&mut self, now: Now) -> bool {
         let asked = self
             .inquiry
             .take()
             .or_else(|| Some((self.inquiries.asked.pop()?, 0)));
         let Some((mut inquiry, from)) = asked else {
-            return;
+            return false;
         };
         let table = &mut self.flows.sessions;
-        let next = match &mut inquiry {
+        let next = from.saturating_add(INQUIRY_A_TURN);
+        let done = match &mut inquiry {
             Inquiry::Sweep => {
                 table.sweep(now.ms(), INQUIRY_A_TURN);
-                Some(from + INQUIRY_A_TURN).filter(|next| *next < table.capacity())
+                next >= table.capacity()
             }
             Inquiry::Page(page) => {
                 fill(page, table, now);
-                None
+                page.last || page.sessions.len() >= page.limit
             }
         };
-        match next {
-            Some(next) => self.inquiry = Some((inquiry, next)),
+        if done {
             // The asker keeps count and never has more under way than the ring has room for.
-            None => drop(self.inquiries.answered.push(inquiry)),
+            drop(self.inquiries.answered.push(inquiry));
+        } else {
+            self.inquiry = Some((inquiry, next));
         }
+        true
     }
 }
 

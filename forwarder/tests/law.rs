@@ -402,7 +402,7 @@ fn cases(few: u32) -> ProptestConfig {
 }
 
 proptest! {
-    #![proptest_config(cases(600))]
+    #![proptest_config(cases(400))]
 
     #[test]
     fn with_maglev_exactly_the_same(case in case(MAGLEV), script in script()) {
@@ -411,7 +411,7 @@ proptest! {
 }
 
 proptest! {
-    #![proptest_config(cases(200))]
+    #![proptest_config(cases(150))]
 
     #[test]
     fn with_history_the_same_but_for_the_backend(
