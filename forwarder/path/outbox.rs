@@ -177,30 +177,29 @@ impl<P: Port> Outbox<P> {
         if staged.is_empty() {
             return;
         }
-        let unsent = match &mut ends.queues {
-            Some(queues) if ends.sender == self.worker => {
-                let before = (staged.len(), octets(staged));
+        let unsent = if ends.sender == self.worker {
+            let before = (staged.len(), octets(staged));
+            if let Some(queues) = &mut ends.queues {
                 queues.send(staged);
-                if let Some(traffic) = outside.counters.port(port) {
-                    traffic
-                        .tx
-                        .add(before.0 - staged.len(), before.1 - octets(staged));
-                }
-                staged.take()
             }
-            _ => {
-                let parcel = Parcel {
-                    port,
-                    frames: staged.take(),
-                };
-                let pushed = match outside.rings.inbox(ends.sender) {
-                    Some(inbox) => inbox.transmit.push(parcel),
-                    None => Err(parcel),
-                };
-                match pushed {
-                    Ok(()) => return,
-                    Err(parcel) => parcel.frames,
-                }
+            if let Some(traffic) = outside.counters.port(port) {
+                traffic
+                    .tx
+                    .add(before.0 - staged.len(), before.1 - octets(staged));
+            }
+            staged.take()
+        } else {
+            let parcel = Parcel {
+                port,
+                frames: staged.take(),
+            };
+            let pushed = match outside.rings.inbox(ends.sender) {
+                Some(inbox) => inbox.transmit.push(parcel),
+                None => Err(parcel),
+            };
+            match pushed {
+                Ok(()) => return,
+                Err(parcel) => parcel.frames,
             }
         };
         outside.counters.dropped(DropReason::TxFull, unsent.len());

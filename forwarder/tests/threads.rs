@@ -16,7 +16,7 @@ use weir::{
         Frame, Now, PortIx,
         memory::{MemoryFrame, MemoryPool, MemoryPort},
     },
-    path::{Counters, DropReason, Inquiry, Punt},
+    path::{Counters, DropReason, Inquiry, Punt, Worker},
     snapshot::{Reach, SlotHash},
 };
 
@@ -260,6 +260,24 @@ fn the_first_frame_finds_its_neighbour() {
             .into_iter()
             .all(|reach| matches!(reach, Reach::At(_)))
     );
+}
+
+#[test]
+fn what_no_queue_can_send_is_dropped() {
+    let mut director = one_arm(&[]);
+    let spec = director.workers.remove(0);
+    let counters = Arc::clone(&spec.counters);
+    let mut worker = Worker::new(spec).unwrap();
+    director.manager.turn(Now::default());
+    let announced = director.manager.injected().frames;
+    assert!(announced > 0);
+    worker.turn(Now::default());
+    assert_eq!(
+        worker.turn(Now::default()),
+        0,
+        "nothing goes round for ever"
+    );
+    assert_eq!(counters.drops(DropReason::TxFull), announced);
 }
 
 #[test]
