@@ -1,9 +1,11 @@
 //! The network around the director: its configuration, its backends, and how to tell flows apart.
 
+use std::net::Ipv4Addr;
+
 use weir::wire::{Endpoint, Mac};
 
 use crate::rig::{
-    frames::{Spec, ip},
+    frames::{ip, spec},
     mac,
 };
 
@@ -187,18 +189,12 @@ pub fn answers(arms: Arms, frame: &[u8]) -> Vec<Vec<u8>> {
     };
     let end = |address: usize, port: usize| {
         let octets: [u8; 4] = flow[address..address + 4].try_into().unwrap();
-        Endpoint::new(
-            octets.into(),
-            u16::from_be_bytes([flow[port], flow[port + 1]]),
-        )
+        let port = u16::from_be_bytes([flow[port], flow[port + 1]]);
+        format!("{}:{port}", Ipv4Addr::from(octets))
     };
-    let answer = Spec {
-        macs: [backend_mac, mac(arms.lan())],
-        from: end(4, 11),
-        to: end(0, 9),
-        ttl: 64,
-        payload: frame.get(payload..).unwrap_or_default().to_vec(),
-    };
+    let answer = spec(arms.lan(), &end(4, 11), &end(0, 9))
+        .macs(backend_mac, mac(arms.lan()))
+        .payload(frame.get(payload..).unwrap_or_default());
     let quirk = frame[frame.len() - 1] % 8;
     if protocol == 17 {
         return match quirk {

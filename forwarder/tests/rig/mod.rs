@@ -58,12 +58,12 @@ pub struct Rig {
 impl Rig {
     /// A director of `config` whose every worker has queues on every port.
     pub fn new(config: &str) -> Self {
-        Self::with_tx_queues(config, u16::MAX)
+        Self::with_tx_queues(config, u8::MAX)
     }
 
     /// As [`Rig::new`], with at most so many transmit queues a port.
-    pub fn with_tx_queues(config: &str, tx_queues: u16) -> Self {
-        Self::with_slots(config, tx_queues, SlotHash::Keyed(0x5eed))
+    pub fn with_tx_queues(config: &str, tx_queues: u8) -> Self {
+        Self::with_slots(config, tx_queues.into(), SlotHash::Keyed(0x5eed))
     }
 
     /// As [`Rig::with_tx_queues`], with slots made by this hash.
