@@ -343,7 +343,7 @@ fn foreign_vip() -> Case {
 
 #[test]
 fn own_addresses_are_announced_and_wanted_neighbours_asked() {
-    let mut rig = Rig::unstarted(&nat().neighbours("").to_string(), u8::MAX);
+    let mut rig = Rig::unstarted(&nat().neighbours("").to_string(), u16::MAX);
     let mut sent = |pass_ms| {
         rig.pass_ms(pass_ms);
         rig.settle();
