@@ -22,15 +22,13 @@ pub struct MemoryFrame {
 impl MemoryFrame {
     /// A frame of these octets in one segment, with `room` octets of buffer behind them.
     pub fn with_room(octets: &[u8], room: usize) -> Self {
-        let mut buffer = vec![0; HEADROOM + octets.len() + room].into_boxed_slice();
-        let end = HEADROOM + octets.len();
-        buffer[HEADROOM..end].copy_from_slice(octets);
-        Self {
-            buffer,
-            start: HEADROOM,
-            end,
-            tail: 0,
-        }
+        Self::in_buffer(octets, HEADROOM, room)
+    }
+
+    /// A frame of these octets in one segment, with only `headroom` octets of buffer before them
+    /// and none behind.
+    pub fn with_headroom(octets: &[u8], headroom: usize) -> Self {
+        Self::in_buffer(octets, headroom, 0)
     }
 
     /// A frame of these octets in one segment, in a buffer that also holds a frame of 2,048.
@@ -43,6 +41,18 @@ impl MemoryFrame {
         Self {
             tail,
             ..Self::new(octets)
+        }
+    }
+
+    fn in_buffer(octets: &[u8], start: usize, room: usize) -> Self {
+        let end = start + octets.len();
+        let mut buffer = vec![0; end + room].into_boxed_slice();
+        buffer[start..end].copy_from_slice(octets);
+        Self {
+            buffer,
+            start,
+            end,
+            tail: 0,
         }
     }
 }

@@ -25,7 +25,7 @@ use weir::{
         Frame, Now, PortIx,
         memory::{MemoryFrame, MemoryPool, MemoryPort},
     },
-    path::{Answer, Counters, DropReason, Inquiries, Punt, Worker},
+    path::{Answer, Counters, DropReason, Inquiries, Inquiry, Punt, Rings, Worker},
     snapshot::{SlotHash, WorkerIx},
     wire::Mac,
 };
@@ -50,6 +50,7 @@ pub struct Rig {
     pub counters: Vec<Arc<Counters>>,
     /// What each worker may be asked.
     pub inquiries: Vec<Arc<Inquiries>>,
+    pub rings: Arc<Rings<MemoryFrame>>,
     /// By port, then by worker.
     pub ports: Vec<Vec<MemoryPort>>,
     pub now: Now,
@@ -112,6 +113,7 @@ impl Rig {
             .iter()
             .map(|spec| Arc::clone(&spec.inquiries))
             .collect();
+        let rings = Arc::clone(&director.workers[0].rings);
         let workers = director
             .workers
             .into_iter()
@@ -122,6 +124,7 @@ impl Rig {
             manager: director.manager,
             counters,
             inquiries,
+            rings,
             ports,
             now,
         }
@@ -301,6 +304,19 @@ impl Rig {
         });
         assert_eq!(came, went, "the books do not balance: {counted:#?}");
         assert_eq!(counted.get("handed_over"), counted.get("taken_over"));
+    }
+
+    /// Lets every worker remove the sessions whose time is up, as `show` has it done.
+    pub fn sweep(&mut self) {
+        for (worker, inquiries) in self.workers.iter_mut().zip(&self.inquiries) {
+            assert!(
+                inquiries.asked.push(Inquiry::Sweep).is_ok(),
+                "nothing is asked"
+            );
+            while inquiries.answered.pop().is_none() {
+                worker.turn(self.now);
+            }
+        }
     }
 
     /// Which worker a test may call the owner of a far endpoint.
