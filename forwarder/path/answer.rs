@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     io::Frame,
-    snapshot::Snapshot,
+    snapshot::{Hop, Snapshot},
     wire::{
         checksum::Delta,
         icmp,
@@ -57,6 +57,9 @@ fn make<F: Frame>(
         .routes
         .hop(meta.source)
         .ok_or(DropReason::NoRoute)?;
+    if answer == Answer::EchoReply && meta.octets > mtu(hop, bench.snapshot) {
+        return Err(DropReason::TooBig);
+    }
     if !bench
         .flows
         .may_answer(bench.snapshot.icmp_per_second, bench.now)
@@ -64,6 +67,7 @@ fn make<F: Frame>(
         return Err(DropReason::AnswerLimited);
     }
     let sender = meta.source;
+    meta.hop = Some(hop);
     match answer {
         Answer::EchoReply => echo_reply(frame, meta)?,
         Answer::TimeExceeded => {
@@ -95,10 +99,14 @@ fn make<F: Frame>(
         }
     }
     meta.destination = sender;
-    meta.hop = Some(hop);
     meta.way = Way::Answer;
     meta.rewrite = Rewrite::Keep;
     Ok(())
+}
+
+/// Octets of the largest packet that leaves by a hop.
+fn mtu(hop: Hop, snapshot: &Snapshot) -> u16 {
+    snapshot.port(hop.port).map_or(0, |port| port.mtu)
 }
 
 /// An echo request with the right checksum is answered. The checksum can only be looked at where
@@ -162,7 +170,9 @@ fn error<F: Frame>(
     let l3 = usize::from(meta.l3);
     // What lies beyond the first segment could not be summed up.
     let in_head = frame.head().len().saturating_sub(l3);
-    let quoted = usize::from(meta.octets).min(QUOTED).min(in_head);
+    let back = meta.hop.map_or(0, |hop| self::mtu(hop, bench.snapshot));
+    let fits = usize::from(back).saturating_sub(ERROR_HEADERS);
+    let quoted = usize::from(meta.octets).min(QUOTED).min(in_head).min(fits);
     if !frame.truncate(l3 + quoted) || !open_gap(frame, meta.l3, ERROR_HEADERS) {
         return Err(DropReason::NoHeadroom);
     }
