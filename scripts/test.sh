@@ -10,6 +10,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 logs=$target/test
 long_rounds=5
 long_property_cases=20000
+soak_frames=10000000
 
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
@@ -22,7 +23,10 @@ units_no_dpdk() { cargo test --locked --package weir --no-default-features --lib
 machine_without_dpdk() {
     PKG_CONFIG_LIBDIR=/nowhere cargo test --workspace --locked --no-default-features
 }
-soak() { cargo test --locked --no-default-features --profile soak --test soak; }
+soak() {
+    WEIR_SOAK_FRAMES=$soak_frames \
+        cargo test --locked --no-default-features --profile soak --test soak -- --nocapture
+}
 build() { cargo build --locked --release; }
 demo() { scripts/demo.sh; }
 lab_test() { cd scripts && python3 -B -m lab test "$1"; }

@@ -1,0 +1,165 @@
+//! What went in, compared with what comes out.
+
+use weir::io::{Frame, memory::MemoryFrame};
+
+use super::{
+    packet::{self, ICMP, IPIP, Place, UDP, word},
+    site,
+};
+use crate::rig;
+
+/// A packet that went in.
+#[derive(Clone, Debug, Default)]
+struct Entry {
+    round: u64,
+    /// Its frame's first segment.
+    head: Vec<u8>,
+    place: Option<Place>,
+    /// Another of its round has the same number.
+    is_ambiguous: bool,
+}
+
+/// Frames that came out, by what was done to them.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    /// IPv4 packets recognised as one that went in, with another source or destination.
+    pub translated: u64,
+    /// The same, inside another packet.
+    pub tunnelled: u64,
+    /// The same, with the addresses they had.
+    pub kept: u64,
+    /// ICMP that the director made.
+    pub answers: u64,
+    /// ARP that the director made.
+    pub arp: u64,
+    /// Packets that were held for a while, or could be one of several.
+    pub unrecognised: u64,
+}
+
+/// Packets that went in, by their identification.
+#[derive(Debug)]
+pub struct Ledger {
+    entries: Vec<Entry>,
+    round: u64,
+    mtu: [u16; 2],
+    /// False where frames of earlier rounds may come out.
+    pub is_sure: bool,
+    pub tally: Tally,
+}
+
+impl Ledger {
+    pub fn new(lan_mtu: u16) -> Self {
+        Self {
+            entries: vec![Entry::default(); 1 << 16],
+            round: 0,
+            mtu: [1500, lan_mtu],
+            is_sure: false,
+            tally: Tally::default(),
+        }
+    }
+
+    /// From here on, what goes in comes out before the next round, or is held.
+    pub fn begin_round(&mut self) {
+        self.round += 1;
+    }
+
+    /// Writes down what goes in.
+    pub fn enter(&mut self, frame: &MemoryFrame) {
+        let head = frame.head();
+        let Some(place) = packet::place(head) else {
+            return;
+        };
+        let entry = &mut self.entries[usize::from(place.identification(head))];
+        entry.is_ambiguous = entry.round == self.round;
+        entry.round = self.round;
+        entry.place = Some(place);
+        entry.head.clear();
+        entry.head.extend_from_slice(head);
+    }
+
+    /// Judges what comes out of a port.
+    pub fn judge(&mut self, port: u8, frame: &MemoryFrame) {
+        let head = frame.head();
+        assert_eq!(head[6..12], rig::mac(port).0, "the source is the port");
+        assert_ne!(head[..6], [0; 6], "the next hop is known");
+        let Some(place) = packet::place(head) else {
+            let is_arp = [12, 16].iter().any(|at| word(head, *at) == Some(0x0806));
+            assert!(is_arp, "neither IPv4 nor ARP: {head:02x?}");
+            self.tally.arp += 1;
+            return;
+        };
+        let total = word(head, place.l3 + 2).unwrap();
+        assert!(total <= self.mtu[usize::from(port)], "{total} octets");
+        let octets = place.l3 + usize::from(total);
+        assert_eq!(frame.octets(), octets, "what the header says: {head:02x?}");
+
+        let is_ours = site::OWN.contains(&place.source(head));
+        match place.protocol(head) {
+            ICMP if is_ours => {
+                self.tally.answers += 1;
+                let right = place.transport_is_right(head);
+                assert!(place.header_is_right(head), "header checksum: {head:02x?}");
+                assert_eq!(right, Some(true), "ICMP checksum: {head:02x?}");
+            }
+            IPIP if is_ours => match packet::place_at(head, place.l4) {
+                Some(inner) => {
+                    assert!(place.header_is_right(head), "header checksum: {head:02x?}");
+                    self.compare(head, inner, true);
+                }
+                None => panic!("nothing in the tunnel: {head:02x?}"),
+            },
+            _ => self.compare(head, place, false),
+        }
+    }
+
+    /// Compares a packet with the one that went in: nothing else is changed than has to be.
+    fn compare(&mut self, head: &[u8], place: Place, is_tunnelled: bool) {
+        assert!(place.header_is_right(head), "header checksum: {head:02x?}");
+        let entry = &self.entries[usize::from(place.identification(head))];
+        let is_known = self.is_sure && entry.round == self.round && !entry.is_ambiguous;
+        let Some(was) = entry.place.filter(|_| is_known) else {
+            self.tally.unrecognised += 1;
+            return;
+        };
+        let before = &entry.head;
+        let mut expected = before[was.l3..was.end].to_vec();
+        let packet = &head[place.l3..place.end];
+        // What the header's checksum covers was looked at above.
+        expected[8] -= 1;
+        expected[10..12].copy_from_slice(&packet[10..12]);
+        let is_translated = expected[12..20] != packet[12..20];
+        if is_translated {
+            assert!(
+                is_translation(before, was, head, place),
+                "{before:02x?} to {head:02x?}"
+            );
+            let l4 = was.l4 - was.l3;
+            let checksum = l4 + if was.protocol(before) == UDP { 6 } else { 16 };
+            for changed in [12..20, l4..l4 + 4, checksum..checksum + 2] {
+                expected[changed.clone()].copy_from_slice(&packet[changed]);
+            }
+        }
+        assert!(expected == packet, "{before:02x?} to {head:02x?}");
+        let right = place.transport_is_right(head);
+        let was_right = was.transport_is_right(before);
+        assert_eq!(right, was_right, "{before:02x?} to {head:02x?}");
+        let count = match (is_translated, is_tunnelled) {
+            (true, false) => &mut self.tally.translated,
+            (false, true) => &mut self.tally.tunnelled,
+            (false, false) => &mut self.tally.kept,
+            (true, true) => panic!("changed in the tunnel: {before:02x?} to {head:02x?}"),
+        };
+        *count += 1;
+    }
+}
+
+/// Whether one end is as it was, and the other was a service's or has become one's.
+fn is_translation(before: &[u8], was: Place, after: &[u8], place: Place) -> bool {
+    let protocol = place.protocol(after);
+    let is_service = |end| site::SERVICES.contains(&(end, protocol));
+    match (was.ends(before), place.ends(after)) {
+        (Some((from, vip)), Some((same, _))) if same == from => is_service(vip),
+        (Some((_, to)), Some((vip, same))) if same == to => is_service(vip),
+        _ => false,
+    }
+}
