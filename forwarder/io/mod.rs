@@ -6,6 +6,7 @@
 use arrayvec::ArrayVec;
 
 pub mod memory;
+pub mod pcap;
 
 /// Frames that are received, handed over or sent at once.
 pub const BURST: usize = 32;
