@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     config::{self, Checked, Config},
     control::{
-        Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Socket, Threads,
-        serve, views,
+        Books, Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Socket,
+        Threads, serve, views,
     },
     dpdk::{
         Device, Eal, EalOptions, EalThread, Far, MbufPool, PoolSpec, PortSpec, Queue, Rss, RssSpec,
@@ -74,7 +74,8 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     let end = runtime.block_on(async {
         let socket = Socket::claim(&config.api.socket).await?;
         let facts = Box::new(move || devices.iter().map(facts).collect());
-        let observer = Observer::new(Arc::new(config), seen, facts, clock);
+        let books = Books::new(Arc::new(config), seen);
+        let observer = Observer::new(books, facts, clock);
         tracing::info!(version = env!("WEIR_VERSION"), config = %file.display(), "running");
         serve(director.manager, observer, &mut threads, socket, clock)
             .await

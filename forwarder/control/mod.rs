@@ -1,6 +1,7 @@
 //! The management thread: everything that may block or takes long.
 
 pub mod api;
+mod books;
 mod clock;
 mod compile;
 mod director;
@@ -14,11 +15,12 @@ pub mod socket;
 mod threads;
 pub mod views;
 
+pub use books::{Books, DeviceFacts};
 pub use clock::Clock;
 pub use compile::{CompileError, compile};
 pub use director::{Director, PortEnds, Seeds};
 pub use manager::Manager;
-pub use observer::{DeviceFacts, Observer};
+pub use observer::Observer;
 pub use serve::{End, serve};
 pub use socket::Socket;
 pub use threads::{Manner, Seen, Threads};

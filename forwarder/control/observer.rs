@@ -1,48 +1,18 @@
-//! Answers what `show` asks, from what workers count and what they remember.
+//! Answers what `show` asks, from the books and from what workers are asked.
 
-use std::{net::Ipv4Addr, sync::Arc};
-
-use ipnet::Ipv4Net;
+use std::sync::Arc;
 
 use super::{
+    books::{Books, DeviceFacts, session},
     clock::Clock,
     inquirer::Inquirer,
-    manager::Loss,
-    neighbour::{Neighbours, Row, State},
-    threads::Seen,
     views,
 };
-use crate::{
-    config::{self, Config},
-    io::{Frame, Now, PortIx},
-    path::{Counters, DropReason, Inquiry, Page, Punt},
-    session::{BackendIx, Session},
-    wire::Protocol,
-};
-
-/// What a device tells of itself.
-#[derive(Clone, Debug, Default)]
-pub struct DeviceFacts {
-    /// The driver's name.
-    pub driver: String,
-    /// Its address.
-    pub mac: String,
-    /// Whether there is a carrier.
-    pub link_up: bool,
-    /// Megabits a second, where the driver knows.
-    pub speed_mbps: Option<u32>,
-    /// What the driver counts.
-    pub counters: views::DriverCounters,
-    /// Receive queues.
-    pub rx_queues: u16,
-    /// Transmit queues.
-    pub tx_queues: u16,
-}
+use crate::path::{Inquiry, Page};
 
 /// Who answers.
 pub struct Observer {
-    config: Arc<Config>,
-    workers: Vec<Seen>,
+    books: Books,
     /// Who asks each worker.
     inquirers: Vec<Inquirer>,
     devices: Box<dyn Fn() -> Vec<DeviceFacts>>,
@@ -50,36 +20,30 @@ pub struct Observer {
 }
 
 impl Observer {
-    /// Answers about these workers and what `devices` tells.
-    pub fn new(
-        config: Arc<Config>,
-        workers: Vec<Seen>,
-        devices: Box<dyn Fn() -> Vec<DeviceFacts>>,
-        clock: Clock,
-    ) -> Self {
-        let inquirers = workers
+    /// Answers from these books and what `devices` tells.
+    pub fn new(books: Books, devices: Box<dyn Fn() -> Vec<DeviceFacts>>, clock: Clock) -> Self {
+        let inquirers = books
+            .seen()
             .iter()
             .map(|worker| Inquirer::new(Arc::clone(&worker.inquiries)))
             .collect();
         Self {
-            config,
-            workers,
+            books,
             inquirers,
             devices,
             clock,
         }
     }
 
+    /// What can be answered without asking anybody.
+    pub fn books(&self) -> &Books {
+        &self.books
+    }
+
     /// All services; sessions whose time is up are removed first, so that the counts are exact.
     pub async fn services(&self) -> Vec<views::Service> {
         self.sweep().await;
-        let mut first = 0;
-        let mut services = Vec::new();
-        for service in &self.config.services {
-            services.push(self.service(service, first));
-            first += service.backends.len();
-        }
-        services
+        self.books.services()
     }
 
     /// A page of sessions. The cursor is the worker's index above the place in its table.
@@ -87,7 +51,7 @@ impl Observer {
         let mut sessions = Vec::new();
         let mut worker = usize::try_from(from.0 >> 32).unwrap_or(usize::MAX);
         let mut place = u32::try_from(from.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-        while sessions.len() < limit && worker < self.workers.len() {
+        while sessions.len() < limit && worker < self.inquirers.len() {
             let asked = Inquiry::Page(Page::new(place, limit - sessions.len()));
             let Some(Inquiry::Page(page)) = self.ask(worker, asked).await else {
                 break;
@@ -100,118 +64,19 @@ impl Observer {
                 (worker, page.from)
             };
         }
-        let next = (worker < self.workers.len())
+        let next = (worker < self.inquirers.len())
             .then(|| views::Cursor((worker as u64) << 32 | u64::from(place)));
         views::Page { sessions, next }
     }
 
     /// All ports.
     pub fn ports(&self) -> Vec<views::Port> {
-        let devices = (self.devices)();
-        let ports = (0..).map(PortIx).zip(&self.config.ports).zip(devices);
-        ports
-            .map(|((ix, port), device)| self.port(ix, port, device))
-            .collect()
-    }
-
-    /// All neighbours.
-    pub fn neighbours<F: Frame>(
-        &self,
-        neighbours: &Neighbours<F>,
-        now: Now,
-    ) -> Vec<views::Neighbour> {
-        let of = |row: Row| views::Neighbour {
-            port: self.port_name(row.port),
-            address: row.address.into(),
-            mac: row.mac.map(|mac| mac.to_string()),
-            state: row.state.to_string(),
-            age_ms: row.age_ms,
-            kind: match row.state {
-                State::Permanent => views::NeighbourKind::Static,
-                _ => views::NeighbourKind::Learned,
-            },
-        };
-        neighbours.table(now).map(of).collect()
-    }
-
-    /// The routing table, longest prefix first, as `route -n` sorts it.
-    pub fn routes(&self) -> Vec<views::Route> {
-        let row = |to: Ipv4Net, gateway: Option<Ipv4Addr>, port| views::Route {
-            destination: to.network().into(),
-            gateway: gateway.unwrap_or(Ipv4Addr::UNSPECIFIED).into(),
-            mask: to.netmask().into(),
-            flags: [
-                "U",
-                gateway.map_or("", |_| "G"),
-                if to.prefix_len() == 32 { "H" } else { "" },
-            ]
-            .concat(),
-            metric: 0,
-            port: self.port_name(port),
-        };
-        let connected = (0..)
-            .map(PortIx)
-            .zip(&self.config.ports)
-            .flat_map(|(ix, port)| {
-                port.addresses
-                    .iter()
-                    .map(move |network| row(*network, None, ix))
-            });
-        let gateways = self
-            .config
-            .routes
-            .iter()
-            .map(|route| row(route.to, Some(route.via), route.port));
-        let mut routes: Vec<_> = connected.chain(gateways).collect();
-        routes.sort_by_key(|route| (std::cmp::Reverse(route.mask), route.destination));
-        routes
-    }
-
-    fn port_name(&self, port: PortIx) -> String {
-        self.config
-            .ports
-            .get(port.index())
-            .map(|port| port.name.clone())
-            .unwrap_or_default()
-    }
-
-    /// Every reason for drops, those of the management thread last.
-    pub fn drops(&self, losses: &[Loss]) -> Vec<views::Drop> {
-        let of = |reason: &DropReason| {
-            let worker_packets: Vec<u64> = self
-                .workers
-                .iter()
-                .map(|worker| worker.counters.drops(*reason))
-                .collect();
-            views::Drop {
-                reason: reason.name().to_owned(),
-                layer: reason.layer().name().to_owned(),
-                description: reason.description().to_owned(),
-                packets: worker_packets.iter().sum(),
-                worker_packets,
-            }
-        };
-        let management = losses.iter().map(|loss| views::Drop {
-            reason: loss.reason.to_owned(),
-            layer: "management".to_owned(),
-            description: loss.description.to_owned(),
-            packets: loss.frames,
-            worker_packets: Vec::new(),
-        });
-        DropReason::ALL.iter().map(of).chain(management).collect()
-    }
-
-    /// All workers.
-    pub fn workers(&self) -> Vec<views::Worker> {
-        (0..)
-            .zip(&self.workers)
-            .map(|(index, worker)| self.worker(index, worker))
-            .collect()
+        self.books.ports((self.devices)())
     }
 
     /// Lets every worker remove what has expired.
     async fn sweep(&self) {
-        for worker in 0..self.workers.len() {
+        for worker in 0..self.inquirers.len() {
             self.ask(worker, Inquiry::Sweep).await;
         }
     }
@@ -219,160 +84,5 @@ impl Observer {
     /// Asks one worker. None where there is no such worker.
     async fn ask(&self, worker: usize, question: Inquiry) -> Option<Inquiry> {
         self.inquirers.get(worker)?.ask(question).await
-    }
-
-    fn service(&self, service: &config::Service, first: usize) -> views::Service {
-        let forward = match service.forward {
-            config::Forward::Nat => views::Forward::Masq,
-            config::Forward::Dr => views::Forward::Route,
-            config::Forward::Tun => views::Forward::Tunnel,
-        };
-        let (scheduler, flags) = match service.scheduler {
-            config::Scheduler::RoundRobin => ("rr", ""),
-            config::Scheduler::WeightedRoundRobin => ("wrr", ""),
-            config::Scheduler::Maglev {
-                hash_port: true, ..
-            } => ("mh", "(mh-port)"),
-            config::Scheduler::Maglev {
-                hash_port: false, ..
-            } => ("mh", ""),
-        };
-        let backends: Vec<_> = (first..)
-            .zip(&service.backends)
-            .map(|(ix, backend)| self.backend(ix, backend, forward))
-            .collect();
-        let sum = |of: fn(&views::Traffic) -> u64| {
-            backends.iter().map(|backend| of(&backend.traffic)).sum()
-        };
-        views::Service {
-            name: service.name.clone(),
-            protocol: service.protocol.into(),
-            virtual_address: service.address.into(),
-            scheduler: scheduler.to_owned(),
-            flags: flags.to_owned(),
-            forward,
-            traffic: views::Traffic {
-                connections: sum(|t| t.connections),
-                in_packets: sum(|t| t.in_packets),
-                out_packets: sum(|t| t.out_packets),
-                in_octets: sum(|t| t.in_octets),
-                out_octets: sum(|t| t.out_octets),
-            },
-            backends,
-        }
-    }
-
-    fn backend(
-        &self,
-        ix: usize,
-        backend: &config::Backend,
-        forward: views::Forward,
-    ) -> views::Backend {
-        let (mut active, mut inactive) = (0, 0);
-        let mut traffic = views::Traffic::default();
-        for worker in &self.workers {
-            if let Some(counts) = worker.counts.get(ix) {
-                active += u64::from(counts.active());
-                inactive += u64::from(counts.inactive());
-            }
-            let number = u16::try_from(ix).map(BackendIx);
-            if let Some(seen) = number.ok().and_then(|ix| worker.counters.backend(ix)) {
-                traffic.connections += seen.connections.get();
-                traffic.in_packets += seen.forward.frames.get();
-                traffic.in_octets += seen.forward.octets.get();
-                traffic.out_packets += seen.reverse.frames.get();
-                traffic.out_octets += seen.reverse.octets.get();
-            }
-        }
-        views::Backend {
-            name: backend.name.clone(),
-            address: backend.address.into(),
-            forward,
-            weight: backend.weight,
-            active,
-            inactive,
-            traffic,
-        }
-    }
-
-    fn port(&self, ix: PortIx, port: &config::Port, device: DeviceFacts) -> views::Port {
-        let (config::Device::Pci(name) | config::Device::Vdev(name)) = &port.device;
-        let sum = |of: fn(&crate::path::PortTraffic) -> u64| {
-            self.workers
-                .iter()
-                .filter_map(|worker| worker.counters.port(ix))
-                .map(of)
-                .sum()
-        };
-        views::Port {
-            name: port.name.clone(),
-            device: name.clone(),
-            driver: device.driver,
-            mac: device.mac,
-            mtu: port.mtu,
-            link_up: device.link_up,
-            speed_mbps: device.speed_mbps,
-            addresses: port.addresses.iter().map(ToString::to_string).collect(),
-            rx_frames: sum(|t| t.rx.frames.get()),
-            rx_octets: sum(|t| t.rx.octets.get()),
-            tx_frames: sum(|t| t.tx.frames.get()),
-            tx_octets: sum(|t| t.tx.octets.get()),
-            driver_counters: device.counters,
-            rx_queues: device.rx_queues,
-            tx_queues: device.tx_queues,
-        }
-    }
-
-    fn worker(&self, index: u16, worker: &Seen) -> views::Worker {
-        let counters = &worker.counters;
-        let over_ports = |of: fn(&crate::path::PortTraffic) -> u64| {
-            let ports = (0..).map(PortIx).map_while(|port| counters.port(port));
-            ports.map(of).sum()
-        };
-        let sessions = worker
-            .counts
-            .iter()
-            .map(|c| u64::from(c.active() + c.inactive()))
-            .sum();
-        views::Worker {
-            index,
-            core: worker.core,
-            idle: if worker.sleeps() { "sleep" } else { "spin" }.to_owned(),
-            busy: busy(counters),
-            sessions,
-            session_capacity: self.config.tables.sessions_per_worker.into(),
-            received: over_ports(|t| t.rx.frames.get()),
-            made: counters.injected.get(),
-            taken_over: counters.taken_over.get(),
-            sent: over_ports(|t| t.tx.frames.get()),
-            dropped: DropReason::ALL
-                .iter()
-                .map(|reason| counters.drops(*reason))
-                .sum(),
-            punted: (0..Punt::COUNT).map(|class| counters.punts(class)).sum(),
-            handed_over: counters.handed_over.get(),
-        }
-    }
-}
-
-/// The share of turns that moved a frame.
-#[expect(clippy::cast_precision_loss, reason = "a share for people to read")]
-fn busy(counters: &Counters) -> f64 {
-    let turns = counters.turns.get().max(1);
-    1.0 - counters.idle_turns.get().min(turns) as f64 / turns as f64
-}
-
-fn session(session: &Session, worker: usize, now_ms: u64) -> views::Session {
-    views::Session {
-        protocol: session.protocol().into(),
-        expires_ms: session.remaining_ms(now_ms).into(),
-        state: match session.protocol() {
-            Protocol::Tcp => session.state().to_string(),
-            Protocol::Udp => "UDP".to_owned(),
-        },
-        client: session.client().into(),
-        virtual_address: session.vip().into(),
-        backend: session.rip().into(),
-        worker: u16::try_from(worker).unwrap_or(u16::MAX),
     }
 }

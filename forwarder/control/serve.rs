@@ -97,10 +97,16 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
         }
         Query::Ports(reply) => drop(reply.send(observer.ports())),
         Query::Neighbours(reply) => {
-            drop(reply.send(observer.neighbours(manager.neighbours(), clock.now())));
+            drop(
+                reply.send(
+                    observer
+                        .books()
+                        .neighbours(manager.neighbours(), clock.now()),
+                ),
+            );
         }
-        Query::Routes(reply) => drop(reply.send(observer.routes())),
-        Query::Drops(reply) => drop(reply.send(observer.drops(&manager.losses()))),
-        Query::Workers(reply) => drop(reply.send(observer.workers())),
+        Query::Routes(reply) => drop(reply.send(observer.books().routes())),
+        Query::Drops(reply) => drop(reply.send(observer.books().drops(&manager.losses()))),
+        Query::Workers(reply) => drop(reply.send(observer.books().workers())),
     }
 }
