@@ -10,6 +10,7 @@ use clap::{Parser, Subcommand};
 
 pub mod check;
 mod client;
+mod replay;
 #[cfg(feature = "dpdk")]
 pub mod run;
 mod show;
@@ -43,6 +44,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Say what a configuration makes of captured packets: captures in, captures out, in virtual time
+    Replay(replay::Arguments),
     /// Show what the running program knows: services, sessions, routes, drops …
     Show(show::Arguments),
 }
@@ -52,6 +55,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Run { config } => start(&config),
         Command::Check { file } => Ok(check::run(&file)),
+        Command::Replay(arguments) => replay::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
     }
 }

@@ -126,7 +126,30 @@ impl Books {
         routes
     }
 
-    fn port_name(&self, port: PortIx) -> String {
+    /// How many backends there are.
+    pub(super) fn backends(&self) -> u16 {
+        let backends = self
+            .config
+            .services
+            .iter()
+            .map(|service| service.backends.len());
+        u16::try_from(backends.sum::<usize>()).unwrap_or(u16::MAX)
+    }
+
+    /// The names of a backend's service and of the backend.
+    pub(super) fn names(&self, ix: BackendIx) -> Option<(&str, &str)> {
+        let backends = self.config.services.iter().flat_map(|service| {
+            let name = &*service.name;
+            service
+                .backends
+                .iter()
+                .map(move |backend| (name, &*backend.name))
+        });
+        backends.into_iter().nth(ix.index())
+    }
+
+    /// The name of a port.
+    pub(super) fn port_name(&self, port: PortIx) -> String {
         self.config
             .ports
             .get(port.index())

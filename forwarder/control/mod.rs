@@ -10,6 +10,7 @@ mod inquirer;
 mod manager;
 mod neighbour;
 mod observer;
+pub mod replay;
 mod serve;
 pub mod socket;
 mod threads;

@@ -87,6 +87,23 @@ pub struct Seen {
 }
 
 impl Seen {
+    /// A worker that has no thread of its own.
+    pub fn simulated(
+        core: u16,
+        counters: Arc<Counters>,
+        counts: Arc<[BackendCounts]>,
+        inquiries: Arc<Inquiries>,
+    ) -> Self {
+        Self {
+            core,
+            counters,
+            counts,
+            inquiries,
+            idle: Idle::Spin,
+            shared: Arc::default(),
+        }
+    }
+
     /// True while it sleeps when idle.
     pub fn sleeps(&self) -> bool {
         match self.idle {

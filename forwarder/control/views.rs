@@ -349,3 +349,105 @@ pub struct Worker {
     /// Frames handed over to their owners.
     pub handed_over: u64,
 }
+
+/// What a replay counted.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Replay {
+    /// The captures that came in.
+    pub captures: Vec<Capture>,
+    /// Nanoseconds from the first frame to the end.
+    pub virtual_ns: u64,
+    /// All services with their backends.
+    pub services: Vec<Service>,
+    /// The sessions that are left.
+    pub sessions: Vec<Session>,
+    /// All ports.
+    pub ports: Vec<Port>,
+    /// All neighbours.
+    pub neighbours: Vec<Neighbour>,
+    /// Every reason for drops, those that never occurred too.
+    pub drops: Vec<Drop>,
+    /// All workers.
+    pub workers: Vec<Worker>,
+}
+
+/// A capture that was replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The name of the port that its frames came in on.
+    pub port: String,
+    /// The file.
+    pub file: String,
+    /// Frames in it.
+    pub frames: u64,
+    /// Those that were left out, since the capture has only their beginning.
+    pub cut_frames: u64,
+    /// Those with a time before that of the frame before them; they came when that one did.
+    pub disordered_frames: u64,
+}
+
+/// What became of a frame that was replayed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Explained {
+    /// The capture's file.
+    pub capture: String,
+    /// The place in the capture, from 1.
+    pub number: u64,
+    /// Nanoseconds since the first frame of all captures.
+    pub virtual_ns: u64,
+    /// The name of the port that it came in on.
+    pub port: String,
+    /// The frame in one line.
+    pub frame: String,
+    /// The name of the service that it belongs to.
+    pub service: Option<String>,
+    /// The name of the backend that it goes to or comes from.
+    pub backend: Option<String>,
+    /// From the client or to it; none for what belongs to no session.
+    pub direction: Option<Direction>,
+    /// Whether a session began.
+    pub new_session: bool,
+    /// Whether its flow is another worker's than the one that received it.
+    pub handed_over: bool,
+    /// What became of it.
+    pub verdict: Verdict,
+    /// Why it was dropped, what was answered, why the management thread got it.
+    pub reason: Option<String>,
+    /// What went out because of it, before the next frame.
+    pub sent: Vec<Sent>,
+}
+
+/// A frame that went out.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// The port's name.
+    pub port: String,
+    /// The frame in one line.
+    pub frame: String,
+}
+
+/// What becomes of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// It went on.
+    Forward,
+    /// It became an answer to its sender.
+    Answer,
+    /// The management thread got it.
+    Punt,
+    /// It ended.
+    Drop,
+    /// It never came in, since the capture has only its beginning.
+    LeftOut,
+}
+
+/// Between client and backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Direction {
+    /// To the backend.
+    Forward,
+    /// To the client.
+    Reverse,
+}

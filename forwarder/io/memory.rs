@@ -36,6 +36,23 @@ impl MemoryFrame {
         Self::with_room(octets, 2048_usize.saturating_sub(octets.len()))
     }
 
+    /// A frame of these octets in the buffer of this one, as [`MemoryFrame::new`] makes it; in
+    /// another where they do not fit.
+    #[must_use]
+    pub fn reused(mut self, octets: &[u8]) -> Self {
+        let end = HEADROOM + octets.len();
+        if self.buffer.len() < end.max(HEADROOM + 2048) {
+            return Self::new(octets);
+        }
+        self.buffer[HEADROOM..end].copy_from_slice(octets);
+        Self {
+            start: HEADROOM,
+            end,
+            tail: 0,
+            ..self
+        }
+    }
+
     /// A frame whose first segment has these octets and whose second has `tail` more.
     pub fn chained(octets: &[u8], tail: usize) -> Self {
         Self {

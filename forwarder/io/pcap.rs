@@ -29,7 +29,7 @@ const MAX_FRAME: u32 = 262_144;
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// The system cannot.
-    #[error("cannot be read at octet {offset}: {source}")]
+    #[error("cannot be read at octet {offset}")]
     Read {
         /// Octets read before.
         offset: u64,

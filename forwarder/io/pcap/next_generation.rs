@@ -270,7 +270,7 @@ impl Unit {
 }
 
 impl Interface {
-    /// Nanoseconds since 1970; none where they are not to be counted.
+    /// Nanoseconds since 1970; none where their seconds do not fit into 32 bits, as in pcap.
     fn time_ns(&self, units: u64) -> Option<u64> {
         let scaled = u128::from(units) * 1_000_000_000;
         let ns = match self.unit {
@@ -278,6 +278,7 @@ impl Interface {
             Unit::PowerOfTwo(power) => scaled >> power,
         };
         let offset_ns = i128::from(self.offset_s) * 1_000_000_000;
-        u64::try_from(i128::try_from(ns).ok()? + offset_ns).ok()
+        let ns = u64::try_from(i128::try_from(ns).ok()? + offset_ns).ok()?;
+        (ns / 1_000_000_000 <= u32::MAX.into()).then_some(ns)
     }
 }

@@ -174,7 +174,7 @@ fn times_of_every_resolution_become_nanoseconds() {
     assert_eq!(time_ns(&[], 3), 3000);
     assert_eq!(time_ns(&[(9, &[0])], 3), 3_000_000_000);
     assert_eq!(time_ns(&[(9, &[12])], 3999), 3);
-    assert_eq!(time_ns(&[(9, &[0x80 | 10])], 1536), 1_500_000_000);
+    assert_eq!(time_ns(&[(9, &[0x8a])], 1536), 1_500_000_000);
     let offset = (-2_i64).to_le_bytes();
     assert_eq!(time_ns(&[(9, &[0]), (14, &offset)], 5), 3_000_000_000);
     // Options behind the last are none.
