@@ -157,3 +157,20 @@ impl Pool for MemoryPool {
         Some(MemoryFrame::new(&vec![0; octets]))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_used_again_is_as_good_as_new() {
+        let mut used = MemoryFrame::chained(&[7; 100], 50);
+        assert!(used.prepend(HEADROOM));
+        let mut again = used.reused(b"frame");
+        assert_eq!(again.head(), b"frame");
+        assert_eq!(again.octets(), 5);
+        assert!(again.prepend(HEADROOM), "all the headroom is back");
+        let large = again.reused(&[9; 9000]);
+        assert_eq!(large.head(), [9; 9000]);
+    }
+}
