@@ -150,7 +150,7 @@ impl Replay {
             mac: wire.mac,
             // Whoever takes the first turn receives: worker 0.
             queues: vec![Some(wire.port.clone()); workers],
-            tx_queues: u8::try_from(workers).unwrap_or(u8::MAX),
+            tx_queues: u16::try_from(workers).unwrap_or(u16::MAX),
         });
         let seeds = Seeds {
             slots: SlotHash::Keyed(seed),
