@@ -78,7 +78,7 @@ impl<L: Pool> Manager<L> {
             && let Some(punted) = self.rings.punts(Punt::Resolve).pop()
         {
             self.neighbours
-                .resolve(punted.port, punted.next_hop, Some(punted.frame), now);
+                .resolve(punted.port, punted.next_hop, punted.frame, now);
             resolved += 1;
         }
         self.neighbours.handle_timeout(&self.pool, now);

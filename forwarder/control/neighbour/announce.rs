@@ -1,8 +1,8 @@
 //! When our own addresses are announced (gratuitous ARP).
 //!
-//! At the start, and when a link comes back, each address is announced twice, a second apart, as
-//! RFC 5227 section 2.3 has it, then once a minute: a switch or a host that missed it, or that
-//! believed somebody else, learns better. With each round goes a probe (section 2.1.1), which
+//! At the start each address is announced twice, a second apart, as RFC 5227 section 2.3 has it,
+//! then once a minute: a switch or a host that missed it, or that believed somebody else, learns
+//! better. With each round goes a probe (section 2.1.1), which
 //! finds real servers that do not hide their VIP: they answer it, and nobody learns from it.
 
 use std::{
@@ -32,35 +32,21 @@ pub(super) struct Announcer {
 
 impl Announcer {
     /// Begins a first round for these addresses, one after the other.
-    pub(super) fn schedule(&mut self, keys: impl Iterator<Item = Key>, now: Now, s: &Settings) {
+    pub(super) fn new(keys: impl Iterator<Item = Key>, now: Now, s: &Settings) -> Self {
+        let mut announcer = Self::default();
         let mut due = now;
         for key in keys {
-            let defended = self.announcements.get(&key).and_then(|a| a.defended);
             let announcement = Announcement {
                 due,
                 left: s.announcements,
                 probe: true,
-                defended,
+                defended: None,
             };
-            self.forget(key);
-            self.due.insert((due, key));
-            self.announcements.insert(key, announcement);
+            announcer.due.insert((due, key));
+            announcer.announcements.insert(key, announcement);
             due = after(due, s.pacing_ms);
         }
-    }
-
-    pub(super) fn knows(&self, key: Key) -> bool {
-        self.announcements.contains_key(&key)
-    }
-
-    pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.announcements.keys().copied()
-    }
-
-    pub(super) fn forget(&mut self, key: Key) {
-        if let Some(old) = self.announcements.remove(&key) {
-            self.due.remove(&(old.due, key));
-        }
+        announcer
     }
 
     pub(super) fn first_due(&self) -> Option<Now> {

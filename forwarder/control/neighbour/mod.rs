@@ -79,39 +79,47 @@ pub struct Neighbours<F> {
 impl<F: Frame> Neighbours<F> {
     /// A machine that is about to announce its addresses and to ask for its wanted neighbours.
     pub fn new(settings: Settings, facts: Facts, now: Now) -> Self {
+        let links = Links::new(facts.links);
         let mut neighbours = Self {
+            announcer: Announcer::new(links.own(), now, &settings),
             settings,
-            links: Links::default(),
+            links,
             cache: Cache::default(),
             waiting: Waiting::new(),
-            announcer: Announcer::default(),
             outbox: Outbox::new(),
             counters: Counters::default(),
         };
-        neighbours.reload(facts, now);
+        for (key, mac) in facts.permanent {
+            let entry = Entry::new(State::Permanent, Some(mac), now);
+            neighbours.cache.insert(key, entry);
+        }
+        let mut at = now;
+        for key in facts.wanted {
+            neighbours.want(key, at, now);
+            at = after(at, neighbours.settings.pacing_ms);
+        }
         neighbours
     }
 
     /// Sends a frame to a neighbour: at once where its MAC is known, else when it answers. The
-    /// frame is complete but for the destination MAC. Without a frame, it only makes sure that the
-    /// neighbour is being asked.
+    /// frame is complete but for the destination MAC.
     ///
     /// A request leaves from [`Self::handle_timeout`], which is due at once after this.
-    pub fn resolve(&mut self, port: PortIx, next_hop: Ipv4Addr, frame: Option<F>, now: Now) {
+    pub fn resolve(&mut self, port: PortIx, next_hop: Ipv4Addr, frame: F, now: Now) {
         let key = (port, next_hop);
         if self.cache.get(key).is_none() {
             if !self.links.can_be_neighbour(key) {
-                self.counters.not_on_link += u64::from(frame.is_some());
+                self.counters.not_on_link += 1;
                 return;
             }
             if !self.make_room(Eviction::Asked, now) {
-                self.counters.table_full += u64::from(frame.is_some());
+                self.counters.table_full += 1;
                 return;
             }
             self.cache
                 .insert(key, Entry::new(State::Incomplete, None, now));
         }
-        let (Some(frame), Some(entry)) = (frame, self.cache.get(key)) else {
+        let Some(entry) = self.cache.get(key) else {
             return;
         };
         match (entry.mac, entry.state) {
@@ -167,6 +175,20 @@ impl<F: Frame> Neighbours<F> {
     /// What was counted since the start.
     pub fn counters(&self) -> Counters {
         self.counters
+    }
+
+    /// Wants a neighbour; one that is new is first asked at `at`.
+    fn want(&mut self, key: Key, at: Now, now: Now) {
+        if self.cache.get(key).is_some() {
+            self.cache.update(key, |entry| entry.wanted = true);
+        } else if self.links.can_be_neighbour(key) {
+            let mut entry = Entry::new(State::Incomplete, None, now);
+            entry.wanted = true;
+            entry.due = Some(at);
+            self.cache.insert(key, entry);
+        } else {
+            self.tell(key, What::NotOnLink);
+        }
     }
 
     /// Makes room for one more neighbour; false where nobody may go for it.

@@ -119,7 +119,7 @@ impl World {
             while machine.next_output().is_some() {}
         }
         for (port, address) in wanted {
-            machine.want(*port, *address, at(2000));
+            machine.want((*port, *address), at(2000), at(2000));
         }
         Self {
             machine,
@@ -168,8 +168,7 @@ impl World {
     }
 
     fn resolve(&mut self, address: Ipv4Addr, id: u64, ms: u64) -> &mut Self {
-        self.machine
-            .resolve(LAN, address, Some(data_frame(id)), at(ms));
+        self.machine.resolve(LAN, address, data_frame(id), at(ms));
         self.until(ms)
     }
 

@@ -71,12 +71,9 @@ fn a_table_full_of_those_who_answered_refuses() {
     );
     assert_eq!(world.counters().evicted, 0);
     // What the configuration wants needs no room.
-    world.machine.want(LAN, host(110), at(2000));
+    world.machine.want((LAN, host(110)), at(2000), at(2000));
     world.until(2000).resolve(host(110), 3, 2000);
     assert_eq!((world.machine.held(), world.counters().table_full), (1, 1));
-    // Wanted no longer, it is one too many.
-    world.machine.reload(facts(&[(LAN, BACKEND)]), at(2001));
-    assert_eq!((world.machine.held(), addresses(&world).len()), (0, 5));
 }
 
 #[test]
@@ -159,7 +156,7 @@ fn a_frame_without_a_header_is_counted() {
     world.until(2000).reply(BACKEND, mac(7), 2000);
     world.sent.clear();
     let stub = MemoryFrame::new(&[0; 5]);
-    world.machine.resolve(LAN, BACKEND, Some(stub), at(2000));
+    world.machine.resolve(LAN, BACKEND, stub, at(2000));
     assert_eq!(
         (world.counters().no_header, world.until(2000).sent.len()),
         (1, 0)

@@ -21,15 +21,10 @@ enum Input {
     Resolve {
         port: u16,
         address: Ipv4Addr,
-        frame: bool,
     },
     Want {
         port: u16,
         address: Ipv4Addr,
-    },
-    Reload {
-        wanted: Vec<Ipv4Addr>,
-        vip_last: u8,
     },
     Pass {
         ms: u64,
@@ -73,11 +68,8 @@ fn input() -> impl Strategy<Value = Input> {
     prop_oneof![
         1 => vec(any::<u8>(), 0..80).prop_map(Input::Octets),
         8 => arp_input(),
-        6 => (port(), address(), prop::bool::weighted(0.8))
-            .prop_map(|(port, address, frame)| Input::Resolve { port, address, frame }),
+        6 => (port(), address()).prop_map(|(port, address)| Input::Resolve { port, address }),
         1 => (port(), address()).prop_map(|(port, address)| Input::Want { port, address }),
-        1 => (vec(address(), 0..4), 100_u8..103)
-            .prop_map(|(wanted, vip_last)| Input::Reload { wanted, vip_last }),
         4 => prop_oneof![0_u64..20, 0_u64..6000, 0_u64..100_000]
             .prop_map(|ms| Input::Pass { ms }),
     ]
@@ -121,23 +113,14 @@ impl Ledger {
                 };
                 self.machine.arp(PortIx(port), frame, at(*now));
             }
-            Input::Resolve {
-                port,
-                address,
-                frame,
-            } => {
-                let frame = frame.then(|| data_frame(self.data_in));
-                self.data_in += u64::from(frame.is_some());
+            Input::Resolve { port, address } => {
+                let frame = data_frame(self.data_in);
+                self.data_in += 1;
                 self.machine.resolve(PortIx(port), address, frame, at(*now));
             }
-            Input::Want { port, address } => self.machine.want(PortIx(port), address, at(*now)),
-            Input::Reload { wanted, vip_last } => {
-                let wanted: Vec<Key> = wanted.into_iter().map(|address| (LAN, address)).collect();
-                let mut facts = facts(&wanted);
-                facts.links[0].vips = vec![Ipv4Addr::new(192, 0, 2, vip_last)];
-                self.drain();
-                self.links.clone_from(&facts.links);
-                self.machine.reload(facts, at(*now));
+            Input::Want { port, address } => {
+                self.machine
+                    .want((PortIx(port), address), at(*now), at(*now));
             }
             Input::Pass { ms } => {
                 *now += ms;
@@ -250,11 +233,7 @@ proptest! {
         let mut now = 0;
         let mut most_wanted = 1;
         for input in inputs {
-            most_wanted += match &input {
-                Input::Want { .. } => 1,
-                Input::Reload { wanted, .. } => wanted.len(),
-                _ => 0,
-            };
+            most_wanted += usize::from(matches!(input, Input::Want { .. }));
             ledger.apply(input, &mut now);
             ledger.balance(&settings, most_wanted);
         }

@@ -119,24 +119,6 @@ fn announces_and_probes_at_the_start_and_refreshes() {
 }
 
 #[test]
-fn announces_new_addresses_and_those_of_a_link_that_came_back() {
-    let mut world = world();
-    let mut more = facts(&[]);
-    let new = Ipv4Addr::new(192, 0, 2, 101);
-    more.links[0].vips = vec![new];
-    world.machine.reload(more, at(3000));
-    world.until(10_000);
-    let targets: Vec<Ipv4Addr> = world.asked().iter().map(|asked| asked.2).collect();
-    assert_eq!(targets, [new; 3], "the VIP that left is announced no more");
-    let question = arp::Header::request((mac(9), CLIENT), VIP);
-    assert_eq!(world.arp(WAN, &question, 10_000).counters().not_ours, 1);
-    world.machine.announce(LAN, at(20_000));
-    world.until(30_000);
-    let targets: BTreeSet<Ipv4Addr> = world.asked().iter().map(|asked| asked.2).collect();
-    assert_eq!(targets, [DIP, SECOND].into());
-}
-
-#[test]
 fn defends_an_address_at_most_every_ten_seconds() {
     let mut world = world();
     let claims = [
