@@ -31,12 +31,12 @@ pub enum Reach {
     Failed,
 }
 
-/// All neighbours: the fixed ones by place, the others by port and address.
+/// All neighbours: by port and address, and the fixed ones by place too.
 #[derive(Clone, Debug, Default)]
 pub struct Neighbours {
     fixed: Arc<[Fixed]>,
     reach: Box<[Reach]>,
-    learned: FxHashMap<(PortIx, Ipv4Addr), Reach>,
+    known: FxHashMap<(PortIx, Ipv4Addr), Reach>,
 }
 
 impl Neighbours {
@@ -46,30 +46,26 @@ impl Neighbours {
         Self {
             fixed,
             reach,
-            learned: FxHashMap::default(),
+            known: FxHashMap::default(),
         }
     }
 
     /// The same fixed neighbours, and what is known now of them and of others.
     #[must_use]
     pub fn with(&self, known: impl IntoIterator<Item = (PortIx, Ipv4Addr, Reach)>) -> Self {
-        let mut learned: FxHashMap<_, _> = known
+        let known: FxHashMap<_, _> = known
             .into_iter()
             .map(|(port, address, reach)| ((port, address), reach))
             .collect();
-        let reach = self
-            .fixed
-            .iter()
-            .map(|fixed| {
-                learned
-                    .remove(&(fixed.port, fixed.address))
-                    .unwrap_or_default()
-            })
-            .collect();
+        let of = |fixed: &Fixed| known.get(&(fixed.port, fixed.address)).copied();
         Self {
             fixed: Arc::clone(&self.fixed),
-            reach,
-            learned,
+            reach: self
+                .fixed
+                .iter()
+                .map(|fixed| of(fixed).unwrap_or_default())
+                .collect(),
+            known,
         }
     }
 
@@ -94,21 +90,36 @@ impl Neighbours {
             .unwrap_or_default()
     }
 
-    /// What is known of an address behind a port. Fixed neighbours are found here too: a client
-    /// may be a backend.
+    /// What is known of an address behind a port.
     #[inline]
     pub fn reach(&self, port: PortIx, address: Ipv4Addr) -> Reach {
-        match self.learned.get(&(port, address)) {
-            Some(reach) => *reach,
-            None => self.reach_by_search(port, address),
-        }
-    }
-
-    fn reach_by_search(&self, port: PortIx, address: Ipv4Addr) -> Reach {
-        let wanted = Fixed { port, address };
-        let at = self.fixed.iter().position(|fixed| *fixed == wanted);
-        at.and_then(|at| self.reach.get(at))
+        self.known
+            .get(&(port, address))
             .copied()
             .unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fixed_neighbour_is_found_by_its_address_too() {
+        let (port, backend) = (PortIx(1), Ipv4Addr::new(10, 1, 0, 11));
+        let client = Ipv4Addr::new(10, 1, 0, 77);
+        let fixed = Fixed {
+            port,
+            address: backend,
+        };
+        let nothing = Neighbours::new([fixed].into());
+        assert_eq!(nothing.reach_fixed(FixedIx(0)), Reach::Unknown);
+        let (at, failed) = (Reach::At(Mac([2; 6])), Reach::Failed);
+        let known = nothing.with([(port, backend, at), (port, client, failed)]);
+        assert_eq!(known.reach_fixed(FixedIx(0)), at);
+        assert_eq!(known.reach(port, backend), at);
+        assert_eq!(known.reach(port, client), failed);
+        assert_eq!(known.reach(PortIx(0), backend), Reach::Unknown);
+        assert_eq!(known.with([]).reach_fixed(FixedIx(0)), Reach::Unknown);
     }
 }
