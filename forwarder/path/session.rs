@@ -20,7 +20,7 @@ enum Key {
 }
 
 /// Sets the rewrite and the hop of packets that belong to a service; an answer that belongs to no
-/// session stays as it is, if it may be routed. Memory is asked for ahead: first the buckets of
+/// session stays as it is, if it may be routed; to the director itself it may not. Memory is asked for ahead: first the buckets of
 /// all packets, then the sessions that their tags point to, then each is looked at in turn.
 pub(super) fn run<F>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
     let sessions = &bench.flows.sessions;
@@ -114,7 +114,9 @@ fn reused(ix: SessionIx, meta: &Meta, bench: &mut Bench<'_>) -> bool {
 fn reverse(meta: &mut Meta, key: &ReverseKey, hash: Hash, bench: &mut Bench<'_>) {
     let Some(ix) = bench.flows.sessions.find_reverse(hash, key, bench.now.ms()) else {
         meta.way = Way::Other;
-        if !bench.snapshot.route_other {
+        if bench.snapshot.own_addresses.contains_key(&meta.destination) {
+            meta.drop(DropReason::NoService);
+        } else if !bench.snapshot.route_other {
             meta.drop(DropReason::OtherRefused);
         }
         return;
