@@ -66,7 +66,7 @@ pub fn compile(
     check_count("neighbours", fixed.all.len(), u16::MAX.into())?;
     Ok(Snapshot {
         ports: ports.collect(),
-        own_addresses: vips.chain(dips).collect(),
+        own_addresses: Arc::new(vips.chain(dips).collect()),
         services: Arc::new(services),
         routes: Arc::new(routes),
         neighbours: Arc::new(Neighbours::new(fixed.all.into())),

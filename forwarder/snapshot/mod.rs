@@ -31,7 +31,7 @@ pub struct Snapshot {
     /// By [`PortIx`].
     pub ports: Box<[PortFacts]>,
     /// DIPs and VIPs.
-    pub own_addresses: FxHashMap<Ipv4Addr, Own>,
+    pub own_addresses: Arc<FxHashMap<Ipv4Addr, Own>>,
     /// Services and their backends.
     pub services: Arc<Services>,
     /// Where addresses are.

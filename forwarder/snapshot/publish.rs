@@ -80,7 +80,7 @@ mod tests {
     fn snapshot(icmp_per_second: u32) -> Snapshot {
         Snapshot {
             ports: Box::default(),
-            own_addresses: rustc_hash::FxHashMap::default(),
+            own_addresses: Arc::default(),
             services: Arc::default(),
             routes: Arc::default(),
             neighbours: Arc::default(),
