@@ -44,7 +44,7 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Say what a configuration makes of captured packets: captures in, captures out, in virtual time
+    /// Run captured packets through a configuration, in virtual time: captures in, captures out
     Replay(replay::Arguments),
     /// Show what the running program knows: services, sessions, routes, drops …
     Show(show::Arguments),

@@ -27,7 +27,13 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
     /// Captures (pcap or pcapng) of what comes in on a port
-    #[arg(long = "in", value_name = "PORT=FILE", value_parser = port_file, num_args = 1.., required = true)]
+    #[arg(
+        long = "in",
+        value_name = "PORT=FILE",
+        value_parser = port_file,
+        num_args = 1..,
+        required = true
+    )]
     inputs: Vec<PortFile>,
     /// Where to write what leaves by a port: a pcap in nanoseconds
     #[arg(long = "out", value_name = "PORT=FILE", value_parser = port_file, num_args = 1..)]

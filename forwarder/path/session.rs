@@ -19,9 +19,11 @@ enum Key {
     Reverse(ReverseKey),
 }
 
-/// Sets the rewrite and the hop of packets that belong to a service; an answer that belongs to no
-/// session stays as it is, if it may be routed; to the director itself it may not. Memory is asked for ahead: first the buckets of
-/// all packets, then the sessions that their tags point to, then each is looked at in turn.
+/// Sets the rewrite and the hop of packets that belong to a service. An answer that belongs to no
+/// session stays as it is, if it may be routed; to the director itself it may not.
+///
+/// Memory is asked for ahead: first the buckets of all packets, then the sessions that their tags
+/// point to, then each is looked at in turn.
 pub(super) fn run<F>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
     let sessions = &bench.flows.sessions;
     let keys: ArrayVec<_, BURST> = batch

@@ -556,7 +556,11 @@ fn what_has_waited_for_a_mac_goes_before_what_has_not() {
     rig.settle();
     rig.receive(0, 0, &spec(0, "192.0.2.9:9", "10.1.0.98:9").udp());
     rig.settle();
-    assert_eq!(rig.take(1).len(), 2, "who has 10.1.0.99? And who 10.1.0.98?");
+    assert_eq!(
+        rig.take(1).len(),
+        2,
+        "who has 10.1.0.99? And who 10.1.0.98?"
+    );
     // What is learned right after something else is published some milliseconds later.
     for neighbour in [98, 99] {
         let reply = capture::arp_reply([10, 1, 0, neighbour], mac(1), [10, 1, 0, 1]);

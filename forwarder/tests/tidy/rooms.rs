@@ -63,6 +63,14 @@ pub const ROOMS: [Room; 11] = [
     room("cli", &["io", "snapshot", "config", "control", "dpdk"]),
 ];
 
+/// Files of the room io that no live packet passes: captures are read and written on the side.
+const CAPTURES: Room = Room {
+    folder: "io",
+    sees: &[],
+    crates: Some(&["thiserror"]),
+    hot: false,
+};
+
 /// What may block, and what tells the time.
 const BLOCKING: [&str; 9] = [
     "Mutex",
@@ -121,6 +129,9 @@ const OWNERS: [&str; 8] = [
 
 /// The room that a file is in.
 pub fn room_of(path: &str) -> Option<&'static Room> {
+    if path.starts_with("forwarder/io/pcap") {
+        return Some(&CAPTURES);
+    }
     ROOMS
         .iter()
         .find(|room| match path.strip_prefix("forwarder/") {
@@ -142,7 +153,7 @@ pub fn faults(source: &Source, crates: &[String]) -> Vec<String> {
             if room.hot {
                 blocking(name, &mut found);
             }
-            if STRICT.contains(&room.folder) {
+            if room.hot && STRICT.contains(&room.folder) {
                 strict(source, name, &mut found);
             }
         }
@@ -242,7 +253,9 @@ fn everywhere(source: &Source, name: &Name, found: &mut impl FnMut(String)) {
     if (has("Instant") || has("SystemTime")) && source.path != "forwarder/control/clock.rs" {
         found("the clock is read in control/clock.rs alone; take `Now` as an argument".into());
     }
-    if within("forwarder/control/") && (has("Mbuf") || has("MemoryFrame")) {
+    // Replay is its own wire: it puts captured frames in and takes out what was sent.
+    let live = within("forwarder/control/") && source.path != "forwarder/control/replay.rs";
+    if live && (has("Mbuf") || has("MemoryFrame")) {
         found("control sees frames only through io's traits; be generic over Pool".into());
     }
 }
