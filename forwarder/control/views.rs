@@ -105,13 +105,13 @@ pub struct Service {
     pub protocol: Protocol,
     /// VIP:port.
     pub virtual_address: SocketAddr,
-    /// LVS's short name: `rr`, `wlc`, `mh`.
+    /// LVS's short name: `rr`, `wrr`, `mh`.
     pub scheduler: String,
     /// As ipvsadm prints them after the scheduler, `(mh-port)`; empty where there are none.
     pub flags: String,
     /// How packets reach its backends.
     pub forward: Forward,
-    /// Of the service itself, so that a backend taken away leaves its share.
+    /// That of its backends together.
     #[serde(flatten)]
     pub traffic: Traffic,
     /// In the order of the configuration.
@@ -129,7 +129,7 @@ pub struct Backend {
     pub forward: Forward,
     /// Its share of new flows; 0 gets none.
     pub weight: u32,
-    /// Sessions that are established.
+    /// TCP connections that are open or half-open, which is what IPVS counts as active.
     pub active: u64,
     /// Sessions in every other state.
     pub inactive: u64,
@@ -256,7 +256,7 @@ pub struct Neighbour {
     pub port: String,
     /// Its IP address.
     pub address: IpAddr,
-    /// None until it has answered.
+    /// None until it is known.
     pub mac: Option<String>,
     /// As `ip neigh` names it: `REACHABLE`, `STALE`, `INCOMPLETE`.
     pub state: String,
@@ -308,18 +308,18 @@ pub struct Route {
 pub struct Drop {
     /// Its name.
     pub reason: String,
-    /// Where it is decided: `ethernet`, `ip`, `session`.
+    /// Where it is decided: `link`, `network`, `session`, `management`.
     pub layer: String,
     /// One sentence: what is wrong with such a packet, or what weir lacked.
     pub description: String,
     /// Of all workers together.
     pub packets: u64,
-    /// Of each worker by its index.
+    /// Of each worker by its index; empty where the management thread is who drops.
     pub worker_packets: Vec<u64>,
 }
 
-/// A worker. All that came in is accounted for: received + made + `taken_over` = sent + dropped +
-/// punted + `handed_over` + what is on its way.
+/// A worker. For all of them together everything is accounted for: received + made = sent +
+/// dropped + punted + what is on its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
     /// Its place in the configuration.
@@ -328,7 +328,7 @@ pub struct Worker {
     pub core: u16,
     /// What it does without frames: `spin`, `sleep`.
     pub idle: String,
-    /// The share of its time spent on frames, 0 to 1.
+    /// The share of its turns that moved a frame, 0 to 1.
     pub busy: f64,
     /// Sessions in its table.
     pub sessions: u64,
@@ -336,7 +336,7 @@ pub struct Worker {
     pub session_capacity: u64,
     /// Frames received from ports.
     pub received: u64,
-    /// Frames made here: answers, ICMP errors, resets.
+    /// Frames that the management thread made and gave it to send.
     pub made: u64,
     /// Frames that other workers handed over to it.
     pub taken_over: u64,

@@ -25,7 +25,7 @@ impl PortIx {
     }
 }
 
-/// Nanoseconds since the program (or a capture) began. Read once a burst and passed down.
+/// Nanoseconds since the program (or a capture) began. Read once a turn and passed down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Now {
     /// Nanoseconds.

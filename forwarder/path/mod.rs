@@ -53,7 +53,7 @@ struct Bench<'a> {
     flows: &'a mut Flows,
     /// What is counted.
     counters: &'a Counters,
-    /// When the burst was received.
+    /// When the turn began.
     now: Now,
 }
 

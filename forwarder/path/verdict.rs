@@ -153,17 +153,16 @@ drop_reasons! {
     VlanDepth, "vlan_depth", Link, "more than one 802.1Q tag";
     EthertypeUnknown, "ethertype_unknown", Link, "neither IPv4 nor ARP";
     HeadersSplit, "headers_split", Link, "headers reach beyond the first segment";
-    Ipv4Short, "ipv4_short", Network, "shorter than an IPv4 header";
+    Ipv4Short, "ipv4_short", Network, "shorter than its IPv4 header";
     Ipv4Version, "ipv4_version", Network, "IPv4 by its ethertype, but not by its version";
-    Ipv4HeaderLength, "ipv4_header_length", Network,
-        "IPv4 header length below 20 octets";
+    Ipv4HeaderLength, "ipv4_header_length", Network, "IPv4 header length below 20";
     Ipv4TotalLength, "ipv4_total_length", Network,
         "IPv4 total length beyond the frame or below the header";
     Ipv4Checksum, "ipv4_checksum", Network, "wrong IPv4 header checksum";
-    SourceInvalid, "source_invalid", Network, "from an address that no host can have";
+    SourceInvalid, "source_invalid", Network, "from a multicast, broadcast, loopback or no address";
     SourceOwn, "source_own", Network, "from an address of this director: looped or forged";
     DestinationInvalid, "destination_invalid", Network,
-        "to a multicast, broadcast or loopback address";
+        "to a multicast, broadcast, loopback or no address";
     Fragment, "fragment", Transport, "a fragment addressed to the director";
     TcpMalformed, "tcp_malformed", Transport, "TCP header short or with a wrong data offset";
     UdpMalformed, "udp_malformed", Transport, "UDP header short or with a wrong length";

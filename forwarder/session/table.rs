@@ -191,7 +191,7 @@ impl Table {
         }
     }
 
-    /// Looks at the next `budget` entries, from the last back to the first, and removes what has
+    /// Looks at the next `budget` entries, the first again after the last, and removes what has
     /// expired. Returns how many that were.
     pub fn sweep(&mut self, now_ms: u64, budget: u32) -> u32 {
         let before = self.len;

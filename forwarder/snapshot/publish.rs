@@ -47,7 +47,7 @@ impl Publisher {
     }
 }
 
-/// One worker's end: looks once a burst, which costs a load and a comparison.
+/// One worker's end: looks once a turn, which costs a load and a comparison.
 #[derive(Clone, Debug)]
 pub struct Subscriber {
     cache: Cache<Arc<ArcSwap<Snapshot>>, Arc<Snapshot>>,
