@@ -148,7 +148,6 @@ pub(super) struct Backend<'a> {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(super) struct Timeouts<'a> {
-    pub(super) none: Option<Text<'a>>,
     pub(super) established: Option<Text<'a>>,
     pub(super) syn_sent: Option<Text<'a>>,
     pub(super) syn_recv: Option<Text<'a>>,
@@ -157,8 +156,6 @@ pub(super) struct Timeouts<'a> {
     pub(super) close: Option<Text<'a>>,
     pub(super) close_wait: Option<Text<'a>>,
     pub(super) last_ack: Option<Text<'a>>,
-    pub(super) listen: Option<Text<'a>>,
-    pub(super) syn_ack: Option<Text<'a>>,
     pub(super) udp: Option<Text<'a>>,
 }
 

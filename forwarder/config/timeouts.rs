@@ -17,8 +17,8 @@ pub(super) fn read<'a>(
         return Some(timeouts);
     };
     let raw = written.read("a group such as `(established: \"15m\")`", problems)?;
+    // No session stays in the states None, Listen and SynAck.
     let states = [
-        ("none", raw.none, State::None),
         ("established", raw.established, State::Established),
         ("syn_sent", raw.syn_sent, State::SynSent),
         ("syn_recv", raw.syn_recv, State::SynRecv),
@@ -27,8 +27,6 @@ pub(super) fn read<'a>(
         ("close", raw.close, State::Close),
         ("close_wait", raw.close_wait, State::CloseWait),
         ("last_ack", raw.last_ack, State::LastAck),
-        ("listen", raw.listen, State::Listen),
-        ("syn_ack", raw.syn_ack, State::SynAck),
     ];
     let mut valid = true;
     for (key, written, state) in states {
