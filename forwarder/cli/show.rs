@@ -11,10 +11,12 @@ use clap::ValueEnum;
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeSeq};
 
 use super::{client, tables};
-use crate::control::{
-    api::PAGE_SESSIONS,
-    socket::DEFAULT_SOCKET,
-    views::{self, Cursor, Page},
+use crate::{
+    config::DEFAULT_SOCKET,
+    control::{
+        api::PAGE_SESSIONS,
+        views::{self, Cursor, Page},
+    },
 };
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ pub struct Api {
     pub socket: PathBuf,
 }
 
+/// The unix socket unless the configuration names another.
+pub const DEFAULT_SOCKET: &str = "/run/weir/weir.sock";
+
 /// What the `sun_path` of a socket's address holds, less its final zero.
 const MAX_SOCKET_PATH: usize = 107;
 
@@ -94,7 +97,7 @@ impl Api {
             None => raw::Api::default(),
         };
         let Some(written) = raw.socket else {
-            let socket = PathBuf::from("/run/weir/weir.sock");
+            let socket = PathBuf::from(DEFAULT_SOCKET);
             return Some(Self { socket });
         };
         let path = written.read("a path in quotes", problems)?;

@@ -30,7 +30,7 @@ mod written;
 mod tests;
 
 pub use backend::Backend;
-pub use bounds::{Api, Limits, Tables};
+pub use bounds::{Api, DEFAULT_SOCKET, Limits, Tables};
 pub use dpdk::{Dpdk, Hugepages};
 pub use idle::{Idle, Rss};
 pub use port::{Device, Port};

@@ -14,9 +14,6 @@ use std::{
 use nix::sys::stat::{Mode, fchmod};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
-/// Where the socket is unless told otherwise.
-pub const DEFAULT_SOCKET: &str = "/run/weir/weir.sock";
-
 /// Connections that wait to be accepted.
 const BACKLOG: u32 = 64;
 
