@@ -193,7 +193,10 @@ fn read<'a>(
         && neighbours.len() > tables.neighbours as usize
     {
         let (given, room) = (neighbours.len(), tables.neighbours);
-        let text = format!("{given} neighbours, and `tables` has room for {room}");
+        let text = format!(
+            "{given} neighbours, but `tables` has room for {room}; \
+             write `tables: (neighbours: {given})` or more"
+        );
         problems.refuse(written.text(), text);
     }
     let services = drafts
