@@ -15,7 +15,7 @@ use crate::{
 /// others.
 const PUNTS_A_TURN: usize = 256;
 
-/// Why the management thread lost frames, and how many.
+/// Why the management thread lost frames or could not make them, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Loss {
     /// The name, as of a drop reason.
@@ -110,8 +110,8 @@ impl<L: Pool> Manager<L> {
         &self.neighbours
     }
 
-    /// The frames that were lost here, by reason.
-    pub fn losses(&self) -> [Loss; 7] {
+    /// The frames that were lost here or not made, by reason.
+    pub fn losses(&self) -> [Loss; 8] {
         let counted = self.neighbours.counters();
         let loss = |reason, description, frames| Loss {
             reason,
@@ -148,6 +148,11 @@ impl<L: Pool> Manager<L> {
                 "neighbour_sends_full",
                 "one too many that the management thread had to send at once",
                 counted.sends_full,
+            ),
+            loss(
+                "arp_pool_dry",
+                "ARP not sent for want of a buffer (dpdk.memory_mb)",
+                counted.pool_dry,
             ),
             loss(
                 "inject_full",
