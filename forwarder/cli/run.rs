@@ -151,6 +151,16 @@ fn open(
         };
         let (device, queues) =
             Device::open(&spec, queues, pool).with_context(|| format!("port `{}`", port.name))?;
+        tracing::info!(
+            port = port.name,
+            driver = device.driver_name(),
+            node = device.node(),
+            rx_queues = device.rx_queues(),
+            tx_queues = device.tx_queues(),
+            rss = ?device.rss(),
+            promiscuous = device.is_promiscuous(),
+            "open"
+        );
         ends.push(PortEnds {
             mac: device.mac(),
             queues: queues.into_iter().map(Some).collect(),
@@ -195,7 +205,8 @@ fn facts(device: &Device) -> DeviceFacts {
         speed_mbps: link.speed_mbps,
         counters: views::DriverCounters {
             imissed: stats.rx_missed,
-            ierrors: stats.rx_errors,
+            // A frame whose tag could not be put back is as good as broken.
+            ierrors: stats.rx_errors.saturating_add(stats.tags_lost),
             oerrors: stats.tx_errors,
             rx_nombuf: stats.rx_no_buffers,
         },

@@ -204,6 +204,9 @@ impl Threads {
             };
             match Worker::new(spec) {
                 Ok(mut running) => {
+                    if !running.sessions().on_hugepages() {
+                        tracing::info!(worker, "sessions lie on common pages, not on hugepages");
+                    }
                     let _ = ready.send(Ok((gettid(), running.sessions().counts())));
                     while !stop.load(Relaxed) {
                         idler.after_turn(running.turn(clock.now()));
