@@ -9,14 +9,15 @@ use super::{
     outbox::Outside, run, settle,
 };
 use crate::{
-    io::{Burst, Now, Port, PortIx},
+    io::{BURST, Burst, Now, Port, PortIx},
     mem::NoMemory,
     session::Table,
     snapshot::{Subscriber, WorkerIx},
 };
 
-/// Parcels taken from a ring in one turn, so that no ring starves the queues.
-const PARCELS_A_TURN: usize = 8;
+/// Frames from which on a ring waits for the next turn, so that no ring starves the queues. Not
+/// parcels: among many workers each holds few frames, and each turn brings many.
+const RING_FRAMES_A_TURN: usize = 8 * BURST;
 
 /// Within this time every session is looked at, and removed if its time is up.
 const SWEEP_NS: u64 = 60_000_000_000;
@@ -212,9 +213,14 @@ fn fill(page: &mut Page, table: &Table, now: Now) {
     page.last = page.from >= table.capacity();
 }
 
-/// Takes up to [`PARCELS_A_TURN`] parcels from a ring.
+/// Takes parcels from a ring until they hold [`RING_FRAMES_A_TURN`] frames.
 fn pop<F>(ring: &ArrayQueue<Parcel<F>>) -> impl Iterator<Item = Parcel<F>> {
-    std::iter::from_fn(|| ring.pop()).take(PARCELS_A_TURN)
+    let mut taken = 0;
+    std::iter::from_fn(move || {
+        let parcel = (taken < RING_FRAMES_A_TURN).then(|| ring.pop())??;
+        taken += parcel.frames.len();
+        Some(parcel)
+    })
 }
 
 /// Takes one burst through the packet's way and out.
@@ -234,4 +240,29 @@ fn carry<P: Port>(
         outbox.flush_hand_over(outside);
     }
     moved
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_turn_takes_many_small_parcels_or_some_large_ones() {
+        let ring = ArrayQueue::new(300);
+        let taken = |frames_each: usize| {
+            while ring.pop().is_some() {}
+            let frames = || (0..frames_each).collect();
+            while ring
+                .push(Parcel {
+                    port: PortIx(0),
+                    frames: frames(),
+                })
+                .is_ok()
+            {}
+            pop(&ring).count()
+        };
+        assert_eq!(taken(1), RING_FRAMES_A_TURN);
+        assert_eq!(taken(BURST), 8);
+        assert_eq!(taken(BURST - 1), 9);
+    }
 }
