@@ -126,7 +126,6 @@ impl<F> Outbox<F> {
         self.changed_due
     }
 
-    /// `Changed` comes first, so that what is sent meets a table that knows as much.
     pub(super) fn next(&mut self) -> Option<Output<F>> {
         if std::mem::take(&mut self.changed_ready) {
             return Some(Output::Changed);
