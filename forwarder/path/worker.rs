@@ -22,8 +22,8 @@ const RING_FRAMES_A_TURN: usize = 8 * BURST;
 /// Within this time every session is looked at, and removed if its time is up.
 const SWEEP_NS: u64 = 60_000_000_000;
 
-/// Sessions looked at in one turn at most.
-const SWEEP_A_TURN: u32 = 256;
+/// Sessions looked at in one turn at most: more than the largest table asks for in a millisecond.
+const SWEEP_A_TURN: u32 = 2048;
 
 /// Sessions looked at in one turn for an inquiry: 64 KiB of them, so that no queue fills meanwhile.
 const INQUIRY_A_TURN: u32 = 1024;
