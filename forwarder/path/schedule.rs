@@ -109,7 +109,7 @@ fn insert(new: &New, bench: &mut Bench<'_>) -> Result<SessionIx, Refused> {
 
 /// True for a TCP connection that only waits for its time to pass.
 pub(super) fn is_over(session: &Session) -> bool {
-    session.protocol() == Protocol::Tcp && matches!(session.state(), State::TimeWait | State::Close)
+    session.protocol() == Protocol::Tcp && session.state().is_over()
 }
 
 /// True where a flow may be under way without a session: its backend can be found again, and the

@@ -70,6 +70,9 @@ fn forward(meta: &mut Meta, key: &ForwardKey, hash: Hash, bench: &mut Bench<'_>)
     };
     let found = bench.flows.sessions.find_forward(hash, key, bench.now.ms());
     let found = found.filter(|ix| !reused(*ix, meta, bench));
+    if let (Some(ix), Transport::Udp { .. }) = (found, meta.transport) {
+        bench.flows.sessions.keep(ix);
+    }
     let Some(ix) = found.or_else(|| schedule::run(meta, client, service_ix, service, bench)) else {
         return;
     };

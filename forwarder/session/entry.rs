@@ -27,6 +27,8 @@ pub struct Session {
     backend: u16,
     state: State,
     no_output: u8,
+    /// Not 0 once the client has sent a second UDP datagram.
+    lasts: u8,
 }
 
 const _: () = assert!(size_of::<Session>() == 64 && align_of::<Session>() == 64);
@@ -89,6 +91,7 @@ impl Session {
             backend: new.backend.0,
             state: new.state,
             no_output: new.no_output.into(),
+            lasts: 0,
         }
     }
 
@@ -177,10 +180,20 @@ impl Session {
         self.protocol() == Protocol::Tcp && self.state.is_active()
     }
 
-    /// True for TCP before its handshake is through.
+    /// True where it may go for a new one when the table is full. Who floods a director makes
+    /// sessions of one packet each, and who had many short connections leaves what only waits for
+    /// its time to pass; neither may keep newcomers out for minutes.
     #[inline]
-    pub fn is_half_open(&self) -> bool {
-        self.protocol() == Protocol::Tcp && self.state.is_half_open()
+    pub fn may_go(&self) -> bool {
+        match self.protocol() {
+            Protocol::Tcp => self.state.is_half_open() || self.state.is_over(),
+            Protocol::Udp => self.lasts == 0,
+        }
+    }
+
+    #[inline]
+    pub(super) fn set_lasts(&mut self) {
+        self.lasts = 1;
     }
 
     /// What its packets change by.
@@ -293,7 +306,7 @@ mod tests {
         );
         assert!(!session.no_output());
         assert_eq!(session.rewrite(), &new.rewrite);
-        assert!(!session.is_active() && !session.is_half_open());
+        assert!(!session.is_active() && session.may_go());
         assert_eq!(
             session.forward_key(),
             ForwardKey::new(new.client, new.vip, new.protocol)
@@ -315,6 +328,6 @@ mod tests {
             (direct.reverse_key(), direct.protocol()),
             (None, Protocol::Tcp)
         );
-        assert!(direct.is_half_open() && !direct.is_active());
+        assert!(direct.may_go() && !direct.is_active());
     }
 }

@@ -30,7 +30,7 @@ pub struct SessionIx(pub u32);
 /// What has happened since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counters {
-    /// Sessions that were half-open and had to go for new ones.
+    /// Sessions that had to go for new ones before their time, see [`Session::may_go`].
     pub evicted: u64,
     /// New sessions refused for want of room.
     pub full: u64,
@@ -149,6 +149,14 @@ impl Table {
     pub fn touch(&mut self, ix: SessionIx, now_ms: u64, timeout_ms: u32) {
         if let Some(session) = self.get_mut(ix) {
             session.touch(now_ms, timeout_ms);
+        }
+    }
+
+    /// Notes that a client goes on with a UDP session, which then keeps its place in a full table.
+    #[inline]
+    pub fn keep(&mut self, ix: SessionIx) {
+        if let Some(session) = self.get_mut(ix) {
+            session.set_lasts();
         }
     }
 

@@ -90,6 +90,12 @@ impl State {
             Self::None | Self::SynSent | Self::SynRecv | Self::SynAck
         )
     }
+
+    /// True where the connection is over and only waits for its time to pass.
+    #[inline]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::TimeWait | Self::Close)
+    }
 }
 
 impl fmt::Display for State {

@@ -6,7 +6,7 @@ use crate::session::{
     key::Hash,
 };
 
-/// Entries that the clock hand compares, so that what has expired goes before what is half-open.
+/// Entries that the clock hand compares, so that what has expired goes before what has not.
 const HAND_LOOK: u32 = 8;
 
 /// Entries that the clock hand passes at most for one new session.
@@ -24,8 +24,9 @@ pub enum Refused {
 impl Table {
     /// Remembers a flow.
     ///
-    /// Where there is no room, something expired or else half-open goes for it; neither
-    /// established nor closing connections nor UDP sessions do before their time.
+    /// Where there is no room, something expired goes for it, or else what
+    /// [may go](Session::may_go); neither established nor closing connections do before their
+    /// time, nor UDP sessions that lasted beyond one datagram.
     pub fn insert(&mut self, new: &New, now_ms: u64) -> Result<SessionIx, Refused> {
         let session = Session::new(new, now_ms);
         let forward = session.forward_key();
@@ -96,7 +97,7 @@ impl Table {
     }
 
     /// Moves the clock hand on to a session that may go, and evicts it. The hand stops behind it,
-    /// so that half-open sessions go in the order of their entries and each has a whole round.
+    /// so that such sessions go in the order of their entries and each has a whole round.
     fn evict_at_hand(&mut self, now_ms: u64) {
         for _ in 0..HAND_REACH / HAND_LOOK {
             let end = self.hand.saturating_add(HAND_LOOK).min(self.capacity);
@@ -109,17 +110,17 @@ impl Table {
         }
     }
 
-    /// The first that has expired, or else the first that is half-open.
+    /// The first that has expired, or else the first that may go.
     fn victim(&self, entries: impl Iterator<Item = u32>, now_ms: u64) -> Option<SessionIx> {
-        let mut half_open = None;
+        let mut may_go = None;
         for ix in entries.map(SessionIx) {
             match self.get(ix) {
                 Some(session) if session.is_expired(now_ms) => return Some(ix),
-                Some(session) if session.is_half_open() => half_open = half_open.or(Some(ix)),
+                Some(session) if session.may_go() => may_go = may_go.or(Some(ix)),
                 _ => {}
             }
         }
-        half_open
+        may_go
     }
 
     fn evict(&mut self, victim: SessionIx, now_ms: u64) {

@@ -171,7 +171,7 @@ fn filled_to_its_bound_with_nat_sessions_a_table_loses_none() {
 }
 
 #[test]
-fn a_full_table_evicts_what_expired_then_what_is_half_open_and_nothing_else() {
+fn a_full_table_evicts_what_expired_then_what_may_go_and_nothing_else() {
     let mut table = table(16);
     let closing = New {
         state: State::FinWait,
@@ -185,6 +185,8 @@ fn a_full_table_evicts_what_expired_then_what_is_half_open_and_nothing_else() {
     for new in [closing, udp].into_iter().chain((3..14).map(nat)) {
         table.insert(&new, 0).unwrap();
     }
+    let lasting = table.forward(&udp, 0).unwrap();
+    table.keep(lasting);
     for new in [
         half_open(14),
         New {
@@ -213,6 +215,37 @@ fn a_full_table_evicts_what_expired_then_what_is_half_open_and_nothing_else() {
         assert!(table.forward(&nat(gone), 5).is_none());
     }
     assert_eq!((table.len(), table.count(0)), (16, (14, 2)));
+}
+
+#[test]
+fn neither_what_is_over_nor_single_datagrams_keep_newcomers_out() {
+    for left in [
+        New {
+            state: State::TimeWait,
+            ..nat(0)
+        },
+        New {
+            state: State::Close,
+            ..nat(0)
+        },
+        New {
+            protocol: Protocol::Udp,
+            state: State::None,
+            ..nat(0)
+        },
+    ] {
+        let mut table = table(64);
+        for client in 0..64 {
+            let client = nat(client).client;
+            table.insert(&New { client, ..left }, 0).unwrap();
+        }
+        for client in 100..164 {
+            table.insert(&nat(client), 1).unwrap();
+        }
+        let counted = table.counters();
+        assert_eq!((counted.evicted, counted.full), (64, 0), "{left:?}");
+        assert_eq!(table.insert(&nat(200), 1), Err(Refused::Full));
+    }
 }
 
 #[test]

@@ -91,9 +91,10 @@ impl Known {
     }
 
     fn may_be_evicted(&self, now_ms: u64) -> bool {
-        use State::{None, SynAck, SynRecv, SynSent};
-        let half_open = [None, SynSent, SynRecv, SynAck].contains(&self.new.state);
-        self.ends_ms <= now_ms || self.new.protocol == Protocol::Tcp && half_open
+        use State::{Close, None, SynAck, SynRecv, SynSent, TimeWait};
+        let passing = [None, SynSent, SynRecv, SynAck, TimeWait, Close].contains(&self.new.state);
+        // The calls keep no UDP session.
+        self.ends_ms <= now_ms || self.new.protocol == Protocol::Udp || passing
     }
 }
 
