@@ -56,7 +56,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         let snapshot = compile(config, &macs, seeds.slots.clone())?;
         let workers = config.dpdk.workers.len();
         let bursts = usize::try_from(config.tables.ring_bursts).unwrap_or(usize::MAX);
-        let rings = Arc::new(Rings::new(workers, bursts));
+        let rings = Arc::new(Rings::new(workers, ports.len(), bursts));
         let neighbours = Neighbours::new(
             Settings {
                 neighbours: usize::try_from(config.tables.neighbours).unwrap_or(usize::MAX),

@@ -11,8 +11,8 @@ use crate::{
     snapshot::{Publisher, Reach, Snapshot, WorkerIx},
 };
 
-/// Frames taken from each punt ring in one turn, so that a flood of one class leaves time for the
-/// others.
+/// Frames taken from the punt rings of each class in one turn, so that a flood of one class leaves
+/// time for the others.
 const PUNTS_A_TURN: usize = 256;
 
 /// Why the management thread lost frames or could not make them, and how many.
@@ -67,19 +67,14 @@ impl<L: Pool> Manager<L> {
     /// Returns the number of frames it took.
     pub fn turn(&mut self, now: Now) -> usize {
         let mut taken = 0;
-        while taken < PUNTS_A_TURN
-            && let Some(punted) = self.rings.punts(Punt::Arp).pop()
-        {
+        for punted in self.rings.take_punts(Punt::Arp, PUNTS_A_TURN) {
             self.neighbours.arp(punted.port, punted.frame, now);
             taken += 1;
         }
-        let mut resolved = 0;
-        while resolved < PUNTS_A_TURN
-            && let Some(punted) = self.rings.punts(Punt::Resolve).pop()
-        {
+        for punted in self.rings.take_punts(Punt::Resolve, PUNTS_A_TURN) {
             self.neighbours
                 .resolve(punted.port, punted.next_hop, punted.frame, now);
-            resolved += 1;
+            taken += 1;
         }
         self.neighbours.handle_timeout(&self.pool, now);
         let mut changed = false;
@@ -97,7 +92,7 @@ impl<L: Pool> Manager<L> {
             self.publish(now);
         }
         self.publisher.collect();
-        taken + resolved
+        taken
     }
 
     /// What is published now.

@@ -135,7 +135,7 @@ impl<P: Port> Outbox<P> {
                 frame,
             },
         };
-        match outside.rings.punts(class).push(punted) {
+        match outside.rings.punt(class, punted) {
             Ok(()) => outside.counters.punted(class),
             Err(_full) => outside.counters.dropped(DropReason::PuntFull, 1),
         }

@@ -45,15 +45,16 @@ pub struct Inbox<F> {
 #[derive(Debug)]
 pub struct Rings<F> {
     inboxes: Box<[Inbox<F>]>,
-    punts: [ArrayQueue<Punted<F>>; Punt::COUNT],
+    /// By port, then by class.
+    punts: Box<[[ArrayQueue<Punted<F>>; Punt::COUNT]]>,
 }
 
 /// Frames in a punt ring for each parcel in a ring between workers.
 const PUNTS_PER_BURST: usize = 4;
 
 impl<F> Rings<F> {
-    /// Rings of `bursts` parcels between `workers` workers.
-    pub fn new(workers: usize, bursts: usize) -> Self {
+    /// Rings of `bursts` parcels between `workers` workers, and punt rings for `ports` ports.
+    pub fn new(workers: usize, ports: usize, bursts: usize) -> Self {
         let inbox = || Inbox {
             hand_over: ArrayQueue::new(bursts),
             transmit: ArrayQueue::new(bursts),
@@ -61,7 +62,9 @@ impl<F> Rings<F> {
         };
         Self {
             inboxes: (0..workers).map(|_| inbox()).collect(),
-            punts: std::array::from_fn(|_| ArrayQueue::new(bursts * PUNTS_PER_BURST)),
+            punts: (0..ports)
+                .map(|_| std::array::from_fn(|_| ArrayQueue::new(bursts * PUNTS_PER_BURST)))
+                .collect(),
         }
     }
 
@@ -75,13 +78,22 @@ impl<F> Rings<F> {
         self.inboxes.get(worker.index())
     }
 
-    /// The ring of a class of punted frames.
-    pub fn punts(&self, class: Punt) -> &ArrayQueue<Punted<F>> {
-        let [arp, resolve] = &self.punts;
-        match class {
-            Punt::Arp => arp,
-            Punt::Resolve => resolve,
+    /// Gives a frame to the management thread; back where there is no room.
+    pub fn punt(&self, class: Punt, punted: Punted<F>) -> Result<(), Punted<F>> {
+        match self.punts.get(punted.port.index()) {
+            Some(rings) => of_class(rings, class).push(punted),
+            None => Err(punted),
         }
+    }
+
+    /// Takes punted frames of a class, `most` at most, from each port in turn: who floods one
+    /// port shall not be able to keep the management thread from hearing the others.
+    pub fn take_punts(&self, class: Punt, most: usize) -> impl Iterator<Item = Punted<F>> {
+        let mut ports = self.punts.iter().cycle();
+        std::iter::from_fn(move || {
+            (0..self.punts.len()).find_map(|_| of_class(ports.next()?, class).pop())
+        })
+        .take(most)
     }
 
     /// True where no ring holds anything.
@@ -89,6 +101,48 @@ impl<F> Rings<F> {
         let empty = |inbox: &Inbox<F>| {
             inbox.hand_over.is_empty() && inbox.transmit.is_empty() && inbox.inject.is_empty()
         };
-        self.inboxes.iter().all(empty) && self.punts.iter().all(ArrayQueue::is_empty)
+        self.inboxes.iter().all(empty) && self.punts.iter().flatten().all(ArrayQueue::is_empty)
+    }
+}
+
+fn of_class<R>([arp, resolve]: &[R; Punt::COUNT], class: Punt) -> &R {
+    match class {
+        Punt::Arp => arp,
+        Punt::Resolve => resolve,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn punted(port: u16, frame: u32) -> Punted<u32> {
+        Punted {
+            port: PortIx(port),
+            next_hop: Ipv4Addr::UNSPECIFIED,
+            frame,
+        }
+    }
+
+    #[test]
+    fn a_flood_on_one_port_leaves_room_and_time_for_the_others() {
+        let rings = Rings::new(1, 2, 1);
+        let room = u32::try_from(PUNTS_PER_BURST).unwrap();
+        for frame in 0..room {
+            rings.punt(Punt::Arp, punted(0, frame)).unwrap();
+        }
+        let refused = rings.punt(Punt::Arp, punted(0, room)).unwrap_err();
+        assert_eq!(refused.frame, room);
+        rings.punt(Punt::Arp, punted(1, 100)).unwrap();
+        rings.punt(Punt::Resolve, punted(0, 200)).unwrap();
+        let take = |class, most| -> Vec<u32> {
+            let taken = rings.take_punts(class, most);
+            taken.map(|punted| punted.frame).collect()
+        };
+        assert_eq!(take(Punt::Arp, 3), [0, 100, 1]);
+        assert_eq!(take(Punt::Arp, 9), [2, 3]);
+        assert_eq!(take(Punt::Resolve, 9), [200]);
+        assert!(rings.is_empty());
+        assert!(rings.punt(Punt::Arp, punted(2, 1)).is_err(), "no such port");
     }
 }
