@@ -18,7 +18,7 @@ pub struct Tables {
 /// What weir itself sends at most.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// ICMP echo replies and errors a second, each worker. None at 0.
+    /// ICMP echo replies, and errors of each kind, a second, each worker. None at 0.
     pub icmp_per_second: u32,
 }
 

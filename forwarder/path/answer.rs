@@ -62,7 +62,7 @@ fn make<F: Frame>(
     }
     if !bench
         .flows
-        .may_answer(bench.snapshot.icmp_per_second, bench.now)
+        .may_answer(answer, bench.snapshot.icmp_per_second, bench.now)
     {
         return Err(DropReason::AnswerLimited);
     }

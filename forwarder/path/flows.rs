@@ -2,7 +2,7 @@
 
 use sched::Cursor;
 
-use super::limiter::Limiter;
+use super::{Answer, limiter::Limiter};
 use crate::{
     io::Now,
     session::{ServiceIx, Table},
@@ -15,7 +15,8 @@ pub(super) struct Flows {
     pub(super) sessions: Table,
     /// Where each service's scheduler stands, by [`ServiceIx`].
     cursors: Box<[Cursor]>,
-    answers: Limiter,
+    /// By [`Answer::index`].
+    answers: [Limiter; Answer::COUNT],
     last_id: u16,
     id_step: u16,
 }
@@ -35,7 +36,7 @@ impl Flows {
         Self {
             sessions,
             cursors,
-            answers: Limiter::default(),
+            answers: Default::default(),
             last_id: worker.0.into(),
             // A power of two, so that what comes round stays apart from the other workers'.
             id_step: u16::try_from(workers.next_power_of_two()).unwrap_or(u16::MAX),
@@ -50,10 +51,13 @@ impl Flows {
             .pick(self.cursors.get_mut(ix.index())?, key)
     }
 
-    /// True if one more answer is within the rate.
+    /// True if one more answer is within the rate, which each kind has for itself: who pings
+    /// much shall not silence what path MTU discovery waits for.
     #[inline]
-    pub(super) fn may_answer(&mut self, per_second: u32, now: Now) -> bool {
-        self.answers.take(per_second, now)
+    pub(super) fn may_answer(&mut self, answer: Answer, per_second: u32, now: Now) -> bool {
+        self.answers
+            .get_mut(answer.index())
+            .is_some_and(|limiter| limiter.take(per_second, now))
     }
 
     /// The identification of the next IPv4 packet made here. No two workers give the same: their
@@ -62,5 +66,26 @@ impl Flows {
     pub(super) fn next_id(&mut self) -> u16 {
         self.last_id = self.last_id.wrapping_add(self.id_step);
         self.last_id
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_one_kind_leaves_the_others_their_rate() {
+        let table = Table::new(8, 1, 1).unwrap();
+        let mut flows = Flows::new(table, &Services::default(), WorkerIx(0), 1);
+        let now = Now::from_ms(1);
+        let mut answered = |answer| {
+            (0..50)
+                .filter(|_| flows.may_answer(answer, 10, now))
+                .count()
+        };
+        assert_eq!(answered(Answer::EchoReply), 10);
+        assert_eq!(answered(Answer::TimeExceeded), 10);
+        assert_eq!(answered(Answer::FragmentationNeeded { mtu: 1480 }), 10);
+        assert_eq!(answered(Answer::FragmentationNeeded { mtu: 1280 }), 0);
     }
 }

@@ -42,7 +42,7 @@ pub struct Snapshot {
     pub slots: Slots,
     /// True where traffic for no service and not for the director is routed.
     pub route_other: bool,
-    /// ICMP messages a second that one worker makes.
+    /// ICMP messages of each kind a second that one worker makes.
     pub icmp_per_second: u32,
 }
 
