@@ -104,6 +104,16 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_end_fails() {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        assert!(!check(Path::new("/dev/zero"), &mut out, &mut err).unwrap());
+        assert_eq!(
+            String::from_utf8(err).unwrap(),
+            "/dev/zero: cannot be read: it is larger than 16 MiB\n"
+        );
+    }
+
+    #[test]
     fn a_file_that_is_not_there_fails() {
         let (mut out, mut err) = (Vec::new(), Vec::new());
         let taken = check(Path::new("/nonexistent/weir.ron"), &mut out, &mut err).unwrap();

@@ -4,7 +4,13 @@
 //! relies on that and checks nothing again. Each file here holds what one part means together
 //! with what is checked of it; every problem is found in one pass and named with its place.
 
-use std::{collections::HashMap, fs, net::Ipv4Addr, path::Path};
+use std::{
+    collections::HashMap,
+    fs::File,
+    io::{self, Read},
+    net::Ipv4Addr,
+    path::Path,
+};
 
 use crate::{io::PortIx, session::Timeouts};
 
@@ -122,7 +128,7 @@ impl Checked {
     /// As [`Config::load`], with the warnings.
     pub fn load(path: &Path) -> Result<Self, Refused> {
         let file = path.display().to_string();
-        let octets = fs::read(path).map_err(|error| Problem {
+        let octets = read_bounded(path).map_err(|error| Problem {
             file: file.clone(),
             place: None,
             text: format!("cannot be read: {error}"),
@@ -133,6 +139,22 @@ impl Checked {
         })?;
         Self::parse(text, &file)
     }
+}
+
+/// Far more than all services, routes and neighbours that there can be take. Without a bound a
+/// slip such as `weir check /dev/zero` would eat all memory.
+const MAX_FILE_OCTETS: u64 = 16 * 1024 * 1024;
+
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    let mut octets = Vec::new();
+    let read = File::open(path)?
+        .take(MAX_FILE_OCTETS + 1)
+        .read_to_end(&mut octets)?;
+    if read as u64 > MAX_FILE_OCTETS {
+        let bound = format!("it is larger than {} MiB", MAX_FILE_OCTETS >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, bound));
+    }
+    Ok(octets)
 }
 
 /// That what follows `valid` is no UTF-8.
