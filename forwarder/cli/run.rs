@@ -33,6 +33,12 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     for warning in warnings {
         tracing::warn!("{warning}");
     }
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    // First of all: another weir on this socket is told of before this one opens its ports, where
+    // both would answer ARP and open connections to two backends for each SYN.
+    let socket = runtime.block_on(Socket::claim(&config.api.socket))?;
     let eal = Eal::start(&EalOptions {
         main_core: config.dpdk.main_core,
         hugepages: config.dpdk.hugepages,
@@ -68,11 +74,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     };
     let register = move || EalThread::register(&eal).map_err(|error| error.to_string());
     let (mut threads, seen) = Threads::start(director.workers, &manner, register)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let end = runtime.block_on(async {
-        let socket = Socket::claim(&config.api.socket).await?;
         let facts = Box::new(move || devices.iter().map(facts).collect());
         let books = Books::new(Arc::new(config), seen);
         let observer = Observer::new(books, facts, clock);
