@@ -126,6 +126,8 @@ undo() {
     [ -f "$state" ] || return 0
     # Newest first.
     sed '1!G;h;$!d' "$state" >"$state.reversed"
+    # Words of a record are words, whatever files there are: an interface may be called `*`.
+    set -f
     while read -r record; do
         # shellcheck disable=SC2086 # a record is words
         undo_one $record
@@ -151,7 +153,12 @@ status() {
 }
 
 check_address() {
-    echo "$1" | grep -Eqx '([0-9]{1,3}\.){3}[0-9]{1,3}' || die "'$1' is not an IPv4 address"
+    # grep looks at lines, and an argument may have several, of which each would be a record.
+    case $1 in
+        *[!0-9.]*) die "'$1' is not an IPv4 address" ;;
+    esac
+    octet='(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})'
+    echo "$1" | grep -Eqx "($octet\.){3}$octet" || die "'$1' is not an IPv4 address"
 }
 
 main() {
