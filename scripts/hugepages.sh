@@ -133,8 +133,9 @@ undo() {
 }
 
 check_number() {
+    # The shell counts in octal after a 0, and wraps where numbers are long.
     case $1 in
-        '' | *[!0-9]*) die "'$1' is not a number" ;;
+        '' | *[!0-9]* | 0?* | ????????*) die "'$1' is not a number from 0 to 9999999" ;;
     esac
 }
 
