@@ -12,7 +12,7 @@ use super::{
 /// What DPDK is started with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dpdk {
-    /// Cores, one worker each, in the order of the workers: 1 to 255.
+    /// Cores, one worker each, in the order of the workers: 1 to 256.
     pub workers: Vec<u16>,
     /// The core of the management thread.
     pub main_core: u16,
@@ -37,8 +37,8 @@ pub enum Hugepages {
     Required,
 }
 
-/// There are 256 slots to own, and workers are counted in an octet.
-const MAX_WORKERS: usize = 255;
+/// A slot is an octet, so no more workers can own one.
+const MAX_WORKERS: usize = 256;
 /// The cores that the kernel's `cpu_set_t` can name.
 const MAX_CORE: u16 = 1023;
 

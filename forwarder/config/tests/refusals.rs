@@ -66,9 +66,9 @@ fn no_more_workers_than_slots() {
         let cores: Vec<String> = (1..=count).map(|core| core.to_string()).collect();
         parsed(&with("[1, 2]", &format!("[{}]", cores.join(", "))))
     };
-    assert_eq!(workers(255).unwrap().config.dpdk.workers.len(), 255);
-    let refused = workers(256).unwrap_err().to_string();
-    assert_eq!(refused, "f:2:1189: 256 workers; at most 255 can own slots");
+    assert_eq!(workers(256).unwrap().config.dpdk.workers.len(), 256);
+    let refused = workers(257).unwrap_err().to_string();
+    assert_eq!(refused, "f:2:1194: 257 workers; at most 256 can own slots");
 }
 
 #[test]
