@@ -123,11 +123,13 @@ fn nothing_is_allocated_where_something_is_full() {
         .replace("icmp_per_second: 1000000", "icmp_per_second: 1");
     let mut rig = Rig::with_tx_queues(&text, 1);
     let client = |port: u16| format!("192.0.2.9:{port}");
-    // Tables: half-open ones are evicted, established ones and UDP stay.
+    // Tables: half-open ones are evicted, established ones and UDP that goes on stay.
     for port in 1024..1124 {
         rig.receive(0, 0, &spec(0, &client(port), "192.0.2.100:80").tcp("S"));
-        rig.receive(0, 0, &spec(0, &client(port), "192.0.2.101:53").udp());
-        rig.receive(0, 0, &spec(0, &client(port), "192.0.2.103:53").udp());
+        for _ in 0..2 {
+            rig.receive(0, 0, &spec(0, &client(port), "192.0.2.101:53").udp());
+            rig.receive(0, 0, &spec(0, &client(port), "192.0.2.103:53").udp());
+        }
         rig.receive(0, 0, &spec(0, &client(port), "192.0.2.2:0").echo());
         settle(&mut rig);
     }

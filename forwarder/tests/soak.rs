@@ -46,6 +46,7 @@ const ROOMY: Setup = Setup {
     icmp_per_second: 1_000_000,
     other: "Route",
     lan_mtu: 1500,
+    flows: 6000,
     start_ms: 2 * SECOND_MS,
 };
 
@@ -83,6 +84,7 @@ const SETUPS: [Setup; 6] = [
         name: "two workers, hardly any sessions",
         workers: 2,
         sessions_per_worker: 8,
+        flows: 60,
         ring_bursts: 4,
         other: "Drop",
         start_ms: 3 * WRAP_MS - SECOND_MS,
@@ -180,7 +182,7 @@ impl Soak {
             .sum();
         rig.now = Now::from_ms(setup.start_ms);
         Self {
-            clients: Clients::new(&mut rng),
+            clients: Clients::new(setup.flows, &mut rng),
             ledger: Ledger::new(setup.lan_mtu),
             answers: Vec::new(),
             received: 0,

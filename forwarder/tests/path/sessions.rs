@@ -215,7 +215,9 @@ fn table_full() -> Case {
 
 fn table_full_udp() -> Case {
     let config = world(&service("Udp Nat rr", VIP, &[B1]));
-    full("UDP sessions stay", config, |packet| vec![packet.udp()])
+    full("UDP sessions that go on stay", config, |packet| {
+        vec![packet.udp(), packet.udp()]
+    })
         .rx(0, client(9).udp())
         .moved("table.full")
         .drops("table_full")

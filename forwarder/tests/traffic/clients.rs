@@ -12,9 +12,6 @@ use super::{
 };
 use crate::rig;
 
-/// Flows that go on at the same time.
-const FLOWS: usize = 6000;
-
 const FIN: u8 = 0x01;
 const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
@@ -90,11 +87,12 @@ pub struct Clients {
 }
 
 impl Clients {
-    pub fn new(rng: &mut Rng) -> Self {
+    /// Clients with so many flows that go on at the same time.
+    pub fn new(flows: usize, rng: &mut Rng) -> Self {
         Self {
             templates: Templates::new(),
             noise: (0..8192).map(|_| rng.octet()).collect(),
-            flows: (0..FLOWS).map(|_| begin(rng)).collect(),
+            flows: (0..flows).map(|_| begin(rng)).collect(),
             identification: 0,
         }
     }
@@ -148,7 +146,7 @@ impl Clients {
 
     /// The next segment or datagram of some flow, which may be the first of another.
     fn go_on(&mut self, frame: &mut Vec<u8>, rng: &mut Rng) {
-        let ix = rng.below(FLOWS);
+        let ix = rng.below(self.flows.len());
         let mut flow = self.flows[ix];
         let choice = rng.below(32);
         match choice {
@@ -209,7 +207,7 @@ impl Clients {
         frame.extend_from_slice(&self.templates.unreachable);
         let quoted = packet::place_at(frame, LINK + 28).unwrap();
         let (vip, _) = rng.pick(&site::SERVICES);
-        let flow = self.flows[rng.below(FLOWS)];
+        let flow = self.flows[rng.below(self.flows.len())];
         quoted.set_ends(frame, vip, flow.client);
         quoted.fix_header(frame);
         frame[LINK + 20] = rng.pick(&[3, 4, 5, 11, 12]);

@@ -66,6 +66,8 @@ pub struct Setup {
     pub icmp_per_second: u32,
     pub other: &'static str,
     pub lan_mtu: u16,
+    /// Flows that go on at the same time.
+    pub flows: usize,
     /// When the clock begins.
     pub start_ms: u64,
 }
