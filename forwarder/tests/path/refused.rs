@@ -227,6 +227,9 @@ fn for_the_director() -> Vec<Case> {
     ];
     vec![
         row("VIPs and DIPs", other, "no_service"),
+        case("no_service: from a NAT backend's port", nat())
+            .rx(1, spec(1, B1, "192.0.2.100:443").tcp("SA"))
+            .drops("no_service"),
         row(
             "GRE, ESP, VRRP",
             [47, 50, 112].map(|p| vip().protocol(p)),
