@@ -218,10 +218,10 @@ fn table_full_udp() -> Case {
     full("UDP sessions that go on stay", config, |packet| {
         vec![packet.udp(), packet.udp()]
     })
-        .rx(0, client(9).udp())
-        .moved("table.full")
-        .drops("table_full")
-        .active("0/8")
+    .rx(0, client(9).udp())
+    .moved("table.full")
+    .drops("table_full")
+    .active("0/8")
 }
 
 fn half_open_first() -> Case {
