@@ -13,7 +13,7 @@ use super::{
 use crate::{
     config::{self, Config},
     io::{Frame, Now, PortIx},
-    path::{Counters, DropReason, PortTraffic, Punt},
+    path::{Answer, Counters, DropReason, PortTraffic, Punt},
     session::{BackendIx, Session},
     wire::Protocol,
 };
@@ -311,8 +311,10 @@ impl Books {
             busy: busy(counters),
             sessions,
             session_capacity: self.config.tables.sessions_per_worker.into(),
+            sessions_evicted: counters.evicted.get(),
+            sessions_refused: counters.refused.get(),
             received: over_ports(|t| t.rx.frames.get()),
-            made: counters.injected.get(),
+            injected: counters.injected.get(),
             taken_over: counters.taken_over.get(),
             sent: over_ports(|t| t.tx.frames.get()),
             dropped: DropReason::ALL
@@ -321,6 +323,7 @@ impl Books {
                 .sum(),
             punted: (0..Punt::COUNT).map(|class| counters.punts(class)).sum(),
             handed_over: counters.handed_over.get(),
+            answered: (0..Answer::COUNT).map(|kind| counters.answers(kind)).sum(),
         }
     }
 }

@@ -318,7 +318,7 @@ pub struct Drop {
     pub worker_packets: Vec<u64>,
 }
 
-/// A worker. For all of them together everything is accounted for: received + made = sent +
+/// A worker. For all of them together everything is accounted for: received + injected = sent +
 /// dropped + punted + what is on its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
@@ -334,10 +334,14 @@ pub struct Worker {
     pub sessions: u64,
     /// Sessions its table has room for.
     pub session_capacity: u64,
+    /// Sessions that had to go for new ones before their time.
+    pub sessions_evicted: u64,
+    /// New sessions for which there was no room.
+    pub sessions_refused: u64,
     /// Frames received from ports.
     pub received: u64,
-    /// Frames that the management thread made and gave it to send.
-    pub made: u64,
+    /// Frames that the management thread gave it to send.
+    pub injected: u64,
     /// Frames that other workers handed over to it.
     pub taken_over: u64,
     /// Frames sent.
@@ -348,6 +352,8 @@ pub struct Worker {
     pub punted: u64,
     /// Frames handed over to their owners.
     pub handed_over: u64,
+    /// Frames that it turned into ICMP answers, and sent.
+    pub answered: u64,
 }
 
 /// What a replay counted.

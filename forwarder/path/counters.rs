@@ -17,6 +17,12 @@ impl Counter {
             .store(self.0.load(Relaxed).wrapping_add(count), Relaxed);
     }
 
+    /// Takes over a number that is counted elsewhere.
+    #[inline]
+    pub(super) fn set(&self, count: u64) {
+        self.0.store(count, Relaxed);
+    }
+
     /// The number now.
     #[inline]
     pub fn get(&self) -> u64 {
@@ -76,6 +82,10 @@ pub struct Counters {
     pub taken_over: Counter,
     /// Frames that the management thread made and this worker sent, or dropped under a reason.
     pub injected: Counter,
+    /// Sessions that had to go for new ones before their time.
+    pub evicted: Counter,
+    /// New sessions for which there was no room.
+    pub refused: Counter,
     /// Turns in which there was nothing to do.
     pub idle_turns: Counter,
     /// All turns.
@@ -94,6 +104,8 @@ impl Counters {
             handed_over: Counter::default(),
             taken_over: Counter::default(),
             injected: Counter::default(),
+            evicted: Counter::default(),
+            refused: Counter::default(),
             idle_turns: Counter::default(),
             turns: Counter::default(),
         }

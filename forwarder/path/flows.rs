@@ -17,6 +17,8 @@ pub(super) struct Flows {
     cursors: Box<[Cursor]>,
     /// By [`Answer::index`].
     answers: [Limiter; Answer::COUNT],
+    /// When a flow last went on without a session because there was no room for one.
+    overflowed: Option<Now>,
     last_id: u16,
     id_step: u16,
 }
@@ -37,6 +39,7 @@ impl Flows {
             sessions,
             cursors,
             answers: Default::default(),
+            overflowed: None,
             last_id: worker.0.into(),
             // A power of two, so that what comes round stays apart from the other workers'.
             id_step: u16::try_from(workers.next_power_of_two()).unwrap_or(u16::MAX),
@@ -49,6 +52,17 @@ impl Flows {
         service
             .scheduler
             .pick(self.cursors.get_mut(ix.index())?, key)
+    }
+
+    /// Notes that a flow goes on without a session.
+    pub(super) fn overflow(&mut self, now: Now) {
+        self.overflowed = Some(now);
+    }
+
+    /// True if a flow that may be idle for `idle_ms` can be under way without a session.
+    pub(super) fn may_have_overflowed(&self, idle_ms: u32, now: Now) -> bool {
+        self.overflowed
+            .is_some_and(|at| now.ms().saturating_sub(at.ms()) < idle_ms.into())
     }
 
     /// True if one more answer is within the rate, which each kind has for itself: who pings

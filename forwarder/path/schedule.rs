@@ -112,12 +112,14 @@ pub(super) fn is_over(session: &Session) -> bool {
     session.protocol() == Protocol::Tcp && session.state().is_over()
 }
 
-/// True where a flow may be under way without a session: its backend can be found again, and the
-/// table has been full before.
+/// True where a flow may be under way without a session: its backend can be found again, and no
+/// longer ago than it may be idle there was no room for one.
 fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
     service.consistent
         && service.forward != Forward::Nat
-        && bench.flows.sessions.counters().full > 0
+        && bench
+            .flows
+            .may_have_overflowed(service.timeouts.tcp_ms(State::Established), bench.now)
 }
 
 /// Where the table is full, DR and TUN with a consistent hash go on without: the next packet of
@@ -127,7 +129,7 @@ fn without_session(
     service: &Service,
     ix: BackendIx,
     backend: &Backend,
-    bench: &Bench<'_>,
+    bench: &mut Bench<'_>,
 ) {
     meta.rewrite = match service.forward {
         Forward::Dr if service.consistent => Rewrite::Keep,
@@ -135,6 +137,7 @@ fn without_session(
         Forward::Nat | Forward::Dr | Forward::Tun => return meta.drop(DropReason::TableFull),
     };
     meta.hop = Some(backend.hop);
+    bench.flows.overflow(bench.now);
     if let Some(traffic) = bench.counters.backend(ix) {
         traffic.forward.add(1, meta.octets.into());
     }

@@ -146,6 +146,9 @@ impl<P: Port> Worker<P> {
         outbox.flush_ports(outside);
         self.sweep(now);
         let inquired = self.inquire(now);
+        let table = self.flows.sessions.counters();
+        self.counters.evicted.set(table.evicted);
+        self.counters.refused.set(table.full);
         self.counters.turns.add(1);
         self.counters.idle_turns.add(u64::from(moved == 0));
         moved + usize::from(inquired)

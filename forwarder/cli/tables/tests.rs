@@ -142,10 +142,10 @@ fn drops_begin_with_the_most_frequent_and_leave_out_what_never_was() {
 
 #[test]
 fn workers_show_where_their_frames_went() {
-    let heads = "Worker Core Idle  Busy   Sessions Received Made TakenOver   Sent Dropped Punted \
-                 HandedOver\n";
-    let row = "     0    1 spin 37.5% 12/1048576  1000000    5         0 999000    1000      5 \
-               \x20        0\n";
+    let heads = "Worker Core Idle  Busy   Sessions Evicted Refused Received Injected TakenOver \
+                 \x20 Sent Dropped Punted HandedOver Answered\n";
+    let row = "     0    1 spin 37.5% 12/1048576       2       0  1000000        5         0 \
+               999000    1000      5          0        4\n";
     assert_eq!(
         text(|out| workers(out, &samples::workers())),
         [heads, row].concat()

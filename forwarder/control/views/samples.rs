@@ -172,12 +172,15 @@ pub(crate) fn workers() -> Vec<Worker> {
         busy: 0.375,
         sessions: 12,
         session_capacity: 1_048_576,
+        sessions_evicted: 2,
+        sessions_refused: 0,
         received: 1_000_000,
-        made: 5,
+        injected: 5,
         taken_over: 0,
         sent: 999_000,
         dropped: 1_000,
         punted: 5,
         handed_over: 0,
+        answered: 4,
     }]
 }
