@@ -65,7 +65,10 @@ impl<F: Frame> Neighbours<F> {
                 entry.asked = 0;
             }
             if state == State::Probe {
-                destination = entry.mac.unwrap_or(Mac::BROADCAST);
+                // Who told a MAC that is not its own would not pass on a question sent there, and
+                // the neighbour itself would never hear it.
+                let doubtful = entry.wanted && !entry.confirmed;
+                destination = entry.mac.filter(|_| !doubtful).unwrap_or(Mac::BROADCAST);
             } else {
                 lost = entry.mac.take().is_some();
                 entry.confirmed = false;

@@ -25,7 +25,8 @@ pub struct Settings {
     /// The same for a neighbour that only traffic made known. It goes when it does not answer.
     pub learned_confirm_ms: u64,
     /// From the time something else than an answer told a wanted neighbour's MAC to the question
-    /// whether it is true.
+    /// whether it is true, and so about how long one lie lasts. Also the least time between two
+    /// such questions.
     pub doubt_ms: u64,
     /// Gratuitous requests for each own address at the start.
     pub announcements: u8,
@@ -55,7 +56,7 @@ impl Default for Settings {
             failed_ms: 5000,
             wanted_confirm_ms: 30_000,
             learned_confirm_ms: 60_000,
-            doubt_ms: 5000,
+            doubt_ms: 100,
             announcements: 2,
             announcement_interval_ms: 1000,
             announcement_refresh_ms: 60_000,
