@@ -11,7 +11,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::sys::stat::{Mode, fchmod};
+use nix::{
+    fcntl::OFlag,
+    sys::stat::{Mode, fchmod},
+};
 use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 /// Connections that wait to be accepted.
@@ -88,6 +91,8 @@ fn lock(path: &Path) -> Result<File, Error> {
         .write(true)
         .truncate(false)
         .mode(0o600)
+        // Where others may write to the folder, root must not be led to make a file elsewhere.
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
         .open(&beside)
         .map_err(system)?;
     match file.try_lock() {

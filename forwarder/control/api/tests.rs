@@ -251,6 +251,17 @@ async fn what_weir_did_not_put_there_stays() {
     drop(foreign);
 }
 
+#[tokio::test]
+async fn a_link_in_the_lock_s_place_leads_nowhere() {
+    let directory = TempDir::new().unwrap();
+    let path = directory.path().join("weir.sock");
+    let victim = directory.path().join("victim");
+    std::os::unix::fs::symlink(&victim, directory.path().join("weir.sock.lock")).unwrap();
+    let refused = Socket::claim(&path).await.unwrap_err();
+    assert!(matches!(refused, socket::Error::System { .. }), "{refused}");
+    assert!(!victim.exists());
+}
+
 /// Both would hold the only connection for ever: one that says nothing, one that stops halfway.
 #[tokio::test]
 async fn silent_clients_are_cut_off() {
