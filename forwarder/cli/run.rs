@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     config::{self, Checked, Config},
     control::{
-        Books, Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Socket,
-        Threads, serve, views,
+        Books, Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Signals,
+        Socket, Threads, serve, views,
     },
     dpdk::{
         Device, Eal, EalOptions, EalThread, Far, MbufPool, PoolSpec, PortSpec, Queue, Rss, RssSpec,
@@ -36,7 +36,11 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // First of all: another weir on this socket is told of before this one opens its ports, where
+    let mut signals = {
+        let _within = runtime.enter();
+        Signals::take().context("cannot wait for signals")?
+    };
+    // Another weir on this socket is told of before this one opens its ports, where
     // both would answer ARP and open connections to two backends for each SYN.
     let socket = runtime.block_on(Socket::claim(&config.api.socket))?;
     let eal = Eal::start(&EalOptions {
@@ -79,10 +83,16 @@ pub fn run(file: &Path) -> Result<ExitCode> {
         let books = Books::new(Arc::new(config), seen);
         let observer = Observer::new(books, facts, clock);
         tracing::info!(version = env!("WEIR_VERSION"), config = %file.display(), "running");
-        serve(director.manager, observer, &mut threads, socket, clock)
-            .await
-            .context("cannot wait for signals")
-    })?;
+        serve(
+            director.manager,
+            observer,
+            &mut threads,
+            socket,
+            &mut signals,
+            clock,
+        )
+        .await
+    });
     threads.stop();
     tracing::info!("ended");
     Ok(match end {

@@ -22,6 +22,6 @@ pub use compile::{CompileError, compile};
 pub use director::{Director, PortEnds, Seeds};
 pub use manager::Manager;
 pub use observer::Observer;
-pub use serve::{End, serve};
+pub use serve::{End, Signals, serve};
 pub use socket::Socket;
 pub use threads::{Manner, Seen, Threads};

@@ -3,7 +3,7 @@
 use std::{rc::Rc, time::Duration};
 
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     task::LocalSet,
     time::{MissedTickBehavior, interval},
@@ -34,21 +34,45 @@ pub enum End {
     WorkerGone,
 }
 
+/// The signals that end the program. To be made before anything that takes long, lest a signal
+/// that comes meanwhile ends it untidily.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Takes SIGTERM and SIGINT from now on. Called within a runtime.
+    pub fn take() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Runs until a signal says stop or a worker thread is gone.
 pub async fn serve<L: Pool>(
     mut manager: Manager<L>,
     observer: Observer,
     threads: &mut Threads,
     socket: Socket,
+    signals: &mut Signals,
     clock: Clock,
-) -> std::io::Result<End> {
+) -> End {
     let local = LocalSet::new();
     let (ask, mut questions) = mpsc::channel(QUESTIONS);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let observer = Rc::new(observer);
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let end = local.run_until(async {
+    let run = local.run_until(async {
         let serving = tokio::task::spawn_local(api::serve(socket, ask, async {
             let _ = stopped.await;
         }));
@@ -56,8 +80,7 @@ pub async fn serve<L: Pool>(
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
-                _ = terminate.recv() => break End::Signal,
-                _ = interrupt.recv() => break End::Signal,
+                () = signals.next() => break End::Signal,
                 _ = turns.tick() => {
                     manager.turn(clock.now());
                     threads.watch(clock.now());
@@ -72,7 +95,7 @@ pub async fn serve<L: Pool>(
         let _ = serving.await;
         end
     });
-    Ok(end.await)
+    run.await
 }
 
 /// Answers one question; what needs a worker's answer is waited for aside. An answer that nobody

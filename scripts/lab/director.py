@@ -178,12 +178,16 @@ class Director:
         end = self._log.read_text(errors="replace").splitlines()[-5:]
         return LabError("\n".join([f"weir {what}; the end of {self._log}:", *end]))
 
-    def start(self):
-        """Starts weir and waits until it answers."""
+    def launch(self):
+        """Starts weir and waits for nothing."""
         with self._log.open("ab") as log:
             self.process = self._namespace.popen(
                 *(weir_binary(), "run", "--config", self._config), stdout=log, stderr=log
             )
+
+    def start(self):
+        """Starts weir and waits until it answers."""
+        self.launch()
         deadline = time.monotonic() + START_S
         while self._ask("ports").returncode != 0:
             if self.process.poll() is not None:

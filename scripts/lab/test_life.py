@@ -2,6 +2,7 @@
 
 import collections
 import subprocess
+import time
 
 from lab import plan
 from lab.case import LabCase
@@ -19,6 +20,19 @@ class Life(LabCase):
         self.assertTrue(SOCKET.is_socket())
         self.assertEqual(weir.stop(), 0)
         self.assertFalse(SOCKET.exists())
+
+    def test_sigterm_while_it_starts_ends_it_cleanly(self):
+        for pause_s in (0.05, 0.15, 0.3):
+            with self.subTest(pause_s=pause_s):
+                weir = self.lab.weir([http("nat")])
+                weir.launch()
+                self.addCleanup(lambda: weir.process.poll() is None and weir.process.kill())
+                deadline = time.monotonic() + 10
+                while not SOCKET.exists() and time.monotonic() < deadline:
+                    time.sleep(0.01)
+                time.sleep(pause_s)
+                self.assertEqual(weir.stop(), 0)
+                self.assertFalse(SOCKET.exists())
 
     def test_it_starts_again_after_a_crash(self):
         for _ in range(2):
