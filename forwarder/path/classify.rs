@@ -17,6 +17,14 @@ pub(super) fn run<F>(batch: &mut Batch<F>, snapshot: &Snapshot) {
                 continue;
             }
         }
+        if let Transport::Refused(reason) = meta.transport
+            && reason != DropReason::Fragment
+            && snapshot.services.has_nat_backend_at(meta.source)
+        {
+            // It may be an answer, and as it is it would show the client the backend's address.
+            meta.drop(reason);
+            continue;
+        }
         if snapshot.own_addresses.contains_key(&meta.destination) {
             meta.verdict = for_the_director(meta);
         } else if !snapshot.route_other {

@@ -67,6 +67,9 @@ fn network<F: Frame>(frame: &mut F, meta: &mut Meta, snapshot: &Snapshot) -> Res
     if !ipv4::checksum_ok(octets) {
         return Err(Verdict::Drop(DropReason::Ipv4Checksum));
     }
+    if !ipv4::options_ok(octets) {
+        return Err(Verdict::Drop(DropReason::Ipv4Options));
+    }
     meta.source = header.source();
     meta.destination = header.destination();
     meta.octets = header.total_octets();

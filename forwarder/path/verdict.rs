@@ -159,6 +159,7 @@ drop_reasons! {
     Ipv4TotalLength, "ipv4_total_length", Network,
         "IPv4 total length beyond the frame or below the header";
     Ipv4Checksum, "ipv4_checksum", Network, "wrong IPv4 header checksum";
+    Ipv4Options, "ipv4_options", Network, "IPv4 options beyond their header, or a source route";
     SourceInvalid, "source_invalid", Network, "from a multicast, broadcast, loopback or no address";
     SourceOwn, "source_own", Network, "from an address of this director: looped or forged";
     DestinationInvalid, "destination_invalid", Network,

@@ -60,6 +60,7 @@ pub struct Services {
     backends: Box<[Backend]>,
     by_address: FxHashMap<(Ipv4Addr, u16, Protocol), ServiceIx>,
     nat_backends: FxHashSet<(Ipv4Addr, u16, Protocol)>,
+    nat_backend_addresses: FxHashSet<Ipv4Addr>,
 }
 
 impl Services {
@@ -77,6 +78,8 @@ impl Services {
                     own.iter()
                         .map(|b| (b.address.address, b.address.port, service.protocol)),
                 );
+                let addresses = own.iter().map(|b| b.address.address);
+                compiled.nat_backend_addresses.extend(addresses);
             }
             all.push(service);
             backends.extend(own);
@@ -99,6 +102,12 @@ impl Services {
     pub fn is_nat_backend(&self, from: Endpoint, protocol: Protocol) -> bool {
         self.nat_backends
             .contains(&(from.address, from.port, protocol))
+    }
+
+    /// True where a NAT backend has this address.
+    #[inline]
+    pub fn has_nat_backend_at(&self, address: Ipv4Addr) -> bool {
+        self.nat_backend_addresses.contains(&address)
     }
 
     /// A service by its place.

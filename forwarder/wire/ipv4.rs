@@ -24,6 +24,10 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_
 
 use super::checksum::{self, Delta, Sum};
 
+mod options;
+
+pub use options::options_ok;
+
 /// Octets of the header without options.
 pub const LEN: usize = size_of::<Header>();
 

@@ -75,6 +75,15 @@ fn network() -> Vec<Case> {
         row("no header", [cut(14), cut(15), cut(33)], "ipv4_short"),
         row("options cut off", [optioned[..40].to_vec()], "ipv4_short"),
         row(
+            "source routes, and one that does not end",
+            [
+                inbound().options(&[131, 7, 4, 10, 1, 0, 99, 0]).tcp("S"),
+                inbound().options(&[1, 137, 7, 4, 10, 1, 0, 99]).tcp("S"),
+                inbound().options(&[7, 40, 4, 0]).tcp("S"),
+            ],
+            "ipv4_options",
+        ),
+        row(
             "others",
             [at(0, &[0x65]), at(0, &[0x05]), at(0, &[0x55])],
             "ipv4_version",
