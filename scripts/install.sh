@@ -16,6 +16,7 @@ commands=(
     python3:python3
     linux.uml:user-mode-linux
     modprobe:kmod
+    ipvsadm:ipvsadm
 )
 libraries=(libc6-dev libdpdk-dev libclang-dev)
 

@@ -14,7 +14,7 @@ soak_frames=10000000
 
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
-steps_default=(format units machine_without_dpdk soak build demo lab)
+steps_default=(format units machine_without_dpdk soak build oracle demo lab)
 
 format() { cargo fmt --all --check; }
 units() { cargo test --workspace --locked; }
@@ -28,6 +28,11 @@ soak() {
         cargo test --locked --no-default-features --profile soak --test soak -- --nocapture
 }
 build() { cargo build --locked --release; }
+oracle() {
+    cd scripts
+    python3 -B -m unittest oracle.test_oracle
+    python3 -B -m oracle
+}
 demo() { scripts/demo.sh; }
 lab_test() { cd scripts && python3 -B -m lab test "$1"; }
 

@@ -15,7 +15,8 @@ INSIDE = "WEIR_LAB_INSIDE"
 PR_SET_PDEATHSIG = 1
 
 
-def _die_with_parent():
+def die_with_parent():
+    """For a `preexec_fn`: the kernel kills the child when the thread that started it ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
@@ -29,7 +30,7 @@ def contain():
     child = subprocess.Popen(
         [*unshare, sys.executable, "-B", *sys.orig_argv[1:]],
         env={**os.environ, INSIDE: "1"},
-        preexec_fn=_die_with_parent,
+        preexec_fn=die_with_parent,
     )
     # unshare blocks these signals while it waits for its child, so only SIGKILL ends it.
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -1,0 +1,295 @@
+"""The table of what may differ from IPVS, and why weir does it otherwise.
+
+Each row says when it applies, as narrowly as it can; whatever no row explains is a failure, and so
+is a row that explains nothing.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+from lab.frames import TCP, UDP
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """A difference that is wanted. `explains` says whether a Difference is of this kind."""
+
+    name: str
+    what: str
+    ipvs: str
+    weir: str
+    why: str
+    explains: Callable
+
+
+def explanation(difference):
+    """The row that explains a difference, or None."""
+    return next((row for row in TABLE if row.explains(difference)), None)
+
+
+def page():
+    """The table as a page."""
+    lines = [
+        "# Where weir differs from IPVS",
+        "",
+        "The comparison with the real IPVS (`python3 -m oracle` in scripts) accepts these",
+        "differences and no others. This page is printed by `python3 -m oracle differences`.",
+        "",
+        "| name | what | IPVS | weir | why |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [f"| {r.name} | {r.what} | {r.ipvs} | {r.weir} | {r.why} |" for r in TABLE]
+    return "\n".join(lines) + "\n"
+
+
+def _only_ipvs(difference, **sent):
+    """True where IPVS alone sent a frame, with these fields."""
+    return (
+        (difference.field, difference.weir) == ("frame", None)
+        and {name.replace("_", ".", 1): value for name, value in sent.items()}.items()
+        <= difference.sent.items()
+    )
+
+
+def _answered_by_host(difference):
+    """True where IPVS's host answered by itself: it sent a frame back from what was addressed."""
+    given = difference.given[0]
+    back = (given.get("ip.destination"), given.get("ip.source"))
+    sent = difference.sent
+    return _only_ipvs(difference) and (sent.get("ip.source"), sent.get("ip.destination")) == back
+
+
+def _remembered(difference):
+    return difference.field in ("session", "counts")
+
+
+def _with_flags(difference, test):
+    """True where a segment went in whose flags pass the test."""
+    return any(test(set(given["tcp.flags"])) for given in difference.given if "tcp.flags" in given)
+
+
+def _identification(difference):
+    if difference.field == "outer.ip.id":
+        return difference.sent["outer.ip.flags"] == "000"
+    error = difference.sent.get("ip.tos") == 0xC0 and difference.sent.get("icmp.type") in (3, 11)
+    return difference.field == "ip.id" and error
+
+
+def _quoted_ttl(difference):
+    return (
+        difference.field == "quoted.ip.ttl"
+        and (difference.sent["icmp.type"], difference.sent["icmp.code"]) == (3, 4)
+        and difference.weir == difference.given[0]["ip.ttl"] == difference.ipvs + 1
+    )
+
+
+def _echo_in_place(difference):
+    fields = ("ip.id", "ip.flags", "ip.options", "ip.header_words", "ip.total")
+    return (
+        difference.event.startswith("echo to")
+        and difference.field in fields
+        and difference.sent["icmp.type"] == 0
+        and difference.weir == difference.given[0].get(difference.field)
+    )
+
+
+def _closed_port(difference):
+    if "closed port" not in difference.event and difference.event != "unknown protocol":
+        return False
+    reset = "R" in difference.sent.get("tcp.flags", "")
+    error = (difference.sent.get("icmp.type"), difference.sent.get("icmp.code"))
+    return _answered_by_host(difference) and (reset or error in ((3, 2), (3, 3)))
+
+
+def _no_reset(difference):
+    return (
+        _answered_by_host(difference)
+        and difference.case.service is not None
+        and "R" in difference.sent.get("tcp.flags", "")
+        and _with_flags(difference, lambda flags: "S" not in flags or "A" in flags)
+    )
+
+
+def _opened_by_answer(difference):
+    return (
+        (difference.event, difference.case.direction) == ("TCP stray", "forward")
+        and (_remembered(difference) or _only_ipvs(difference))
+        and _with_flags(difference, lambda flags: {"S", "A"} <= flags and "R" not in flags)
+    )
+
+
+def _reuse(difference):
+    moved = ("frame", "eth.destination", "ip.destination", "outer.ip.destination")
+    return (
+        difference.event in ("TCP SYN+ACK", "TCP mixed flags")
+        and difference.case.name.endswith((" in TIME_WAIT", " in CLOSE"))
+        and difference.case.direction == "forward"
+        and (difference.field in moved or _remembered(difference))
+        and _with_flags(difference, lambda flags: "S" in flags and bool(flags & set("AR")))
+    )
+
+
+def _no_flags(difference):
+    return (
+        difference.event == "TCP without flags"
+        and _remembered(difference)
+        and (difference.field == "counts" or " CLOSE " in difference.ipvs)
+        and _with_flags(difference, lambda flags: not flags & set("SFRA"))
+    )
+
+
+def _contradicts_itself(given):
+    """True for TCP or UDP whose lengths do not fit the packet."""
+    if given["ip.offset"] or given["ip.flags"].endswith("1"):
+        return False
+    octets = given["ip.total"] - 4 * given["ip.header_words"]
+    if given["ip.protocol"] == TCP:
+        return octets < 20 or not 20 <= (given["tcp.header_words"] >> 4) * 4 <= octets
+    return given["ip.protocol"] == UDP and (octets < 8 or not 8 <= given["udp.length"] <= octets)
+
+
+def _malformed(difference):
+    return (_remembered(difference) or _only_ipvs(difference)) and any(
+        _contradicts_itself(given) for given in difference.given if given.get("ip.version") == 4
+    )
+
+
+def _options_recorded(difference):
+    return (
+        difference.event == "IP options that record"
+        and difference.field == "ip.options"
+        and difference.weir == difference.given[0]["ip.options"]
+    )
+
+
+TABLE = [
+    Row(
+        "identification",
+        "IPv4 identification of what the director makes: ICMP errors, tunnel headers without DF",
+        "random at start, then counted",
+        "counted",
+        "It only has to be unique for its time (RFC 6864); no two boots of IPVS agree either.",
+        _identification,
+    ),
+    Row(
+        "quoted-ttl",
+        "TTL of the packet quoted in ICMP 3/4",
+        "already taken one from",
+        "as the packet came",
+        "RFC 1812 section 4.3.2.3 wants what was received and only excuses the other.",
+        _quoted_ttl,
+    ),
+    Row(
+        "echo-in-place",
+        "identification, DF and options of echo replies",
+        "new identification, no DF, no-operation options left out",
+        "those of the request",
+        "The reply is the request, turned round in its buffer. Identifications that are unique "
+        "from the sender stay unique to it, and with DF they mean nothing (RFC 6864).",
+        _echo_in_place,
+    ),
+    Row(
+        "echo-code",
+        "ICMP type 8 with a code other than 0",
+        "answered",
+        "dropped as `icmp_unhandled`",
+        "RFC 792 knows no such message.",
+        lambda d: _only_ipvs(d, icmp_type=0, icmp_code=1),
+    ),
+    Row(
+        "timestamp",
+        "ICMP timestamp requests",
+        "answered",
+        "dropped as `icmp_unhandled`",
+        "A MAY of RFC 1122 section 3.2.2.8 that tells strangers the host's clock.",
+        lambda d: _only_ipvs(d, icmp_type=14),
+    ),
+    Row(
+        "arp-own-link",
+        "ARP for an address of another port",
+        "answered on every port",
+        "answered on the port whose network has the address",
+        "Linux's weak-host default makes addresses move between links; people who run LVS set "
+        "arp_ignore to end it.",
+        lambda d: d.event in ("ARP for other DIP", "ARP for VIP of the other side")
+        and _only_ipvs(d, arp_operation=2),
+    ),
+    Row(
+        "closed-port",
+        "what comes to a VIP or DIP and is for no service",
+        "the host's own stack answers: RST, ICMP 3/3 or 3/2",
+        "dropped as `no_service` or `protocol_unknown`",
+        "Nothing behind a VIP is a host: no program of the director can be reached by it, and a "
+        "scan or a flood with forged senders gets no answer out of it.",
+        _closed_port,
+    ),
+    Row(
+        "no-reset",
+        "TCP to a service that belongs to no connection and opens none",
+        "the host's own stack answers with RST",
+        "dropped as `no_session`",
+        "The connection may be another director's, behind ECMP or before a failover: a RST ends "
+        "it, silence lets it go on.",
+        _no_reset,
+    ),
+    Row(
+        "syn-ack-opens-nothing",
+        "SYN+ACK to a service, of no connection",
+        "opens a connection, for the sake of active FTP",
+        "dropped as `no_session`",
+        "No client opens so; reflected SYN+ACKs would fill the table.",
+        _opened_by_answer,
+    ),
+    Row(
+        "reuse-by-syn-alone",
+        "a SYN with ACK or RST in a connection that is over (TIME_WAIT, CLOSE)",
+        "forgets the connection; with RST the segment goes to the host's own stack",
+        "belongs to the connection",
+        "Only a SYN alone begins anew (RFC 9293 section 3.10.7.4); all else is for the server "
+        "that knows the connection.",
+        _reuse,
+    ),
+    Row(
+        "no-flags",
+        "TCP segments with none of SYN, FIN, RST, ACK",
+        "close the connection: 10 s are left of it",
+        "are forwarded and change nothing",
+        "Hosts drop them unread (RFC 9293 section 3.10.7), so whoever forges one could cut a "
+        "connection short.",
+        _no_flags,
+    ),
+    Row(
+        "udp-no-checksum",
+        "NAT of a UDP datagram without checksum",
+        "computes one",
+        "leaves it without",
+        "A checksum computed under way vouches for damage done before. It also reads the whole "
+        "datagram.",
+        lambda d: d.event == "UDP zero checksum"
+        and (d.field, d.ipvs, d.weir) == ("udp.checksum_error", 0, "none"),
+    ),
+    Row(
+        "malformed",
+        "TCP and UDP whose length fields contradict the packet",
+        "forwarded as far as the ports can be read",
+        "dropped as `tcp_malformed` or `udp_malformed`",
+        "No host takes them; they serve to get past filters, and they would cost a session.",
+        _malformed,
+    ),
+    Row(
+        "options-that-record",
+        "record-route and timestamp options",
+        "the director enters its address or time",
+        "carried as they are",
+        "They tell strangers the way to the backends, wherefore RFC 7126 would have them dropped; "
+        "carried as they are they serve who needs them and tell nothing of the director.",
+        _options_recorded,
+    ),
+    Row(
+        "options-malformed",
+        "IPv4 options that reach beyond their header",
+        "ICMP 12/0",
+        "dropped as `ipv4_options`",
+        "All that is malformed is a counted drop, without an answer to a sender who may be forged.",
+        lambda d: d.event == "IP options malformed" and _only_ipvs(d, icmp_type=12),
+    ),
+]

@@ -1,0 +1,191 @@
+"""Tests of the oracle itself: what it would overlook, it could not find."""
+
+import dataclasses
+import types
+import unittest
+
+from lab import frames
+from oracle import cases, differences, packets, plan, replay
+from oracle.books import compare_books
+from oracle.compare import Difference, compare_frames, compare_step
+from oracle.decode import decode
+from oracle.matrix import IMPLEMENTED, PENDING, Matrix
+from oracle.play import Case, Group, Memory, Step
+from oracle.services import Service
+
+CLIENT, VIP, RIP = ("10.1.0.2", 30000), ("10.1.0.100", 80), ("10.2.0.11", 8080)
+SYN = packets.tcp(CLIENT, VIP, "S", b"odd", tcp_options=b"\2\4\5\xb4", options=b"\1\1\1\0")
+DATAGRAM = packets.udp(CLIENT, VIP, b"payload")
+
+
+def framed(packet, ethertype=frames.ETHERTYPE_IPV4):
+    """A packet as it may leave the director."""
+    return packets.framed(plan.WAN, packet, plan.CLIENT_MAC["10.1.0.2"], ethertype=ethertype)
+
+
+FRAMES = {
+    "TCP": framed(SYN),
+    "UDP": framed(DATAGRAM),
+    "UDP without checksum": framed(packets.udp(CLIENT, VIP, b"x", l4_checksum_value=0)),
+    "tunnel": framed(packets.ipv4("10.2.0.1", "10.2.0.11", 4, SYN)),
+    "error": framed(packets.icmp("10.1.0.100", "10.1.0.2", 3, 4, 1400, SYN[:40])),
+    "echo": framed(packets.icmp("10.1.0.100", "10.1.0.2", 0, 0, 7, b"data")),
+    "fragment": framed(packets.ipv4("10.1.0.100", "10.1.0.2", 17, b"rest", offset=80)),
+    "other": framed(packets.ipv4("10.1.0.100", "10.1.0.2", 99, b"payload")),
+    "ARP": framed(
+        frames.arp(2, plan.MAC[0], "10.1.0.1", plan.STRANGER_MAC, "10.1.0.77"),
+        frames.ETHERTYPE_ARP,
+    ),
+    "unknown": framed(b"payload", 0x88CC),
+}
+
+
+class Compare(unittest.TestCase):
+    """No octet of a frame is overlooked."""
+
+    def test_every_bit_counts(self):
+        for name, frame in FRAMES.items():
+            self.assertEqual(compare_frames(frame, frame), [])
+            for bit in range(len(frame) * 8):
+                other = bytearray(frame)
+                other[bit // 8] ^= 1 << bit % 8
+                with self.subTest(name, bit=bit):
+                    self.assertTrue(compare_frames(frame, bytes(other)))
+
+    def test_every_cut_and_every_addition_counts(self):
+        for name, frame in FRAMES.items():
+            for length in range(14, len(frame)):
+                with self.subTest(name, length=length):
+                    self.assertTrue(compare_frames(frame, frame[:length]))
+            self.assertTrue(compare_frames(frame, frame + b"\1"))
+
+    def test_padding_to_the_least_frame_does_not(self):
+        frame = framed(packets.udp(CLIENT, VIP))
+        self.assertEqual(compare_frames(frame, frame.ljust(60, b"\0")), [])
+        self.assertTrue(compare_frames(frame, frame.ljust(61, b"\0")))
+
+    def test_a_checksum_is_named_where_it_is_the_reason(self):
+        def names(a, b):
+            return [name for name, *_ in compare_frames(framed(a), framed(b))]
+
+        self.assertEqual(names(DATAGRAM, packets.udp(CLIENT, VIP, b"payload", ttl=63)), ["ip.ttl"])
+        wrong = packets.udp(CLIENT, VIP, b"payload", l4_error=1, ttl=63)
+        self.assertEqual(names(DATAGRAM, wrong), ["ip.ttl", "udp.checksum_error"])
+
+    def test_frames_that_one_did_not_send_are_told(self):
+        case = Case("", "", "", None, None)
+        one, other = FRAMES["TCP"], FRAMES["UDP"]
+        step = Step(plan.WAN, one, 0, [(1, one), (1, other)])
+        self.assertEqual(compare_step(case, step, [(1, one), (1, other)]), [])
+        # In the same order, by the same port, as often.
+        self.assertTrue(compare_step(case, step, [(1, other), (1, one)]))
+        self.assertTrue(compare_step(case, step, [(1, one), (0, other)]))
+        (missing,) = compare_step(case, step, [(1, other)])
+        self.assertEqual((missing.field, missing.weir), ("frame", None))
+        (more,) = compare_step(case, step, [(1, one), (1, other), (1, one)])
+        self.assertEqual((more.field, more.ipvs), ("frame", None))
+
+
+class Books(unittest.TestCase):
+    """States, times and counts are compared."""
+
+    def compare(self, ipvs, weir, counts=(1, 0)):
+        """The fields that differ, of one session as each has it: (state, seconds) or None."""
+        case = Case("", "TCP SYN", "forward", Service("NAT", "tcp", (1,)), None)
+        group = Group("", [case])
+        ends = ("10.1.0.2:30000", "10.1.0.100:1000", "10.2.0.11:1000")
+        line = ipvs and f"TCP {ipvs[1] // 60:02}:{ipvs[1] % 60:02}  {ipvs[0]} {' '.join(ends)}"
+        head = "TCP  10.1.0.100:1000 rr\n  -> 10.2.0.11:1000  Masq 1 "
+        case.memory = Memory(line or "", f"{head} {counts[0]} {counts[1]}", 0.5)
+        keys = ("client", "virtual_address", "backend")
+        session = weir and {
+            **dict(zip(keys, ends)),
+            **{"protocol": "TCP", "state": weir[0], "expires_ms": weir[1] * 1000},
+        }
+        backend = {"address": ends[2], "active": 1, "inactive": 0}
+        service = {"protocol": "TCP", "virtual_address": ends[1], "backends": [backend]}
+        outcome = replay.Outcome({}, [], [service], [session] if session else [], 0)
+        return [difference.field for _, difference in compare_books(group, outcome)]
+
+    def test_what_is_alike(self):
+        self.assertEqual(self.compare(("SYN_RECV", 59), ("SYN_RECV", 60)), [])
+        self.assertEqual(self.compare(None, None), [])
+
+    def test_what_is_not(self):
+        for ipvs, weir in (
+            (("SYN_RECV", 60), ("ESTABLISHED", 60)),
+            (("SYN_RECV", 57), ("SYN_RECV", 60)),
+            (("SYN_RECV", 63), ("SYN_RECV", 60)),
+            (("SYN_RECV", 60), None),
+            (None, ("SYN_RECV", 60)),
+        ):
+            self.assertEqual(self.compare(ipvs, weir), ["session"], (ipvs, weir))
+        self.assertEqual(self.compare(None, None, counts=(0, 1)), ["counts"])
+
+
+class Differences(unittest.TestCase):
+    """The table excuses what it says, and not what is next to it."""
+
+    def test_a_reset_of_the_server_is_none_of_the_host(self):
+        case = Case("", "TCP RST", "reverse", Service("NAT", "tcp"), None)
+        given = [dict(decode(framed(packets.tcp(RIP, CLIENT, "R"))))]
+        sent = dict(decode(framed(packets.tcp(VIP, CLIENT, "R"))))
+        lost = Difference(case, "frame", "", None, given, sent)
+        self.assertIsNone(differences.explanation(lost))
+        given = [dict(decode(framed(packets.tcp(CLIENT, VIP, "A"))))]
+        answered = dataclasses.replace(lost, given=given)
+        self.assertEqual(differences.explanation(answered).name, "no-reset")
+
+    def test_no_frame_that_weir_alone_sent_is_excused_as_malformed(self):
+        case = Case("", "UDP length field", "forward", Service("NAT", "udp"), None)
+        for length, name in ((7, "malformed"), (12, None), (40, "malformed")):
+            packet = packets.udp(CLIENT, VIP, b"x" * 20, length=length)
+            given = [dict(decode(framed(packet)))]
+            row = differences.explanation(Difference(case, "frame", "", None, given))
+            self.assertEqual(row and row.name, name)
+            self.assertIsNone(
+                differences.explanation(Difference(case, "frame", None, "", given))
+            )
+
+    def test_nothing_else_is_excused(self):
+        case = types.SimpleNamespace(event="TCP SYN", direction="forward", name="", service=None)
+        given = [dict(decode(FRAMES["TCP"]))]
+        for field, value in decode(FRAMES["TCP"]):
+            difference = Difference(case, field, value, None, given, given[0])
+            self.assertIsNone(differences.explanation(difference), field)
+
+
+class Cells(unittest.TestCase):
+    """The matrix has its cases, and says when it is out of date."""
+
+    def test_every_case_has_its_cell(self):
+        cells = [case.cell for group in cases.groups() for case in group.cases]
+        self.assertEqual({*cells}, IMPLEMENTED | PENDING)
+        self.assertFalse(IMPLEMENTED & PENDING)
+
+    def test_cells_without_cases_and_pending_ones_that_are_done_are_faults(self):
+        full = Matrix()
+        for cell in IMPLEMENTED | PENDING:
+            full.count(cell, cell in IMPLEMENTED)
+        self.assertEqual([*full.faults()], [])
+        pending = min(PENDING)
+        done = Matrix()
+        for cell in IMPLEMENTED | PENDING:
+            done.count(cell, cell in IMPLEMENTED or cell == pending)
+        (fault,) = done.faults()
+        self.assertIn("is pending, but", fault)
+        empty = Matrix()
+        for cell in (IMPLEMENTED | PENDING) - {min(IMPLEMENTED)}:
+            empty.count(cell, cell in IMPLEMENTED)
+        (fault,) = empty.faults()
+        self.assertIn("has no case", fault)
+
+
+class Captures(unittest.TestCase):
+    """What is written is read."""
+
+    def test_round_trip(self):
+        records = [(0, b"a" * 60), (1_999_999_999, b"b")]
+        self.assertEqual(replay.frames_of(replay.pcap(records)), records)
+        with self.assertRaises(replay.ReplayError):
+            replay.frames_of(b"\xd4\xc3\xb2\xa1" + bytes(20))
