@@ -88,14 +88,17 @@ prop_compose! {
         tos: u8,
         identification: u16,
         dont_fragment: bool,
-        options in prop::collection::vec(any::<[u8; 4]>(), 0..=10),
+        // Options of four octets each, of all kinds but those that are dropped.
+        options in prop::collection::vec((2_u8..=130, any::<[u8; 2]>()), 0..=10),
     ) -> Ipv4Header {
         let mut header = Ipv4Header::new(0, ttl, IpNumber::TCP, [0; 4], [0; 4]).unwrap();
         header.dscp = (tos >> 2).try_into().unwrap();
         header.ecn = (tos & 3).try_into().unwrap();
         header.identification = identification;
         header.dont_fragment = dont_fragment;
-        header.options = options.concat().as_slice().try_into().unwrap();
+        let options = options.into_iter().flat_map(|(kind, [a, b])| [kind, 4, a, b]);
+        let options: Vec<u8> = options.collect();
+        header.options = options.as_slice().try_into().unwrap();
         header
     }
 }
