@@ -2,7 +2,9 @@
 
 use super::{Answer, Bench, DropReason, Meta, Rewrite, Transport, Verdict};
 use crate::{
-    session::{self, BackendIx, New, Refused, ServiceIx, Session, SessionIx, Way, tcp::State},
+    session::{
+        BackendIx, Checksums, Deltas, New, Refused, ServiceIx, Session, SessionIx, tcp::State,
+    },
     snapshot::{Backend, Forward, Service},
     wire::{Endpoint, Protocol, checksum::Delta},
 };
@@ -66,9 +68,9 @@ fn session(
 ) -> New {
     let (vip, rip) = (service.address, backend.address);
     let l3 = |old: Endpoint, new: Endpoint| Delta::new().replace_address(old.address, new.address);
-    let way = |old, new| Way {
-        ip_delta: l3(old, new),
-        l4_delta: l3(old, new).replace_u16(old.port, new.port),
+    let deltas = |old, new| Checksums {
+        l3: l3(old, new),
+        l4: l3(old, new).replace_u16(old.port, new.port),
     };
     let (tcp, timeouts) = (service.protocol == Protocol::Tcp, &service.timeouts);
     New {
@@ -85,12 +87,12 @@ fn session(
         no_output: service.forward != Forward::Nat,
         service: service_ix,
         backend: backend_ix,
-        rewrite: match service.forward {
-            Forward::Nat => session::Rewrite {
-                forward: way(vip, rip),
-                reverse: way(rip, vip),
+        deltas: match service.forward {
+            Forward::Nat => Deltas {
+                forward: deltas(vip, rip),
+                reverse: deltas(rip, vip),
             },
-            Forward::Dr | Forward::Tun => session::Rewrite::default(),
+            Forward::Dr | Forward::Tun => Deltas::default(),
         },
     }
 }

@@ -6,7 +6,7 @@ use super::{Batch, Bench, DropReason, Meta, Rewrite, Translation, Transport, Way
 use crate::{
     io::{BURST, Now},
     session::{
-        ForwardKey, Hash, ReverseKey, Session, SessionIx, Table,
+        Checksums, ForwardKey, Hash, ReverseKey, Session, SessionIx, Table,
         tcp::{Direction, Event},
     },
     snapshot::{Forward, Service},
@@ -140,11 +140,11 @@ fn reverse(meta: &mut Meta, key: &ReverseKey, hash: Hash, bench: &mut Bench<'_>)
     ) else {
         return;
     };
-    let way = session.rewrite().reverse;
+    let delta = session.deltas().reverse;
     meta.rewrite = Rewrite::Source(Translation {
         to: session.vip(),
-        l3: way.ip_delta,
-        l4: way.l4_delta,
+        l3: delta.l3,
+        l4: delta.l4,
     });
     if let Some(traffic) = bench.counters.backend(session.backend()) {
         traffic.reverse.add(1, meta.octets.into());
@@ -175,8 +175,7 @@ fn progress<'a>(
 fn rewrite(forward: Forward, session: &Session) -> Rewrite {
     match forward {
         Forward::Nat => {
-            let way = session.rewrite().forward;
-            let (l3, l4) = (way.ip_delta, way.l4_delta);
+            let Checksums { l3, l4 } = session.deltas().forward;
             Rewrite::Destination(Translation {
                 to: session.rip(),
                 l3,

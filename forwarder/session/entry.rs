@@ -19,7 +19,7 @@ pub struct Session {
     client: u64,
     vip: u64,
     rip: u64,
-    rewrite: Rewrite,
+    deltas: Deltas,
     deadline: Deadline,
     /// The next free entry, in a blank one.
     pub(super) next_free: u32,
@@ -33,24 +33,24 @@ pub struct Session {
 
 const _: () = assert!(size_of::<Session>() == 64 && align_of::<Session>() == 64);
 
-/// A compiled rewrite.
+/// What a translation changes checksums by, compiled when the session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Rewrite {
+pub struct Deltas {
     /// From the client to the backend.
-    pub forward: Way,
+    pub forward: Checksums,
     /// From the backend to the client.
-    pub reverse: Way,
+    pub reverse: Checksums,
 }
 
-/// What is the same for all packets of one direction.
+/// What all packets of one direction have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Way {
+pub struct Checksums {
     /// What the IP header's checksum changes by.
-    pub ip_delta: Delta,
+    pub l3: Delta,
     /// What the layer-4 checksum changes by.
-    pub l4_delta: Delta,
+    pub l4: Delta,
 }
 
 /// A session to be.
@@ -75,7 +75,7 @@ pub struct New {
     /// The backend that it goes to, below the number given to the table.
     pub backend: BackendIx,
     /// What its packets change by.
-    pub rewrite: Rewrite,
+    pub deltas: Deltas,
 }
 
 impl Session {
@@ -84,7 +84,7 @@ impl Session {
             client: client_word(new.client, new.protocol),
             vip: endpoint_word(new.vip),
             rip: endpoint_word(new.rip),
-            rewrite: new.rewrite,
+            deltas: new.deltas,
             deadline: Deadline::after(now_ms, new.timeout_ms),
             next_free: 0,
             service: new.service.0,
@@ -198,8 +198,8 @@ impl Session {
 
     /// What its packets change by.
     #[inline]
-    pub fn rewrite(&self) -> &Rewrite {
-        &self.rewrite
+    pub fn deltas(&self) -> &Deltas {
+        &self.deltas
     }
 
     /// Milliseconds until it expires, 0 where it has.
@@ -289,7 +289,7 @@ mod tests {
             no_output: false,
             service: ServiceIx(7),
             backend: BackendIx(u16::MAX),
-            rewrite: Rewrite::default(),
+            deltas: Deltas::default(),
         };
         let session = Session::new(&new, 1000);
         assert_eq!(
@@ -305,7 +305,7 @@ mod tests {
             (new.service, new.backend)
         );
         assert!(!session.no_output());
-        assert_eq!(session.rewrite(), &new.rewrite);
+        assert_eq!(session.deltas(), &new.deltas);
         assert!(!session.is_active() && session.may_go());
         assert_eq!(
             session.forward_key(),

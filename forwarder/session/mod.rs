@@ -15,7 +15,7 @@ pub mod tcp;
 mod timeouts;
 
 pub use counts::BackendCounts;
-pub use entry::{New, Rewrite, Session, Way};
+pub use entry::{Checksums, Deltas, New, Session};
 pub use ids::{BackendIx, ServiceIx};
 pub use key::{ForwardKey, Hash, ReverseKey};
 pub use table::{Counters, Refused, SessionIx, Table};

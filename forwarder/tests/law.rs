@@ -243,8 +243,8 @@ impl Play {
                     session.remaining_ms(self.rig.now.ms()),
                 );
                 if self.case.scheduler == MAGLEV {
-                    let (rip, rewrite) = (session.rip(), session.rewrite());
-                    let _ = write!(line, " -> {rip} {:?} {rewrite:?}", session.backend());
+                    let (rip, deltas) = (session.rip(), session.deltas());
+                    let _ = write!(line, " -> {rip} {:?} {deltas:?}", session.backend());
                 }
                 all.push(line);
             }

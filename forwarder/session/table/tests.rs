@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    session::{BackendIx, New, Rewrite, ServiceIx},
+    session::{BackendIx, Deltas, New, ServiceIx},
     wire::{Endpoint, Protocol},
 };
 
@@ -20,7 +20,7 @@ fn nat(client: u32) -> New {
         no_output: false,
         service: ServiceIx(0),
         backend: BackendIx(0),
-        rewrite: Rewrite::default(),
+        deltas: Deltas::default(),
     }
 }
 
