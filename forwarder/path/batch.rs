@@ -89,8 +89,8 @@ pub enum Rewrite {
     Destination(Translation),
     /// The source becomes a service's.
     Source(Translation),
-    /// The packet travels inside another to this address.
-    Tunnel(Ipv4Addr),
+    /// The packet travels inside another to this backend.
+    Tunnel(Endpoint),
 }
 
 /// An endpoint in place of another, with what that does to the checksums.

@@ -14,7 +14,7 @@ pub(super) const OUTER: u16 = 20;
 pub(super) fn run<F: Frame>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
     for packet in batch.forward() {
         let (frame, meta) = (&mut packet.frame, &mut packet.meta);
-        let Rewrite::Tunnel(destination) = meta.rewrite else {
+        let Rewrite::Tunnel(backend) = meta.rewrite else {
             continue;
         };
         let source = meta
@@ -38,7 +38,7 @@ pub(super) fn run<F: Frame>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
             ttl: inner.ttl(),
             protocol: ipv4::PROTOCOL_IPIP,
             source,
-            destination,
+            destination: backend.address,
         });
         if !view::open_gap(frame, meta.l3, OUTER.into()) {
             meta.drop(DropReason::NoHeadroom);

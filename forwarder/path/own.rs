@@ -5,6 +5,9 @@ use crate::snapshot::{Snapshot, WorkerIx};
 
 /// Sets the verdict `HandOver` on packets of other workers' flows.
 pub(super) fn run<F>(batch: &mut Batch<F>, snapshot: &Snapshot, worker: WorkerIx) {
+    if !snapshot.slots.are_shared() {
+        return;
+    }
     for packet in batch.forward() {
         let Some((source, destination, _)) = packet.meta.flow() else {
             continue;

@@ -97,7 +97,10 @@ fn network<F: Frame>(frame: &mut F, meta: &mut Meta, snapshot: &Snapshot) -> Res
         return Err(Verdict::Drop(DropReason::DestinationInvalid));
     }
     // What the link has padded is not part of the packet, and shall not grow with it.
-    frame.truncate(usize::from(meta.l3) + usize::from(meta.octets));
+    let end = usize::from(meta.l3) + usize::from(meta.octets);
+    if frame.octets() > end {
+        frame.truncate(end);
+    }
     Ok(())
 }
 

@@ -135,7 +135,7 @@ fn without_session(
 ) {
     meta.rewrite = match service.forward {
         Forward::Dr if service.consistent => Rewrite::Keep,
-        Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address.address),
+        Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address),
         Forward::Nat | Forward::Dr | Forward::Tun => return meta.drop(DropReason::TableFull),
     };
     meta.hop = Some(backend.hop);

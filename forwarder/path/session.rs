@@ -172,6 +172,7 @@ fn progress<'a>(
     sessions.get(ix)
 }
 
+#[inline]
 fn rewrite(forward: Forward, session: &Session) -> Rewrite {
     match forward {
         Forward::Nat => {
@@ -183,6 +184,6 @@ fn rewrite(forward: Forward, session: &Session) -> Rewrite {
             })
         }
         Forward::Dr => Rewrite::Keep,
-        Forward::Tun => Rewrite::Tunnel(session.rip().address),
+        Forward::Tun => Rewrite::Tunnel(session.rip()),
     }
 }

@@ -33,6 +33,7 @@ pub enum SlotHash {
 pub struct Slots {
     hash: SlotHash,
     owners: [WorkerIx; 256],
+    shared: bool,
 }
 
 impl Slots {
@@ -43,7 +44,17 @@ impl Slots {
         for (owner, worker) in owners.iter_mut().zip(turns) {
             *owner = worker;
         }
-        Self { hash, owners }
+        Self {
+            hash,
+            owners,
+            shared: workers > 1,
+        }
+    }
+
+    /// False where one worker has all slots.
+    #[inline]
+    pub fn are_shared(&self) -> bool {
+        self.shared
     }
 
     /// The owner of a flow by its far endpoint.
