@@ -14,11 +14,18 @@ soak_frames=10000000
 
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
-steps_default=(format units machine_without_dpdk soak build oracle demo lab)
+steps_default=(format units hugepages machine_without_dpdk soak build oracle demo lab)
 
 format() { cargo fmt --all --check; }
 units() { cargo test --workspace --locked; }
 units_no_dpdk() { cargo test --locked --package weir --no-default-features --lib; }
+# The tables lie on hugepages where there are some; the machine gets its own number back.
+hugepages() {
+    trap 'scripts/hugepages.sh undo' EXIT
+    scripts/hugepages.sh set 256
+    WEIR_TEST_HUGEPAGES=1 cargo test --locked --package weir --no-default-features --lib -- \
+        --test-threads 1 mem:: session::table
+}
 # No pkg-config file is found there, so whatever asks for DPDK fails.
 machine_without_dpdk() {
     PKG_CONFIG_LIBDIR=/nowhere cargo test --workspace --locked --no-default-features

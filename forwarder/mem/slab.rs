@@ -184,6 +184,18 @@ mod tests {
     }
 
     #[test]
+    #[cfg_attr(miri, ignore = "reads the environment")]
+    fn hugepages_that_are_free_are_taken_and_hold_what_is_written() {
+        if std::env::var_os("WEIR_TEST_HUGEPAGES").is_none() {
+            return;
+        }
+        let mut slab = Slab::<[u64; 8]>::new(100_000).unwrap();
+        assert!(slab.on_hugepages(), "no hugepages are free");
+        slab.iter_mut().for_each(|value| *value = [7; 8]);
+        assert!(slab.iter().all(|value| *value == [7; 8]));
+    }
+
+    #[test]
     fn a_slab_of_nothing_is_empty() {
         assert!(Slab::<u64>::new(0).unwrap().is_empty());
     }
