@@ -37,9 +37,13 @@ CONFIG = """\
 PORT = """\
         (
             name: "{name}",
-            device: Vdev("net_af_packet{number},iface={interface},qpairs={queues},framecnt=2048"),
+            device: Vdev("{device}"),
             addresses: {addresses},
         ),"""
+DEVICES = {
+    "af_packet": "net_af_packet{number},iface={interface},qpairs={queues},framecnt=2048",
+    "af_xdp": "net_af_xdp{number},iface={interface},queue_count={queues}",
+}
 SERVICE = """\
         (
             name: "{name}", address: "{address}", protocol: {protocol},
@@ -121,16 +125,14 @@ def cores(workers):
     return usable[-workers:], usable[0]
 
 
-def config(services, *, workers, other, arms):
+def config(services, *, workers, other, arms, driver):
     """The text of a configuration file."""
     ports, gateway = arms
     worker_cores, main_core = cores(workers)
     port_texts = [
         PORT.format(
             name=name,
-            number=number,
-            interface=interface,
-            queues=workers,
+            device=DEVICES[driver].format(number=number, interface=interface, queues=workers),
             addresses=json.dumps(addresses),
         )
         for number, (name, interface, addresses) in enumerate(ports)
@@ -150,12 +152,21 @@ class Director:
     """A weir with these services; as a context manager it runs meanwhile and must end cleanly."""
 
     def __init__(
-        self, namespace, log_folder, services, *, workers=1, other="Route", arms=TWO_ARMS
+        self,
+        namespace,
+        log_folder,
+        services,
+        *,
+        workers=1,
+        other="Route",
+        arms=TWO_ARMS,
+        driver="af_packet",
     ):
         self._namespace = namespace
         self._log = log_folder / "weir.log"
         self._config = log_folder / "weir.ron"
-        self._config.write_text(config(services, workers=workers, other=other, arms=arms))
+        text = config(services, workers=workers, other=other, arms=arms, driver=driver)
+        self._config.write_text(text)
         self.process = None
 
     def __enter__(self):

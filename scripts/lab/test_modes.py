@@ -24,6 +24,14 @@ class Modes(LabCase):
                 self.assertGreater(passed["nat"], 0)
                 self.assertEqual((passed["dr"], passed["tun"]), (0, 0))
 
+    def test_http_through_af_xdp_ports(self):
+        with self.lab.weir([http(mode) for mode in plan.MODES], driver="af_xdp") as weir:
+            drivers = {port["driver"] for port in weir.show_json("ports")}
+            self.assertEqual(drivers, {"net_af_xdp"})
+            for mode in plan.MODES:
+                with self.subTest(mode=mode):
+                    self.assert_balanced(self.curl(self.lab.client, plan.VIP[mode], 6))
+
     def test_udp_through_nat_and_dr(self):
         with self.lab.weir([echo("nat"), echo("dr")]):
             for mode in ("nat", "dr"):
