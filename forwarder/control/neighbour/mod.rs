@@ -58,8 +58,6 @@ pub struct Row {
     pub state: State,
     /// Its MAC, while known.
     pub mac: Option<Mac>,
-    /// The configuration names it.
-    pub wanted: bool,
     /// Milliseconds since its state or MAC were last heard of.
     pub age_ms: u64,
 }
@@ -155,16 +153,8 @@ impl<F: Frame> Neighbours<F> {
             address,
             state: entry.state,
             mac: entry.mac,
-            wanted: entry.wanted,
             age_ms: now.ms().saturating_sub(entry.since.ms()),
         })
-    }
-
-    /// The neighbours that have a MAC, by port and address: what workers are to know.
-    pub fn resolved(&self) -> impl Iterator<Item = (PortIx, Ipv4Addr, Mac)> {
-        self.cache
-            .iter()
-            .filter_map(|((port, address), entry)| Some((port, address, entry.mac?)))
     }
 
     /// Frames that wait for an answer.

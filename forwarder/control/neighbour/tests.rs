@@ -7,6 +7,8 @@ mod own;
 
 use std::{collections::BTreeSet, net::Ipv4Addr};
 
+use zerocopy::FromBytes;
+
 use super::*;
 use crate::{
     io::{
@@ -69,6 +71,12 @@ fn facts(wanted: &[Key]) -> Facts {
         permanent: vec![],
         wanted: wanted.iter().copied().collect::<BTreeSet<Key>>(),
     }
+}
+
+/// A customer tag of priority 0.
+fn tagged(vlan: u16) -> Tag {
+    let [high, low] = vlan.to_be_bytes();
+    Tag::read_from_bytes(&[0x81, 0x00, high, low]).unwrap()
 }
 
 fn arp_frame(to: Mac, tag: Option<Tag>, packet: &arp::Header) -> MemoryFrame {

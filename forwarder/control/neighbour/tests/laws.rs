@@ -104,7 +104,7 @@ impl Ledger {
             } => {
                 self.arp_in += 1;
                 let packet = arp::Header::new(operation.into(), sender, target);
-                let frame = arp_frame(Mac::BROADCAST, tag.map(Tag::new), &packet);
+                let frame = arp_frame(Mac::BROADCAST, tag.map(tagged), &packet);
                 let octets = &frame.head()[..60 - cut];
                 let frame = if chained {
                     MemoryFrame::chained(octets, 100)
@@ -191,7 +191,8 @@ impl Ledger {
         assert_eq!((c.sends_full, c.pool_dry), (0, 0));
 
         let rows: Vec<Row> = self.machine.table(at(0)).collect();
-        let learned = rows.iter().filter(|row| !row.wanted).count();
+        let cached = self.machine.cache.iter();
+        let learned = cached.filter(|(_, entry)| !entry.wanted).count();
         assert!(learned <= s.neighbours && rows.len() <= s.neighbours + most_wanted);
         assert!(held <= s.waiting as u64);
         for row in &rows {

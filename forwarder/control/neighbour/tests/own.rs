@@ -36,7 +36,7 @@ fn answers_for_own_addresses_on_their_own_port_only() {
 fn answers_probes_and_keeps_the_tag() {
     let mut world = world();
     let probe = arp::Header::request((mac(9), Ipv4Addr::UNSPECIFIED), VIP);
-    let tag = Some(Tag::new(42));
+    let tag = Some(tagged(42));
     world
         .machine
         .arp(WAN, arp_frame(Mac::BROADCAST, tag, &probe), at(3000));
@@ -59,7 +59,7 @@ fn learns_nothing_from_tagged_frames() {
     let mut world = world();
     let packet = arp::Header::request((mac(9), HOST), DIP);
     for (vlan, known) in [(42, 0), (0, 1)] {
-        let frame = arp_frame(Mac::BROADCAST, Some(Tag::new(vlan)), &packet);
+        let frame = arp_frame(Mac::BROADCAST, Some(tagged(vlan)), &packet);
         world.machine.arp(LAN, frame, at(3000));
         assert_eq!(world.machine.table(at(3000)).count(), known, "VLAN {vlan}");
     }
