@@ -5,6 +5,7 @@
 mod rig;
 
 use rig::{Rig, frames::spec};
+use weir::wire::checksum;
 
 const NAT: &str = r#"(
     dpdk: (workers: [1]),
@@ -77,7 +78,10 @@ fn with_total(frame: &[u8]) -> Vec<u8> {
     let mut frame = frame.to_vec();
     let total = u16::try_from(frame.len() - 14).unwrap();
     frame[16..18].copy_from_slice(&total.to_be_bytes());
-    assert!(weir::wire::ipv4::fill_checksum(&mut frame[14..]));
+    let end = 14 + usize::from(frame[14] & 0x0f) * 4;
+    frame[24..26].fill(0);
+    let checksum = checksum::checksum(&frame[14..end]);
+    frame[24..26].copy_from_slice(&checksum.to_be_bytes());
     frame
 }
 

@@ -56,22 +56,6 @@ impl Sum {
         Self(0)
     }
 
-    /// The sum of the pseudo-header of TCP, UDP and VRRP (RFC 9293 3.1); `octets` counts the
-    /// transport header and all that follows it.
-    #[inline]
-    pub const fn pseudo_header(
-        source: Ipv4Addr,
-        destination: Ipv4Addr,
-        protocol: u8,
-        octets: u16,
-    ) -> Self {
-        Self::new()
-            .add_address(source)
-            .add_address(destination)
-            .add_u16(u16::from_be_bytes([0, protocol]))
-            .add_u16(octets)
-    }
-
     /// Adds octets. An odd one at the end counts as if a zero followed (RFC 1071), so only the
     /// last octets added may be odd in number.
     #[inline]
@@ -93,27 +77,14 @@ impl Sum {
 
     /// Adds one word.
     #[inline]
-    pub const fn add_u16(self, word: u16) -> Self {
+    const fn add_u16(self, word: u16) -> Self {
         Self(plus(self.0, word))
-    }
-
-    /// Adds the two words of an address.
-    #[inline]
-    pub const fn add_address(self, address: Ipv4Addr) -> Self {
-        let (high, low) = words(address.to_bits());
-        self.add_u16(high).add_u16(low)
     }
 
     /// The checksum that belongs into the header if its field was zero in the sum.
     #[inline]
     pub const fn checksum(self) -> u16 {
         !self.0
-    }
-
-    /// As [`Self::checksum`], but never zero, which in UDP means that there is none (RFC 768).
-    #[inline]
-    pub const fn checksum_udp(self) -> u16 {
-        never_zero(self.checksum())
     }
 
     /// True if the sum, the header's checksum in it, is that of undamaged octets.
@@ -200,17 +171,11 @@ impl Delta {
     pub const fn apply_udp(self, checksum: u16) -> u16 {
         match checksum {
             0 => 0,
-            checksum => never_zero(self.apply(checksum)),
+            checksum => match self.apply(checksum) {
+                0 => 0xffff,
+                applied => applied,
+            },
         }
-    }
-}
-
-/// The other of the two zeros.
-#[inline]
-const fn never_zero(checksum: u16) -> u16 {
-    match checksum {
-        0 => 0xffff,
-        checksum => checksum,
     }
 }
 

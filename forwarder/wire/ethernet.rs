@@ -32,8 +32,6 @@ pub const TAGGED_LEN: usize = size_of::<TaggedHeader>();
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
 /// Ethertype of ARP.
 pub const ETHERTYPE_ARP: u16 = 0x0806;
-/// Ethertype of IPv6.
-pub const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// TPID of a customer tag, 802.1Q.
 pub const ETHERTYPE_VLAN: u16 = 0x8100;
 /// TPID of a service tag, 802.1ad.
@@ -58,12 +56,6 @@ impl Header {
     pub fn ethertype(&self) -> u16 {
         self.ethertype.get()
     }
-
-    /// Sets what the payload is.
-    #[inline]
-    pub fn set_ethertype(&mut self, ethertype: u16) {
-        self.ethertype.set(ethertype);
-    }
 }
 
 /// A tag: its TPID and its tag control information.
@@ -77,15 +69,6 @@ pub struct Tag {
 }
 
 impl Tag {
-    /// A customer tag of priority 0.
-    #[inline]
-    pub fn new(vlan: u16) -> Self {
-        Self {
-            tpid: U16::new(ETHERTYPE_VLAN),
-            tci: U16::new(vlan & 0x0fff),
-        }
-    }
-
     /// [`ETHERTYPE_VLAN`] or [`ETHERTYPE_SERVICE_VLAN`].
     #[inline]
     pub fn tpid(&self) -> u16 {
@@ -264,12 +247,6 @@ mod tests {
             octets[16..18].copy_from_slice(&u16::to_be_bytes(inner));
             assert_eq!(parse(&octets), Err(Malformed::NestedTag));
         }
-    }
-
-    #[test]
-    fn a_new_tag_has_the_vlan_only() {
-        let tag = Tag::new(0xf123);
-        assert_eq!((tag.tpid(), tag.tci()), (ETHERTYPE_VLAN, 0x0123));
     }
 
     prop_compose! {

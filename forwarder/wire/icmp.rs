@@ -16,9 +16,6 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_
 
 use super::checksum::{self, Delta, Sum};
 
-/// Octets of the header.
-pub const LEN: usize = size_of::<Header>();
-
 /// Type of the answer to an echo request.
 pub const ECHO_REPLY: u8 = 0;
 /// Type of "destination unreachable".
@@ -34,16 +31,10 @@ pub const TIME_EXCEEDED: u8 = 11;
 /// Type of "parameter problem".
 pub const PARAMETER_PROBLEM: u8 = 12;
 
-/// Code of [`UNREACHABLE`]: there is no route to the network.
-pub const NET_UNREACHABLE: u8 = 0;
-/// Code of [`UNREACHABLE`]: the host does not answer on its link.
-pub const HOST_UNREACHABLE: u8 = 1;
 /// Code of [`UNREACHABLE`]: nobody listens at the port.
 pub const PORT_UNREACHABLE: u8 = 3;
 /// Code of [`UNREACHABLE`]: the packet is larger than the next hop's MTU and must stay whole.
 pub const FRAGMENTATION_NEEDED: u8 = 4;
-/// Code of [`UNREACHABLE`]: a rule forbids it.
-pub const ADMINISTRATIVELY_PROHIBITED: u8 = 13;
 /// Code of [`TIME_EXCEEDED`]: the TTL has run out on the way.
 pub const TTL_EXCEEDED: u8 = 0;
 
@@ -69,7 +60,7 @@ pub enum Malformed {
 }
 
 /// Reads a message. What is given with the header is the data of an echo, or the packet that an
-/// error quotes, for [`super::ipv4::parse_quoted`].
+/// error quotes, cut off anywhere.
 #[inline]
 pub fn parse(octets: &[u8]) -> Result<(&Header, &[u8]), Malformed> {
     Header::ref_from_prefix(octets).map_err(|_| Malformed::TooShort)
@@ -163,23 +154,11 @@ impl Header {
         self.identifier.get()
     }
 
-    /// The sequence number of an echo.
+    /// The sequence number of an echo. The next hop's MTU in a [`FRAGMENTATION_NEEDED`], zero from
+    /// routers that predate RFC 1191.
     #[inline]
     pub fn sequence(&self) -> u16 {
         self.sequence.get()
-    }
-
-    /// The next hop's MTU in a [`FRAGMENTATION_NEEDED`], zero from routers that predate RFC 1191.
-    /// It lies where an echo has its sequence number.
-    #[inline]
-    pub fn mtu(&self) -> u16 {
-        self.sequence.get()
-    }
-
-    /// Sets the next hop's MTU. The checksum is the caller's.
-    #[inline]
-    pub fn set_mtu(&mut self, mtu: u16) {
-        self.sequence.set(mtu);
     }
 
     /// Sets the checksum.
@@ -246,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_error_needs_room_for_its_header() {
-        assert!(!write_error(&mut [0; 7], UNREACHABLE, NET_UNREACHABLE, 0));
+        assert!(!write_error(&mut [0; 7], UNREACHABLE, PORT_UNREACHABLE, 0));
         let mut bare = [0xee; 8];
         assert!(write_error(&mut bare, TIME_EXCEEDED, TTL_EXCEEDED, 0));
         assert_eq!(bare, [11, 0, 0xf4, 0xff, 0, 0, 0, 0]);
@@ -292,7 +271,7 @@ mod tests {
             prop_assert_eq!(&octets, &message(Icmpv4Type::DestinationUnreachable(needed), &quoted));
             prop_assert!(checksum_ok(&octets));
             let (header, rest) = parse(&octets).unwrap();
-            prop_assert_eq!(header.mtu(), mtu);
+            prop_assert_eq!(header.sequence(), mtu);
             prop_assert_eq!(rest, quoted);
         }
 

@@ -22,7 +22,7 @@ use std::net::Ipv4Addr;
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_endian::U16};
 
-use super::checksum::{self, Delta, Sum};
+use super::checksum::{self, Delta};
 
 mod options;
 
@@ -39,8 +39,6 @@ pub const PROTOCOL_IPIP: u8 = 4;
 pub const PROTOCOL_TCP: u8 = 6;
 /// Protocol number of UDP.
 pub const PROTOCOL_UDP: u8 = 17;
-/// Protocol number of VRRP.
-pub const PROTOCOL_VRRP: u8 = 112;
 
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;
@@ -111,13 +109,6 @@ pub fn parse_head(head: &[u8], octets: usize) -> Result<(&Header, &[u8]), Malfor
     Ok((header, behind.get(..payload_octets).unwrap_or(behind)))
 }
 
-/// Reads the packet that an ICMP error quotes, which is cut off anywhere behind its header (RFC
-/// 792; RFC 1812 4.3.2.3).
-#[inline]
-pub fn parse_quoted(octets: &[u8]) -> Result<(&Header, &[u8]), Malformed> {
-    parse_head(octets, usize::MAX)
-}
-
 /// True if the checksum of the header with which `octets` begin is right, its options counted in;
 /// what lies behind is not looked at.
 #[inline]
@@ -132,26 +123,6 @@ pub fn checksum_ok(octets: &[u8]) -> bool {
             .and_then(|version_ihl| octets.get(..header_octets(*version_ihl)))
             .is_some_and(checksum::verify),
     }
-}
-
-/// Computes and sets the checksum of the header with which `octets` begin, its options counted
-/// in. False, and nothing changed, where there is no whole header.
-#[inline]
-pub fn fill_checksum(octets: &mut [u8]) -> bool {
-    let Some(octets) = octets
-        .first()
-        .copied()
-        .and_then(|version_ihl| octets.get_mut(..header_octets(version_ihl)))
-    else {
-        return false;
-    };
-    // Adding the complement of the old checksum takes it out of the sum again.
-    let sum = Sum::new().add_octets(octets);
-    let Ok((header, _)) = Header::mut_from_prefix(octets) else {
-        return false;
-    };
-    header.set_checksum(sum.add_u16(!header.checksum()).checksum());
-    true
 }
 
 #[inline]
@@ -289,42 +260,8 @@ impl Header {
         self.destination.into()
     }
 
-    /// Sets type of service. As with all setters, the checksum is the caller's.
-    #[inline]
-    pub fn set_tos(&mut self, tos: u8) {
-        self.tos = tos;
-    }
-
-    /// Sets the octets of the header and all that follows it.
-    #[inline]
-    pub fn set_total_octets(&mut self, octets: u16) {
-        self.total_octets.set(octets);
-    }
-
-    /// Sets what tells this packet's fragments from those of others.
-    #[inline]
-    pub fn set_identification(&mut self, identification: u16) {
-        self.identification.set(identification);
-    }
-
-    /// Sets whether routers may not fragment the packet.
-    #[inline]
-    pub fn set_dont_fragment(&mut self, dont: bool) {
-        let others = self.flags_offset.get() & !DONT_FRAGMENT;
-        self.flags_offset
-            .set(others | if dont { DONT_FRAGMENT } else { 0 });
-    }
-
-    /// Makes the packet the fragment at `offset` octets, of which only multiples of 8 can be
-    /// said: lower bits are lost.
-    #[inline]
-    pub fn set_fragment(&mut self, offset: u16, more: bool) {
-        let dont = self.flags_offset.get() & DONT_FRAGMENT;
-        self.flags_offset
-            .set(dont | (offset >> 3) | if more { MORE_FRAGMENTS } else { 0 });
-    }
-
-    /// Sets how many routers may still forward the packet.
+    /// Sets how many routers may still forward the packet. As with all setters, the checksum is
+    /// the caller's.
     #[inline]
     pub fn set_ttl(&mut self, ttl: u8) {
         self.ttl = ttl;
@@ -342,12 +279,6 @@ impl Header {
                 true
             }
         }
-    }
-
-    /// Sets what the payload is.
-    #[inline]
-    pub fn set_protocol(&mut self, protocol: u8) {
-        self.protocol = protocol;
     }
 
     /// Sets the header's checksum.

@@ -34,15 +34,6 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// The pair of both.
-    #[inline]
-    pub const fn new(source: u16, destination: u16) -> Self {
-        Self {
-            source: U16::new(source),
-            destination: U16::new(destination),
-        }
-    }
-
     /// The sender's port.
     #[inline]
     pub fn source(&self) -> u16 {
