@@ -22,9 +22,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_rx_queue_setup",
     "rte_eth_stats_get",
     "rte_eth_tx_queue_setup",
-    "rte_eth_xstats_get",
-    "rte_eth_xstats_get_names",
-    "rte_mempool_avail_count",
     "rte_mempool_free",
     "rte_mempool_in_use_count",
     "rte_pktmbuf_pool_create",
@@ -40,8 +37,6 @@ const TYPES: &[&str] = &[
     "rte_eth_dev_info",
     "rte_eth_rss_reta_entry64",
     "rte_eth_stats",
-    "rte_eth_xstat",
-    "rte_eth_xstat_name",
     "rte_ether_addr",
 ];
 

@@ -15,9 +15,9 @@ pub struct rte_mbuf {
     pub buf_addr: *mut c_void,
     buf_iova: u64,
     pub data_off: u16,
-    pub refcnt: u16,
+    refcnt: u16,
     pub nb_segs: u16,
-    pub port: u16,
+    port: u16,
     pub ol_flags: u64,
     packet_type: u32,
     pub pkt_len: u32,
@@ -26,7 +26,7 @@ pub struct rte_mbuf {
     hash: [u32; 2],
     vlan_tci_outer: u16,
     pub buf_len: u16,
-    pub pool: *mut binding::rte_mempool,
+    pool: *mut binding::rte_mempool,
     pub next: *mut rte_mbuf,
 }
 
@@ -43,15 +43,12 @@ macro_rules! at {
 at! {
     buf_addr = SHIM_MBUF_BUF_ADDR,
     data_off = SHIM_MBUF_DATA_OFF,
-    refcnt = SHIM_MBUF_REFCNT,
     nb_segs = SHIM_MBUF_NB_SEGS,
-    port = SHIM_MBUF_PORT,
     ol_flags = SHIM_MBUF_OL_FLAGS,
     pkt_len = SHIM_MBUF_PKT_LEN,
     data_len = SHIM_MBUF_DATA_LEN,
     vlan_tci = SHIM_MBUF_VLAN_TCI,
     buf_len = SHIM_MBUF_BUF_LEN,
-    pool = SHIM_MBUF_POOL,
     next = SHIM_MBUF_NEXT,
 }
 

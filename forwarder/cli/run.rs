@@ -133,7 +133,6 @@ fn pool_spec(config: &Config, eal: &Eal) -> Result<PoolSpec> {
         frames: u32::try_from(frames).unwrap_or(u32::MAX),
         cache: POOL_CACHE,
         data_room,
-        node: None,
     })
 }
 

@@ -226,7 +226,7 @@ impl Open {
         }
     }
 
-    fn step(&self, step: &'static str, result: i32) -> Result<(), DeviceError> {
+    pub(super) fn step(&self, step: &'static str, result: i32) -> Result<(), DeviceError> {
         Errno::check(result)
             .map(drop)
             .map_err(|errno| self.refused(step, errno))

@@ -9,12 +9,15 @@ use std::{
 
 use dpdk_sys::rte_mempool;
 
-use crate::io::Pool;
+use crate::{io::Pool, wire::ethernet};
 
 use super::{Eal, Errno, Mbuf};
 
 /// Ethernet header and one 802.1Q tag, which come on top of the MTU.
-pub(super) const OVERHEAD: usize = 14 + 4;
+pub(super) const OVERHEAD: usize = ethernet::TAGGED_LEN;
+
+/// DPDK's `SOCKET_ID_ANY`.
+const ANY_NODE: i32 = -1;
 
 /// A pool as it is to be made.
 #[derive(Clone, Debug)]
@@ -27,8 +30,6 @@ pub struct PoolSpec {
     pub cache: u32,
     /// Octets of each buffer, headroom included; see [`data_room`].
     pub data_room: u16,
-    /// The NUMA node, or any.
-    pub node: Option<u16>,
 }
 
 /// Why there is no pool.
@@ -68,8 +69,6 @@ impl MbufPool {
     /// Makes the pool; no buffer is made later.
     pub fn new(eal: &Eal, spec: &PoolSpec) -> Result<Self, PoolError> {
         let name = CString::new(spec.name.as_str())?;
-        // SOCKET_ID_ANY is -1.
-        let node = spec.node.map_or(-1, i32::from);
         // SAFETY: EAL runs, since the caller holds it; `name` is a terminated text that is copied.
         let pool = unsafe {
             dpdk_sys::rte_pktmbuf_pool_create(
@@ -78,7 +77,7 @@ impl MbufPool {
                 spec.cache,
                 0,
                 spec.data_room,
-                node,
+                ANY_NODE,
             )
         };
         let pool = NonNull::new(pool).ok_or_else(|| PoolError::Create {
@@ -96,13 +95,8 @@ impl MbufPool {
         })
     }
 
-    /// Buffers that are free. A gauge: exact while no other thread takes or frees.
-    pub fn available(&self) -> u32 {
-        // SAFETY: the pool lives; its counters may be read while others change them.
-        unsafe { dpdk_sys::rte_mempool_avail_count(self.owned.pool.as_ptr()) }
-    }
-
-    /// Buffers that frames and receive queues hold. A gauge, as [`available`](Self::available).
+    /// Buffers that frames and receive queues hold. A gauge: exact while no other thread takes or
+    /// frees.
     pub fn in_use(&self) -> u32 {
         self.owned.in_use()
     }

@@ -1,6 +1,6 @@
 //! Ethernet devices: found, set up, started, and closed when their last holder goes.
 
-use std::{collections::BTreeMap, ffi::CStr, sync::Arc};
+use std::{ffi::CStr, sync::Arc};
 
 use crate::{config, wire::Mac};
 
@@ -168,11 +168,6 @@ impl Device {
     /// The counters that every driver has.
     pub fn stats(&self) -> Result<PortStats, DeviceError> {
         self.open.stats()
-    }
-
-    /// The driver's own counters that are not zero, by name.
-    pub fn extended_stats(&self) -> Result<BTreeMap<String, u64>, DeviceError> {
-        self.open.extended_stats()
     }
 
     /// The state of the link, as last known.

@@ -22,17 +22,6 @@ impl Queue {
         Self { device, rx, tx }
     }
 
-    /// Whether frames can come this way.
-    pub fn has_rx(&self) -> bool {
-        self.rx.is_some()
-    }
-
-    /// Whether frames can leave this way. Without, [`send`](Port::send) takes none: they go by
-    /// ring to the worker that has a transmit queue.
-    pub fn has_tx(&self) -> bool {
-        self.tx.is_some()
-    }
-
     /// Puts tags back into the frames behind the first `held`; those without room for one go,
     /// counted.
     #[cold]

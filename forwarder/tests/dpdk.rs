@@ -47,7 +47,6 @@ fn pool(eal: &Eal, name: &str) -> MbufPool {
         frames: FRAMES,
         cache: 64,
         data_room: data_room(1500),
-        node: None,
     };
     MbufPool::new(eal, &spec).expect("128 MiB are enough for it")
 }
@@ -165,11 +164,11 @@ fn is_mapped(address: usize) -> Result<bool, Box<dyn Error>> {
 }
 
 fn buffers_come_back(eal: &Eal, pool: &MbufPool) -> Outcome {
-    assert_eq!((pool.available(), pool.in_use()), (FRAMES, 0));
+    assert_eq!(pool.in_use(), 0);
     assert_eq!(pool.segment(), 2048);
     let mut held: Vec<Mbuf> = std::iter::from_fn(|| pool.take(60)).collect();
     assert_eq!(held.len(), FRAMES as usize);
-    assert_eq!((pool.available(), pool.in_use()), (0, FRAMES));
+    assert_eq!(pool.in_use(), FRAMES);
     held.truncate(100);
     assert_eq!(pool.in_use(), 100);
     // Freed on another thread, with and without a cache of its own.
@@ -185,7 +184,7 @@ fn buffers_come_back(eal: &Eal, pool: &MbufPool) -> Outcome {
     })
     .join()
     .expect("no panic");
-    assert_eq!((pool.available(), pool.in_use()), (FRAMES, 0));
+    assert_eq!(pool.in_use(), 0);
 
     assert!(pool.take(2049).is_none(), "larger than a buffer");
     let mut frame = pool.take(2048).ok_or("dry")?;
@@ -292,9 +291,6 @@ fn null_has_a_queue_for_each_worker(eal: &Eal, pool: &MbufPool) -> Outcome {
     }
     let stats = device.stats()?;
     assert_eq!((stats.rx_frames, stats.tx_frames), (64, 64));
-    let extended = device.extended_stats()?;
-    assert_eq!(extended.get("rx_good_packets"), Some(&64));
-    assert!(extended.values().all(|value| *value != 0));
     Ok(())
 }
 
@@ -337,7 +333,6 @@ fn a_capture_is_read_and_written(captures: &Captures, pool: &MbufPool) -> Outcom
     let (device, mut queues) = Device::open(&spec(&captures.vdev()), 2, pool)?;
     assert_eq!((device.rx_queues(), device.tx_queues()), (1, 1));
     let mut other = queues.pop().ok_or("two workers")?;
-    assert!(!other.has_rx() && !other.has_tx());
     let mut burst = Burst::from_iter([frame(pool, 1)]);
     other.send(&mut burst);
     other.receive(&mut burst);
@@ -345,7 +340,6 @@ fn a_capture_is_read_and_written(captures: &Captures, pool: &MbufPool) -> Outcom
     drop(burst);
 
     let mut queue = queues.pop().ok_or("two workers")?;
-    assert!(queue.has_rx() && queue.has_tx());
     let mut burst: Burst<Mbuf> = receive(&mut queue, 3, |_| true).into_iter().collect();
     let [short, long] = &captures.frames;
     assert_eq!(burst.len(), 3);

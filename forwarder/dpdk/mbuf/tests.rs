@@ -23,7 +23,6 @@ impl Segment {
         fields.data_len = u16::try_from(content.len()).unwrap();
         fields.pkt_len = u32::from(fields.data_len);
         fields.nb_segs = 1;
-        fields.refcnt = 1;
         Self {
             fields,
             _buffer: buffer,
