@@ -1,5 +1,7 @@
 //! Schedulers and what can be set of them.
 
+use sched::is_prime;
+
 use super::{
     problem::Problems,
     raw,
@@ -114,25 +116,5 @@ fn check_slots<'a>(
                 next.unwrap_or(MAX_MAGLEV_SLOTS)
             ),
         );
-    }
-}
-
-fn is_prime(number: u32) -> bool {
-    let mut divisors = (2..).take_while(|divisor| divisor * divisor <= number);
-    number > 1 && divisors.all(|divisor| !number.is_multiple_of(divisor))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn primes_are_told_from_products() {
-        for prime in [2, 3, 251, 4093, 65_537, 131_071, MAX_MAGLEV_SLOTS] {
-            assert!(is_prime(prime), "{prime}");
-        }
-        for product in [0, 1, 4, 9, 4095, 65_535, 65_536, 655_371] {
-            assert!(!is_prime(product), "{product}");
-        }
     }
 }

@@ -4,11 +4,11 @@ use std::{fmt, ptr::NonNull, slice};
 
 use dpdk_sys::rte_mbuf;
 
-use crate::io::Frame;
+use crate::{io::Frame, mem, wire::ethernet};
 
 /// The 802.1Q tag: its type, and how long it is.
-const TAG_TYPE: [u8; 2] = [0x81, 0x00];
-const TAG: usize = 4;
+const TAG_TYPE: [u8; 2] = ethernet::ETHERTYPE_VLAN.to_be_bytes();
+const TAG: usize = ethernet::TAGGED_LEN - ethernet::LEN;
 /// Both addresses of an Ethernet header, before which nothing of a tag stands.
 const ADDRESSES: usize = 12;
 
@@ -189,11 +189,8 @@ impl Frame for Mbuf {
 
     #[inline]
     fn prefetch(&self) {
-        #[cfg(target_arch = "x86_64")]
-        {
-            use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: a hint, which accesses nothing.
-            unsafe { _mm_prefetch::<_MM_HINT_T0>(self.start().cast()) };
+        if let Some(first) = self.head().first() {
+            mem::prefetch(first);
         }
     }
 }

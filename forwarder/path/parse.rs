@@ -1,5 +1,7 @@
 //! Reads the headers of each frame, once. Later steps rely on what is found here.
 
+use std::net::Ipv4Addr;
+
 use super::{Batch, DropReason, Meta, Punt, Transport, Verdict, view::ipv4_at};
 use crate::{
     io::Frame,
@@ -77,23 +79,13 @@ fn network<F: Frame>(frame: &mut F, meta: &mut Meta, snapshot: &Snapshot) -> Res
     meta.l4 = meta
         .l3
         .saturating_add(u8::try_from(header.header_octets()).unwrap_or(u8::MAX));
-    let source = meta.source;
-    if source.is_unspecified()
-        || source.is_multicast()
-        || source.is_broadcast()
-        || source.is_loopback()
-    {
+    if is_no_host(meta.source) {
         return Err(Verdict::Drop(DropReason::SourceInvalid));
     }
-    if snapshot.own_addresses.contains_key(&source) {
+    if snapshot.own_addresses.contains_key(&meta.source) {
         return Err(Verdict::Drop(DropReason::SourceOwn));
     }
-    let destination = meta.destination;
-    if destination.is_multicast()
-        || destination.is_broadcast()
-        || destination.is_loopback()
-        || destination.is_unspecified()
-    {
+    if is_no_host(meta.destination) {
         return Err(Verdict::Drop(DropReason::DestinationInvalid));
     }
     // What the link has padded is not part of the packet, and shall not grow with it.
@@ -102,6 +94,14 @@ fn network<F: Frame>(frame: &mut F, meta: &mut Meta, snapshot: &Snapshot) -> Res
         frame.truncate(end);
     }
     Ok(())
+}
+
+/// True for an address that no single host on a network can have.
+fn is_no_host(address: Ipv4Addr) -> bool {
+    address.is_unspecified()
+        || address.is_multicast()
+        || address.is_broadcast()
+        || address.is_loopback()
 }
 
 fn transport<F: Frame>(frame: &F, meta: &Meta) -> Transport {

@@ -26,7 +26,7 @@ mod round_robin;
 mod weighted;
 
 pub use key::flow_key;
-pub use maglev::MOST_SLOTS;
+pub use maglev::{MOST_SLOTS, is_prime};
 
 use maglev::Maglev;
 use round_robin::RoundRobin;

@@ -190,7 +190,8 @@ fn shares(slots: u32, takers: &[Taker]) -> Vec<u32> {
     shares
 }
 
-fn is_prime(n: u32) -> bool {
+/// True for a number that a Maglev table may have slots.
+pub fn is_prime(n: u32) -> bool {
     n >= 2 && (2..=n.isqrt()).all(|d| !n.is_multiple_of(d))
 }
 

@@ -52,8 +52,8 @@ pub const ROOMS: [Room; 11] = [
         &["wire", "io", "mem", "session", "snapshot", "sched"],
         &["arrayvec", "crossbeam", "sched", "zerocopy"],
     ),
-    room("config", &["wire", "io", "session"]),
-    room("dpdk", &["wire", "io", "snapshot", "config"]),
+    room("config", &["wire", "io", "session", "sched"]),
+    room("dpdk", &["wire", "io", "mem", "snapshot", "config"]),
     room(
         "control",
         &[
