@@ -37,14 +37,7 @@ impl fmt::Display for Problem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{}", lines(.problems))]
 pub struct Refused {
-    problems: Vec<Problem>,
-}
-
-impl Refused {
-    /// What is wrong, in the order of the file.
-    pub fn problems(&self) -> &[Problem] {
-        &self.problems
-    }
+    pub(super) problems: Vec<Problem>,
 }
 
 impl From<Problem> for Refused {

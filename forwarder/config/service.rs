@@ -51,8 +51,8 @@ pub enum Forward {
 
 /// As many as `ServiceIx` can name.
 const MAX_SERVICES: usize = 65_535;
-/// Half of what `BackendIx` can name: a reload may replace all while sessions hold the old ones.
-const MAX_BACKENDS: usize = 32_768;
+/// As many as `BackendIx` can name, over all services.
+const MAX_BACKENDS: usize = 65_535;
 
 /// A service that is still to be checked against ports and routes.
 pub(super) struct Draft<'a> {

@@ -24,17 +24,13 @@ pub enum CompileError {
         /// What its scheduler says.
         source: sched::BuildError,
     },
-    /// There are more than numbers.
-    #[error("{count} {what} are more than the {bound} that there are numbers for")]
-    TooMany {
-        /// Of what.
-        what: &'static str,
-        /// How many.
-        count: usize,
-        /// How many there may be.
-        bound: usize,
-    },
+    /// There are more gateways and backends than numbers.
+    #[error("{0} gateways and backends are more than the {MAX_FIXED} that there are numbers for")]
+    TooManyFixed(usize),
 }
+
+/// As many as `FixedIx` can name.
+const MAX_FIXED: usize = 65_535;
 
 /// The first snapshot of a configuration, before anything is known of neighbours. `macs` are
 /// those of the ports.
@@ -63,7 +59,9 @@ pub fn compile(
         .iter()
         .flat_map(|port| &port.addresses)
         .map(|n| (n.addr(), Own::Dip));
-    check_count("neighbours", fixed.all.len(), u16::MAX.into())?;
+    if fixed.all.len() > MAX_FIXED {
+        return Err(CompileError::TooManyFixed(fixed.all.len()));
+    }
     Ok(Snapshot {
         ports: ports.collect(),
         own_addresses: Arc::new(vips.chain(dips).collect()),
@@ -123,18 +121,15 @@ fn routes(config: &Config, fixed: &mut FixedNeighbours) -> Routes {
 fn services(config: &Config, fixed: &mut FixedNeighbours) -> Result<Services, CompileError> {
     let mut first_backend = 0_usize;
     let mut compiled = Vec::new();
-    check_count("services", config.services.len(), u16::MAX.into())?;
     for service in &config.services {
         let backends = service.backends.iter().map(|backend| Backend {
             address: backend.address,
             hop: towards(config, backend.address.address, fixed),
         });
         let backends: Vec<_> = backends.collect();
-        let next_backend = first_backend + backends.len();
-        check_count("backends", next_backend, u16::MAX.into())?;
-        let first = BackendIx(u16::try_from(first_backend).unwrap_or(u16::MAX));
-        compiled.push((compile_service(service, first)?, backends));
-        first_backend = next_backend;
+        let first = u16::try_from(first_backend).expect("the configuration bounds the backends");
+        first_backend += backends.len();
+        compiled.push((compile_service(service, BackendIx(first))?, backends));
     }
     Ok(Services::new(compiled))
 }
@@ -186,12 +181,4 @@ fn compile_service(
 fn towards(config: &Config, address: Ipv4Addr, fixed: &mut FixedNeighbours) -> Hop {
     let (port, next_hop) = config.port_towards(address).unwrap_or((PortIx(0), address));
     fixed.hop(port, next_hop)
-}
-
-fn check_count(what: &'static str, count: usize, bound: usize) -> Result<(), CompileError> {
-    if count > bound {
-        Err(CompileError::TooMany { what, count, bound })
-    } else {
-        Ok(())
-    }
 }

@@ -256,7 +256,7 @@ fn five_thousand_services_are_read_at_once() {
     assert_eq!(parsed(&text).unwrap().config.services.len(), 5_001);
     // Each service is refused once, and that takes no longer.
     let refused = parsed(&text.replace("protocol: Tcp, forward: Nat", "protocol: Tcp, forward: N"));
-    assert_eq!(refused.unwrap_err().problems().len(), 5_001);
+    assert_eq!(refused.unwrap_err().problems.len(), 5_001);
 }
 
 #[test]

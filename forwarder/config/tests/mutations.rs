@@ -53,9 +53,9 @@ proptest! {
         }
         let text: String = characters.into_iter().collect();
         if let Err(refused) = parsed(&text) {
-            prop_assert!(!refused.problems().is_empty());
+            prop_assert!(!refused.problems.is_empty());
             let lines: Vec<&str> = text.split('\n').collect();
-            for problem in refused.problems() {
+            for problem in &refused.problems {
                 let place = problem.place.unwrap();
                 let line = lines.get(place.line - 1).map(|line| line.chars().count());
                 prop_assert!(line.is_some_and(|most| place.column <= most + 1), "{problem}");
