@@ -7,8 +7,8 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::session::Session;
 
-/// Questions under way at once, to one worker.
-const UNDER_WAY: usize = 8;
+/// Questions under way at once, to one worker: an asker waits for the answer before it asks again.
+const UNDER_WAY: usize = 1;
 
 /// Sessions from a place in the table on.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub enum Inquiry {
 pub struct Inquiries {
     /// Questions.
     pub asked: ArrayQueue<Inquiry>,
-    /// The same, answered, in the same order.
+    /// The same, answered.
     pub answered: ArrayQueue<Inquiry>,
 }
 

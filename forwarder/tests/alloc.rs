@@ -187,19 +187,19 @@ fn nothing_is_allocated_for_inquiries() {
     }
     settle(&mut rig);
     let asked = [
-        Inquiry::Page(Page::new(0, 10)),
-        Inquiry::Page(Page::new(0, 1000)),
-        Inquiry::Sweep,
+        (Inquiry::Page(Page::new(0, 10)), 10),
+        (Inquiry::Page(Page::new(0, 1000)), 100),
+        (Inquiry::Sweep, 0),
     ];
-    for inquiry in asked {
+    for (inquiry, expected) in asked {
         rig.inquiries[0].asked.push(inquiry).unwrap();
         turn(&mut rig, 0);
+        let found = match rig.inquiries[0].answered.pop().unwrap() {
+            Inquiry::Page(page) => page.sessions.len(),
+            Inquiry::Sweep => 0,
+        };
+        assert_eq!(found, expected);
     }
-    let found = std::iter::from_fn(|| rig.inquiries[0].answered.pop()).map(|answer| match answer {
-        Inquiry::Page(page) => page.sessions.len(),
-        Inquiry::Sweep => 0,
-    });
-    assert_eq!(found.collect::<Vec<_>>(), [10, 100, 0]);
 }
 
 /// What a thread allocates at the first use of something is asked for at the start, too.
