@@ -1,6 +1,6 @@
 //! A valid configuration becomes a snapshot.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
 
 use crate::{
     config::{self, Config},
@@ -78,19 +78,15 @@ pub fn compile(
 #[derive(Default)]
 struct FixedNeighbours {
     all: Vec<Fixed>,
+    places: HashMap<(PortIx, Ipv4Addr), usize>,
 }
 
 impl FixedNeighbours {
     fn hop(&mut self, port: PortIx, address: Ipv4Addr) -> Hop {
-        let wanted = Fixed { port, address };
-        let at = self
-            .all
-            .iter()
-            .position(|fixed| *fixed == wanted)
-            .unwrap_or_else(|| {
-                self.all.push(wanted);
-                self.all.len() - 1
-            });
+        let at = *self.places.entry((port, address)).or_insert_with(|| {
+            self.all.push(Fixed { port, address });
+            self.all.len() - 1
+        });
         Hop {
             port,
             via: Via::Fixed(FixedIx(u16::try_from(at).unwrap_or(u16::MAX))),
