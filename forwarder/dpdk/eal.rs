@@ -45,7 +45,10 @@ pub enum EalError {
     Hugepages { usable_mb: u64, memory_mb: u32 },
     #[error("an option of DPDK holds a zero octet: {0}")]
     Zero(#[from] NulError),
-    #[error("DPDK does not start with `{options}`: {errno}")]
+    #[error(
+        "DPDK does not start with `{options}`: {errno}; what it printed above says more, and a \
+         file_prefix that another program uses is a frequent cause"
+    )]
     Start { options: String, errno: Errno },
     #[error("DPDK does not take another thread: {0}")]
     Register(Errno),
