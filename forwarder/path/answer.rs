@@ -1,5 +1,7 @@
 //! Turns packets into the ICMP answers to them.
 
+use std::net::Ipv4Addr;
+
 use super::{
     Answer, Batch, Bench, DropReason, Meta, Rewrite, Transport, Verdict, Way,
     view::{header_at_mut, ipv4_at, ipv4_at_mut, open_gap},
@@ -201,7 +203,7 @@ fn error<F: Frame>(
 
 /// The address an error comes from: the one that was addressed, if it is the director's, else
 /// that of the port the packet came in on.
-fn answering_address(meta: &Meta, snapshot: &Snapshot) -> std::net::Ipv4Addr {
+fn answering_address(meta: &Meta, snapshot: &Snapshot) -> Ipv4Addr {
     if snapshot.own_addresses.contains_key(&meta.destination) {
         return meta.destination;
     }

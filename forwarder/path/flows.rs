@@ -17,7 +17,7 @@ pub(super) struct Flows {
     cursors: Box<[Cursor]>,
     /// By [`Answer::index`].
     answers: [Limiter; Answer::COUNT],
-    /// When a flow last went on without a session because there was no room for one.
+    /// When a packet last went on without a session, since there was no room for one.
     overflowed: Option<Now>,
     last_id: u16,
     id_step: u16,
@@ -54,7 +54,7 @@ impl Flows {
             .pick(self.cursors.get_mut(ix.index())?, key)
     }
 
-    /// Notes that a flow goes on without a session.
+    /// Notes that a packet goes on without a session.
     pub(super) fn overflow(&mut self, now: Now) {
         self.overflowed = Some(now);
     }

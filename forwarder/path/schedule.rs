@@ -115,7 +115,7 @@ pub(super) fn is_over(session: &Session) -> bool {
 }
 
 /// True where a flow may be under way without a session: its backend can be found again, and no
-/// longer ago than it may be idle there was no room for one.
+/// longer ago than it may be idle a packet went on without one.
 fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
     service.consistent
         && service.forward != Forward::Nat

@@ -91,3 +91,23 @@ fn pages_hold_every_session_once() {
     let all = (0..SESSIONS).map(|port| u16::try_from(10_000 + port).unwrap());
     assert!(clients.into_iter().eq(all));
 }
+
+#[test]
+fn what_a_full_table_does_can_be_seen() {
+    // Single datagrams may go for new ones.
+    let mut rig = rig(8);
+    let seen = |rig: &Rig| (rig.counters[0].evicted.get(), rig.counters[0].refused.get());
+    assert_eq!(seen(&rig), (u64::from(SESSIONS) - 8, 0));
+    // Those who go on may not.
+    for port in 0..SESSIONS {
+        let client = format!("192.0.2.9:{}", 10_000 + port);
+        rig.receive(0, 0, &spec(0, &client, "192.0.2.102:53").udp());
+        rig.receive(0, 0, &spec(0, &client, "192.0.2.102:53").udp());
+        rig.settle();
+        rig.take_all();
+    }
+    let (_, refused) = seen(&rig);
+    assert!(refused > 0);
+    assert_eq!(refused, rig.workers[0].sessions().counters().full);
+    assert_eq!(refused, rig.counted()["drop.table_full"]);
+}

@@ -51,6 +51,13 @@ def write_nginx_conf(path, name, blob, scratch):
     path.write_text(NGINX_CONF.format(name=name, blob=blob, scratch=scratch))
 
 
+def kill(process):
+    """Ends a process that leads a group of its own, and all of the group, if there is one."""
+    if process:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
 class NginxServer:
     """nginx in the namespace of a real server, listening on ports 80 and 8080."""
 
@@ -80,10 +87,8 @@ class NginxServer:
 
     def stop(self):
         """Ends nginx at once, as a crash would: its connections are reset."""
-        if self._process:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+        kill(self._process)
+        self._process = None
 
 
 @dataclasses.dataclass
@@ -129,10 +134,8 @@ class UmlServer:
 
     def stop(self):
         """Pulls the plug."""
-        if self._process:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
-            self._process = None
+        kill(self._process)
+        self._process = None
 
 
 class UdpEcho:

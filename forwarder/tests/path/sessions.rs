@@ -45,6 +45,7 @@ pub fn cases() -> Vec<Case> {
         half_open_first(),
         table_full_without_hash(),
         before_it_was_full(),
+        long_after_it_was_full(),
         taken("Tcp Nat rr", |packet| packet.tcp("S"), 60_000),
         taken("Udp Nat rr", Spec::udp, 300_000),
         taken_over(),
@@ -299,6 +300,23 @@ fn without_entry(forward: &str, protocol: &str) -> Case {
     }
     assert_eq!(used, [true; 2], "both backends are tried");
     row
+}
+
+/// For as long as such a flow may be idle after one was last seen, and no longer.
+fn long_after_it_was_full() -> Case {
+    const ESTABLISHED_MS: u64 = 900_000;
+    let config = world(&service("Tcp Dr Maglev", VIP, &["10.1.0.11:80"]));
+    full("DR forgets that it was", config, established)
+        .rx(0, client(9).tcp("S"))
+        .tx(1, onward(client(9)).tcp("S"))
+        .moved("port0.rx port1.tx backend0.forward table.full")
+        .rx(0, client(9).tcp("A"))
+        .after_ms(ESTABLISHED_MS - 1)
+        .tx(1, onward(client(9)).tcp("A"))
+        .moved("port0.rx port1.tx backend0.forward")
+        .rx(0, client(9).tcp("A"))
+        .after_ms(ESTABLISHED_MS)
+        .drops("no_session")
 }
 
 fn before_it_was_full() -> Case {
