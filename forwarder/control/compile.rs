@@ -5,10 +5,10 @@ use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
 use crate::{
     config::{self, Config},
     io::PortIx,
-    session::BackendIx,
+    session::{BackendIx, FixedIx, Forward},
     snapshot::{
-        Backend, Fixed, FixedIx, Forward, Hop, Neighbours, Own, PortFacts, Routes, Service,
-        Services, SlotHash, Slots, Snapshot, Via,
+        Backend, Fixed, Hop, Neighbours, Own, PortFacts, Routes, Service, Services, SlotHash,
+        Slots, Snapshot,
     },
     wire::Mac,
 };
@@ -82,34 +82,24 @@ struct FixedNeighbours {
 }
 
 impl FixedNeighbours {
-    fn hop(&mut self, port: PortIx, address: Ipv4Addr) -> Hop {
+    fn place(&mut self, port: PortIx, address: Ipv4Addr) -> FixedIx {
         let at = *self.places.entry((port, address)).or_insert_with(|| {
             self.all.push(Fixed { port, address });
             self.all.len() - 1
         });
-        Hop {
-            port,
-            via: Via::Fixed(FixedIx(u16::try_from(at).unwrap_or(u16::MAX))),
-        }
+        FixedIx(u16::try_from(at).unwrap_or(u16::MAX))
     }
 }
 
 fn routes(config: &Config, fixed: &mut FixedNeighbours) -> Routes {
     let connected = (0..).map(PortIx).zip(&config.ports).flat_map(|(ix, port)| {
-        port.addresses.iter().map(move |net| {
-            (
-                net.trunc(),
-                Hop {
-                    port: ix,
-                    via: Via::Link,
-                },
-            )
-        })
+        let nets = port.addresses.iter();
+        nets.map(move |net| (net.trunc(), Hop::Link(ix)))
     });
     let gateways = config
         .routes
         .iter()
-        .map(|route| (route.to, fixed.hop(route.port, route.via)));
+        .map(|route| (route.to, Hop::Fixed(fixed.place(route.port, route.via))));
     // What a port is connected to comes last and wins over a route to the same prefix.
     Routes::new(gateways.chain(connected))
 }
@@ -174,7 +164,7 @@ fn compile_service(
 }
 
 /// The next hop of a backend. That there is one was checked with the configuration.
-fn towards(config: &Config, address: Ipv4Addr, fixed: &mut FixedNeighbours) -> Hop {
+fn towards(config: &Config, address: Ipv4Addr, fixed: &mut FixedNeighbours) -> FixedIx {
     let (port, next_hop) = config.port_towards(address).unwrap_or((PortIx(0), address));
-    fixed.hop(port, next_hop)
+    fixed.place(port, next_hop)
 }

@@ -3,12 +3,13 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Answer, Batch, Bench, DropReason, Meta, Rewrite, Transport, Verdict, Way,
+    Answer, Batch, Bench, DropReason, Meta, Packet, Rewrite, Transport, Verdict, Way,
     view::{header_at_mut, ipv4_at, ipv4_at_mut, open_gap},
 };
 use crate::{
     io::Frame,
-    snapshot::{Hop, Snapshot},
+    session::FlowKey,
+    snapshot::Snapshot,
     wire::{
         checksum::Delta,
         icmp,
@@ -31,8 +32,7 @@ const QUOTED: usize = 576 - ERROR_HEADERS;
 
 /// Makes the answers within the rate; they go on as packets to the sender.
 pub(super) fn run<F: Frame>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
-    for (answer, packet) in batch.answers() {
-        let (frame, meta) = (&mut packet.frame, &mut packet.meta);
+    for (answer, Packet { frame, meta }) in batch.answers() {
         meta.verdict = match make(answer, frame, meta, bench) {
             Ok(()) => {
                 bench.counters.answered(answer);
@@ -54,12 +54,12 @@ fn make<F: Frame>(
     } else {
         check_quotable(answer, frame, meta)?;
     }
-    let hop = bench
-        .snapshot
-        .routes
-        .hop(meta.source)
-        .ok_or(DropReason::NoRoute)?;
-    if answer == Answer::EchoReply && meta.octets > mtu(hop, bench.snapshot) {
+    let snapshot = bench.snapshot;
+    let sender = meta.source();
+    let hop = snapshot.routes.hop(sender).ok_or(DropReason::NoRoute)?;
+    let out = snapshot.neighbours.port(hop).ok_or(DropReason::NoRoute)?;
+    let mtu = snapshot.port(out).map_or(0, |port| port.mtu);
+    if answer == Answer::EchoReply && meta.octets > mtu {
         return Err(DropReason::TooBig);
     }
     if !bench
@@ -68,47 +68,22 @@ fn make<F: Frame>(
     {
         return Err(DropReason::AnswerLimited);
     }
-    let sender = meta.source;
-    meta.hop = Some(hop);
+    let most = usize::from(mtu).saturating_sub(ERROR_HEADERS).min(QUOTED);
+    let mut error = |kind, code, next_mtu| error(frame, meta, bench, [kind, code], next_mtu, most);
     match answer {
         Answer::EchoReply => echo_reply(frame, meta)?,
-        Answer::TimeExceeded => {
-            error(
-                frame,
-                meta,
-                bench,
-                [icmp::TIME_EXCEEDED, icmp::TTL_EXCEEDED],
-                0,
-            )?;
-        }
-        Answer::PortUnreachable => {
-            error(
-                frame,
-                meta,
-                bench,
-                [icmp::UNREACHABLE, icmp::PORT_UNREACHABLE],
-                0,
-            )?;
-        }
+        Answer::TimeExceeded => error(icmp::TIME_EXCEEDED, icmp::TTL_EXCEEDED, 0)?,
+        Answer::PortUnreachable => error(icmp::UNREACHABLE, icmp::PORT_UNREACHABLE, 0)?,
         Answer::FragmentationNeeded { mtu } => {
-            error(
-                frame,
-                meta,
-                bench,
-                [icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED],
-                mtu,
-            )?;
+            error(icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, mtu)?;
         }
     }
-    meta.destination = sender;
+    meta.key = FlowKey::of_addresses(meta.destination(), sender);
+    meta.hop = Some(hop);
+    meta.out = out;
     meta.way = Way::Answer;
     meta.rewrite = Rewrite::Keep;
     Ok(())
-}
-
-/// Octets of the largest packet that leaves by a hop.
-fn mtu(hop: Hop, snapshot: &Snapshot) -> u16 {
-    snapshot.port(hop.port).map_or(0, |port| port.mtu)
 }
 
 /// An echo request with the right checksum is answered. The checksum can only be looked at where
@@ -151,8 +126,8 @@ fn echo_reply<F: Frame>(frame: &mut F, meta: &mut Meta) -> Result<(), DropReason
     let header = ipv4_at_mut(frame, meta.l3)
         .filter(|_| made)
         .ok_or(DropReason::IcmpUnhandled)?;
-    header.set_source(meta.destination);
-    header.set_destination(meta.source);
+    header.set_source(meta.destination());
+    header.set_destination(meta.source());
     // Swapping two addresses changes nothing in a sum; the new TTL does.
     let word = |ttl| u16::from_be_bytes([ttl, ipv4::PROTOCOL_ICMP]);
     let delta = Delta::new().replace_u16(word(header.ttl()), word(TTL));
@@ -161,20 +136,19 @@ fn echo_reply<F: Frame>(frame: &mut F, meta: &mut Meta) -> Result<(), DropReason
     Ok(())
 }
 
-/// Puts the headers of an ICMP error before the packet, of which it keeps as much as is quoted.
+/// Puts the headers of an ICMP error before the packet, of which it keeps `most` octets at most.
 fn error<F: Frame>(
     frame: &mut F,
     meta: &mut Meta,
     bench: &mut Bench<'_>,
     [kind, code]: [u8; 2],
     mtu: u16,
+    most: usize,
 ) -> Result<(), DropReason> {
     let l3 = usize::from(meta.l3);
     // What lies beyond the first segment could not be summed up.
     let in_head = frame.head().len().saturating_sub(l3);
-    let back = meta.hop.map_or(0, |hop| self::mtu(hop, bench.snapshot));
-    let fits = usize::from(back).saturating_sub(ERROR_HEADERS);
-    let quoted = usize::from(meta.octets).min(QUOTED).min(in_head).min(fits);
+    let quoted = usize::from(meta.octets).min(most).min(in_head);
     if !frame.truncate(l3 + quoted) || !open_gap(frame, meta.l3, ERROR_HEADERS) {
         return Err(DropReason::NoHeadroom);
     }
@@ -187,7 +161,7 @@ fn error<F: Frame>(
         ttl: TTL,
         protocol: ipv4::PROTOCOL_ICMP,
         source: answering_address(meta, bench.snapshot),
-        destination: meta.source,
+        destination: meta.source(),
     });
     if let Some(place) = header_at_mut::<F, ipv4::Header>(frame, meta.l3) {
         *place = header;
@@ -204,10 +178,10 @@ fn error<F: Frame>(
 /// The address an error comes from: the one that was addressed, if it is the director's, else
 /// that of the port the packet came in on.
 fn answering_address(meta: &Meta, snapshot: &Snapshot) -> Ipv4Addr {
-    if snapshot.own_addresses.contains_key(&meta.destination) {
-        return meta.destination;
+    if snapshot.own_addresses.contains_key(&meta.destination()) {
+        return meta.destination();
     }
     snapshot
         .port(meta.port)
-        .map_or(meta.destination, |port| port.dip)
+        .map_or(meta.destination(), |port| port.dip)
 }

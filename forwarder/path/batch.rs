@@ -2,63 +2,63 @@
 
 use std::net::Ipv4Addr;
 
-use arrayvec::ArrayVec;
-
 use super::{Answer, DropReason, Verdict};
 use crate::{
-    io::{BURST, PortIx},
-    session::ServiceIx,
+    io::{BURST, Burst, PortIx},
+    session::{FlowKey, ServiceIx, SessionIx},
     snapshot::Hop,
-    wire::{Endpoint, Protocol, checksum::Delta, tcp},
+    wire::{Endpoint, checksum::Delta, tcp},
 };
 
 /// A frame with what is known of it.
 #[derive(Debug)]
-pub struct Packet<F> {
+pub struct Packet<'a, F> {
     /// The frame.
-    pub frame: F,
+    pub frame: &'a mut F,
     /// What is known of it.
-    pub meta: Meta,
+    pub meta: &'a mut Meta,
 }
 
-/// What is known of a frame: plain data, filled in step by step.
+/// What is known of a frame: plain data, filled in step by step. One cache line.
 #[derive(Clone, Copy, Debug)]
 pub struct Meta {
+    /// Where it comes from and goes to.
+    pub key: FlowKey,
+    /// Where its session most likely is.
+    pub likely: Option<SessionIx>,
+    /// What is changed on the way.
+    pub rewrite: Rewrite,
     /// What becomes of it.
     pub verdict: Verdict,
+    /// Where it goes next, once known.
+    pub hop: Option<Hop>,
+    /// Whose it is.
+    pub way: Way,
     /// The port it came in on.
     pub port: PortIx,
+    /// The port it leaves by, once known.
+    pub out: PortIx,
+    /// Octets of the IPv4 packet.
+    pub octets: u16,
+    /// What its transport header says.
+    pub transport: Transport,
     /// Where the IPv4 header begins.
     pub l3: u8,
     /// Where the transport header begins.
     pub l4: u8,
-    /// Octets of the IPv4 packet.
-    pub octets: u16,
-    /// Its source.
-    pub source: Ipv4Addr,
-    /// Its destination.
-    pub destination: Ipv4Addr,
-    /// What its transport header says.
-    pub transport: Transport,
-    /// Whose it is.
-    pub way: Way,
-    /// Where it goes next, once known.
-    pub hop: Option<Hop>,
-    /// What is changed on the way.
-    pub rewrite: Rewrite,
+    /// Hops that it may still take.
+    pub ttl: u8,
 }
+
+const _: () = assert!(size_of::<Meta>() <= 64);
 
 /// What a transport header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Transport {
     /// TCP with its flags.
-    Tcp {
-        source: u16,
-        destination: u16,
-        flags: tcp::Flags,
-    },
+    Tcp(tcp::Flags),
     /// UDP.
-    Udp { source: u16, destination: u16 },
+    Udp,
     /// ICMP, its checksum not yet looked at.
     Icmp,
     /// Another protocol.
@@ -70,11 +70,15 @@ pub enum Transport {
 /// Whose a packet is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
+    /// Not known yet.
+    Stranger,
+    /// A session's.
+    Session,
     /// From a client to this service.
     Forward(ServiceIx),
     /// Perhaps from a NAT backend to a client: the session table will tell.
     Reverse,
-    /// Neither: routed, as far as that is allowed.
+    /// Nobody's here: routed, as far as that is allowed.
     Other,
     /// Made here: its TTL is not ours to count down.
     Answer,
@@ -90,7 +94,7 @@ pub enum Rewrite {
     /// The source becomes a service's.
     Source(Translation),
     /// The packet travels inside another to this backend.
-    Tunnel(Endpoint),
+    Tunnel(Ipv4Addr),
 }
 
 /// An endpoint in place of another, with what that does to the checksums.
@@ -106,19 +110,22 @@ pub struct Translation {
 
 impl Meta {
     /// Nothing known but the port.
+    #[inline]
     pub fn new(port: PortIx) -> Self {
         Self {
+            key: FlowKey::of_addresses(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
+            likely: None,
+            rewrite: Rewrite::Keep,
             verdict: Verdict::Forward,
+            hop: None,
+            way: Way::Stranger,
             port,
+            out: port,
+            octets: 0,
+            transport: Transport::Other,
             l3: 0,
             l4: 0,
-            octets: 0,
-            source: Ipv4Addr::UNSPECIFIED,
-            destination: Ipv4Addr::UNSPECIFIED,
-            transport: Transport::Other,
-            way: Way::Other,
-            hop: None,
-            rewrite: Rewrite::Keep,
+            ttl: 0,
         }
     }
 
@@ -127,69 +134,100 @@ impl Meta {
         self.verdict = Verdict::Drop(reason);
     }
 
-    /// Source, destination and protocol of TCP and UDP.
+    /// The address it comes from.
     #[inline]
-    pub fn flow(&self) -> Option<(Endpoint, Endpoint, Protocol)> {
-        let (source, destination, protocol) = match self.transport {
-            Transport::Tcp {
-                source,
-                destination,
-                ..
-            } => (source, destination, Protocol::Tcp),
-            Transport::Udp {
-                source,
-                destination,
-            } => (source, destination, Protocol::Udp),
-            Transport::Icmp | Transport::Other | Transport::Refused(_) => return None,
-        };
-        let source = Endpoint::new(self.source, source);
-        Some((
-            source,
-            Endpoint::new(self.destination, destination),
-            protocol,
-        ))
+    pub fn source(&self) -> Ipv4Addr {
+        self.key.source().address
+    }
+
+    /// The address it goes to.
+    #[inline]
+    pub fn destination(&self) -> Ipv4Addr {
+        self.key.destination().address
+    }
+
+    /// True for TCP and UDP with ports that can be read: what may belong to a session.
+    #[inline]
+    pub fn is_flow(&self) -> bool {
+        matches!(self.transport, Transport::Tcp(_) | Transport::Udp)
     }
 }
 
 /// Up to [`BURST`] packets.
 #[derive(Debug)]
 pub struct Batch<F> {
-    packets: ArrayVec<Packet<F>, BURST>,
+    frames: Burst<F>,
+    metas: [Meta; BURST],
 }
 
 impl<F> Batch<F> {
-    /// Frames that came in on `port`.
-    pub fn new(port: PortIx, frames: impl IntoIterator<Item = F>) -> Self {
-        let fresh = |frame| Packet {
-            frame,
-            meta: Meta::new(port),
-        };
+    /// An empty one. It is used again and again, so that what is known of a frame need not be
+    /// cleared but where it is written.
+    pub fn new() -> Self {
         Self {
-            packets: frames.into_iter().take(BURST).map(fresh).collect(),
+            frames: Burst::new(),
+            metas: [Meta::new(PortIx(0)); BURST],
         }
+    }
+
+    /// The frames, to put some in. What is known of them is what was known of others before
+    /// [`Batch::begin`].
+    pub fn frames(&mut self) -> &mut Burst<F> {
+        &mut self.frames
+    }
+
+    /// The frames that came in on `port`, nothing else known of them.
+    #[inline]
+    pub fn begin(&mut self, port: PortIx) -> impl Iterator<Item = Packet<'_, F>> {
+        self.all().map(move |packet| {
+            *packet.meta = Meta::new(port);
+            packet
+        })
     }
 
     /// The packets that still go on.
     #[inline]
-    pub fn forward(&mut self) -> impl Iterator<Item = &mut Packet<F>> {
-        self.packets
-            .iter_mut()
+    pub fn forward(&mut self) -> impl Iterator<Item = Packet<'_, F>> {
+        self.all()
             .filter(|packet| packet.meta.verdict == Verdict::Forward)
+    }
+
+    /// What is known of the packets that still go on and may belong to a session.
+    #[inline]
+    pub fn flows(&mut self) -> impl Iterator<Item = &mut Meta> {
+        self.forward()
+            .map(|packet| packet.meta)
+            .filter(|meta| meta.is_flow())
+    }
+
+    /// The packets that still go on and of which nobody knows yet whose they are.
+    #[inline]
+    pub fn strangers(&mut self) -> impl Iterator<Item = &mut Meta> {
+        self.forward()
+            .map(|packet| packet.meta)
+            .filter(|meta| meta.way != Way::Session)
     }
 
     /// The packets that shall be answered.
     #[inline]
-    pub fn answers(&mut self) -> impl Iterator<Item = (Answer, &mut Packet<F>)> {
-        self.packets
-            .iter_mut()
-            .filter_map(|packet| match packet.meta.verdict {
-                Verdict::Answer(answer) => Some((answer, packet)),
-                _ => None,
-            })
+    pub fn answers(&mut self) -> impl Iterator<Item = (Answer, Packet<'_, F>)> {
+        self.all().filter_map(|packet| match packet.meta.verdict {
+            Verdict::Answer(answer) => Some((answer, packet)),
+            _ => None,
+        })
     }
 
     /// Takes all packets out.
-    pub fn drain(&mut self) -> impl Iterator<Item = Packet<F>> {
-        self.packets.drain(..)
+    #[inline]
+    pub fn drain(&mut self) -> impl Iterator<Item = (F, &Meta)> {
+        self.frames.drain(..).zip(self.metas.iter())
+    }
+
+    #[inline]
+    fn all(&mut self) -> impl Iterator<Item = Packet<'_, F>> {
+        self.frames
+            .iter_mut()
+            .zip(self.metas.iter_mut())
+            .map(|(frame, meta)| Packet { frame, meta })
     }
 }

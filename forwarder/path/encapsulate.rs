@@ -1,6 +1,6 @@
 //! Puts packets of TUN services into an IPv4 packet to the backend (RFC 2003).
 
-use super::{Batch, Bench, DropReason, Rewrite, view};
+use super::{Batch, Bench, DropReason, Packet, Rewrite, view};
 use crate::{
     io::Frame,
     wire::ipv4::{self, Fields},
@@ -12,15 +12,11 @@ pub(super) const OUTER: u16 = 20;
 /// Writes outer headers as IPVS does: the TTL of the packet after its decrement, its TOS, its DF
 /// bit, and no identification where DF makes it meaningless (RFC 6864).
 pub(super) fn run<F: Frame>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
-    for packet in batch.forward() {
-        let (frame, meta) = (&mut packet.frame, &mut packet.meta);
+    for Packet { frame, meta } in batch.forward() {
         let Rewrite::Tunnel(backend) = meta.rewrite else {
             continue;
         };
-        let source = meta
-            .hop
-            .and_then(|hop| bench.snapshot.port(hop.port))
-            .map(|port| port.dip);
+        let source = bench.snapshot.port(meta.out).map(|port| port.dip);
         let (Some(source), Some(inner)) = (source, view::ipv4_at(frame, meta.l3)) else {
             meta.drop(DropReason::HeadersSplit);
             continue;
@@ -38,7 +34,7 @@ pub(super) fn run<F: Frame>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
             ttl: inner.ttl(),
             protocol: ipv4::PROTOCOL_IPIP,
             source,
-            destination: backend.address,
+            destination: backend,
         });
         if !view::open_gap(frame, meta.l3, OUTER.into()) {
             meta.drop(DropReason::NoHeadroom);

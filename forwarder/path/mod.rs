@@ -39,7 +39,7 @@ use flows::Flows;
 use outbox::{Outbox, Outside};
 
 use crate::{
-    io::{Frame, Now, Port},
+    io::{Frame, Now, Port, PortIx},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -55,17 +55,22 @@ struct Bench<'a> {
     counters: &'a Counters,
     /// When the turn began.
     now: Now,
+    /// The same in the unit of sessions.
+    now_ms: u64,
 }
 
-/// Takes a batch from its receive queue to the point where every packet has its verdict.
-/// Packets that were handed over are not handed over again.
-fn run<F: Frame>(batch: &mut Batch<F>, handed_over: bool, bench: &mut Bench<'_>) {
-    parse::run(batch, bench.snapshot);
-    classify::run(batch, bench.snapshot);
-    if !handed_over {
-        own::run(batch, bench.snapshot, bench.worker);
+/// Takes frames that came in on `port` to the point where every packet has its verdict. Packets
+/// that were handed over are not handed over again.
+fn run<F: Frame>(batch: &mut Batch<F>, port: PortIx, handed_over: bool, bench: &mut Bench<'_>) {
+    parse::run(batch, port, bench.snapshot);
+    let strangers = session::run(batch, bench);
+    if strangers {
+        classify::run(batch, bench.snapshot);
+        if !handed_over {
+            own::run(batch, bench.snapshot, bench.worker);
+        }
+        schedule::run(batch, bench);
     }
-    session::run(batch, bench);
     route::run(batch, bench.snapshot);
     answer::run(batch, bench);
     rewrite::run(batch);
@@ -79,11 +84,11 @@ fn settle<P: Port>(
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
 ) {
-    for Packet { frame, meta } in batch.drain() {
+    for (frame, meta) in batch.drain() {
         match meta.verdict {
-            Verdict::Forward => outbox.forward(frame, &meta, outside),
-            Verdict::HandOver(owner) => outbox.hand_over(frame, owner, &meta, outside),
-            Verdict::Punt(class) => Outbox::<P>::punt(frame, class, &meta, outside),
+            Verdict::Forward => outbox.transmit(frame, meta.out, outside),
+            Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
+            Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
             Verdict::Drop(reason) => outside.counters.dropped(reason, 1),
             Verdict::Answer(_) => outside.counters.dropped(DropReason::AnswerLimited, 1),
         }

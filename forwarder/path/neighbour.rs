@@ -1,20 +1,19 @@
 //! Writes the Ethernet addresses of the way out.
 
-use super::{Batch, DropReason, Punt, Verdict, view::header_at_mut};
+use super::{Batch, DropReason, Packet, Punt, Verdict, view::header_at_mut};
 use crate::{
     io::Frame,
-    snapshot::{Reach, Snapshot, Via},
+    snapshot::{Hop, Reach, Snapshot},
     wire::{Mac, ethernet},
 };
 
 /// Sets both MACs. A packet whose next hop has no MAC yet is complete but for that, and punted.
 pub(super) fn run<F: Frame>(batch: &mut Batch<F>, snapshot: &Snapshot) {
-    for packet in batch.forward() {
-        let meta = &mut packet.meta;
-        let Some(hop) = meta.hop else { continue };
-        let reach = match hop.via {
-            Via::Fixed(ix) => snapshot.neighbours.reach_fixed(ix),
-            Via::Link => snapshot.neighbours.reach(hop.port, meta.destination),
+    for Packet { frame, meta } in batch.forward() {
+        let reach = match meta.hop {
+            Some(Hop::Fixed(ix)) => snapshot.neighbours.reach_fixed(ix),
+            Some(Hop::Link(port)) => snapshot.neighbours.reach(port, meta.destination()),
+            None => continue,
         };
         let destination = match reach {
             Reach::At(mac) => mac,
@@ -28,10 +27,10 @@ pub(super) fn run<F: Frame>(batch: &mut Batch<F>, snapshot: &Snapshot) {
             }
         };
         let source = snapshot
-            .port(hop.port)
+            .port(meta.out)
             .map(|port| port.mac)
             .unwrap_or_default();
-        if let Some(header) = header_at_mut::<F, ethernet::Header>(&mut packet.frame, 0) {
+        if let Some(header) = header_at_mut::<F, ethernet::Header>(frame, 0) {
             header.destination = destination;
             header.source = source;
         }

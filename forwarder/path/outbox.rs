@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Counters, DropReason, Meta, Parcel, Punt, Punted, Rings};
 use crate::{
     io::{Burst, Frame, Port, PortIx},
-    snapshot::{Snapshot, Via, WorkerIx},
+    snapshot::{Hop, Snapshot, WorkerIx},
 };
 
 /// How one worker reaches one port.
@@ -54,29 +54,23 @@ impl<P: Port> Outbox<P> {
         }
     }
 
-    /// Takes what has come in on a port.
+    /// Puts what has come in on a port into `burst`.
     #[inline]
-    pub(super) fn receive(&mut self, port: PortIx, counters: &Counters) -> Burst<P::Frame> {
-        let mut burst = Burst::new();
+    pub(super) fn receive(
+        &mut self,
+        port: PortIx,
+        burst: &mut Burst<P::Frame>,
+        counters: &Counters,
+    ) {
         let queues = self
             .ends
             .get_mut(port.index())
             .and_then(|ends| ends.queues.as_mut());
         if let Some(queues) = queues {
-            queues.receive(&mut burst);
+            queues.receive(burst);
             if let Some(traffic) = counters.port(port).filter(|_| !burst.is_empty()) {
-                traffic.rx.add(burst.len(), octets(&burst));
+                traffic.rx.add(burst.len(), octets(burst));
             }
-        }
-        burst
-    }
-
-    /// Puts a packet on its way out.
-    #[inline]
-    pub(super) fn forward(&mut self, frame: P::Frame, meta: &Meta, outside: Outside<'_, P::Frame>) {
-        match meta.hop {
-            Some(hop) => self.transmit(frame, hop.port, outside),
-            None => outside.counters.dropped(DropReason::NoRoute, 1),
         }
     }
 
@@ -119,12 +113,12 @@ impl<P: Port> Outbox<P> {
     pub(super) fn punt(frame: P::Frame, class: Punt, meta: &Meta, outside: Outside<'_, P::Frame>) {
         let punted = match (class, meta.hop) {
             (Punt::Resolve, Some(hop)) => {
-                let next_hop = match hop.via {
-                    Via::Link => meta.destination,
-                    Via::Fixed(ix) => outside.snapshot.neighbours.address(ix),
+                let next_hop = match hop {
+                    Hop::Link(_) => meta.destination(),
+                    Hop::Fixed(ix) => outside.snapshot.neighbours.address(ix),
                 };
                 Punted {
-                    port: hop.port,
+                    port: meta.out,
                     next_hop,
                     frame,
                 }

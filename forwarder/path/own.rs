@@ -1,25 +1,23 @@
-//! Finds the owner of each packet's flow; another's packets are handed over.
+//! Finds the owner of each flow that is not known here; another's packets are handed over.
 
 use super::{Batch, Verdict, Way};
 use crate::snapshot::{Snapshot, WorkerIx};
 
-/// Sets the verdict `HandOver` on packets of other workers' flows.
+/// Sets the verdict `HandOver` on packets of other workers' flows. Those of known flows are not
+/// looked at: a session stands in its owner's table and nowhere else.
 pub(super) fn run<F>(batch: &mut Batch<F>, snapshot: &Snapshot, worker: WorkerIx) {
     if !snapshot.slots.are_shared() {
         return;
     }
-    for packet in batch.forward() {
-        let Some((source, destination, _)) = packet.meta.flow() else {
-            continue;
-        };
-        let far = match packet.meta.way {
-            Way::Forward(_) => source,
-            Way::Reverse => destination,
-            Way::Other | Way::Answer => continue,
+    for meta in batch.strangers() {
+        let far = match meta.way {
+            Way::Forward(_) => meta.key.source(),
+            Way::Reverse => meta.key.destination(),
+            Way::Stranger | Way::Session | Way::Other | Way::Answer => continue,
         };
         let owner = snapshot.slots.owner(far);
         if owner != worker {
-            packet.meta.verdict = Verdict::HandOver(owner);
+            meta.verdict = Verdict::HandOver(owner);
         }
     }
 }

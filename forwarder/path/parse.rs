@@ -1,36 +1,29 @@
 //! Reads the headers of each frame, once. Later steps rely on what is found here.
 
-use std::net::Ipv4Addr;
-
-use super::{Batch, DropReason, Meta, Punt, Transport, Verdict, view::ipv4_at};
+use super::{Batch, DropReason, Meta, Packet, Punt, Transport, Verdict};
 use crate::{
-    io::Frame,
+    io::{Frame, PortIx},
+    session::FlowKey,
     snapshot::Snapshot,
-    wire::{Mac, ethernet, icmp, ipv4, tcp, udp},
+    wire::{Endpoint, Mac, Ports, Protocol, ethernet, icmp, ipv4, tcp, udp},
 };
 
-/// Fills in what the headers say; malformed packets and those for nobody here are dropped, ARP is
-/// punted.
-pub(super) fn run<F: Frame>(batch: &mut Batch<F>, snapshot: &Snapshot) {
-    for packet in batch.forward() {
-        packet.frame.prefetch();
+/// Fills in what the headers of frames say that came in on `port`; malformed packets and those for
+/// another MAC are dropped, ARP is punted.
+pub(super) fn run<F: Frame>(batch: &mut Batch<F>, port: PortIx, snapshot: &Snapshot) {
+    for frame in batch.frames().iter() {
+        frame.prefetch();
     }
-    for packet in batch.forward() {
-        let mac = snapshot
-            .port(packet.meta.port)
-            .map(|port| port.mac)
-            .unwrap_or_default();
-        if let Err(verdict) = link(&mut packet.frame, &mut packet.meta, mac)
-            .and_then(|()| network(&mut packet.frame, &mut packet.meta, snapshot))
-        {
-            packet.meta.verdict = verdict;
-            continue;
+    let mac = snapshot.port(port).map(|port| port.mac).unwrap_or_default();
+    for Packet { frame, meta } in batch.begin(port) {
+        if let Err(verdict) = link(frame, meta, mac).and_then(|()| network(frame, meta)) {
+            meta.verdict = verdict;
         }
-        packet.meta.transport = transport(&packet.frame, &packet.meta);
     }
 }
 
-fn link<F: Frame>(frame: &mut F, meta: &mut Meta, mac: Mac) -> Result<(), Verdict> {
+#[inline]
+fn link<F: Frame>(frame: &F, meta: &mut Meta, mac: Mac) -> Result<(), Verdict> {
     let link = ethernet::parse(frame.head()).map_err(|malformed| {
         let split = frame.head().len() < frame.octets();
         Verdict::Drop(match malformed {
@@ -53,11 +46,12 @@ fn link<F: Frame>(frame: &mut F, meta: &mut Meta, mac: Mac) -> Result<(), Verdic
     }
 }
 
-fn network<F: Frame>(frame: &mut F, meta: &mut Meta, snapshot: &Snapshot) -> Result<(), Verdict> {
+#[inline]
+fn network<F: Frame>(frame: &mut F, meta: &mut Meta) -> Result<(), Verdict> {
     let behind_link = frame.octets().saturating_sub(meta.l3.into());
     let octets = frame.head().get(meta.l3.into()..).unwrap_or_default();
     let split = octets.len() < behind_link;
-    let (header, _) = ipv4::parse_head(octets, behind_link).map_err(|malformed| {
+    let (header, payload) = ipv4::parse_head(octets, behind_link).map_err(|malformed| {
         Verdict::Drop(match malformed {
             ipv4::Malformed::TooShort if split => DropReason::HeadersSplit,
             ipv4::Malformed::TooShort => DropReason::Ipv4Short,
@@ -72,22 +66,13 @@ fn network<F: Frame>(frame: &mut F, meta: &mut Meta, snapshot: &Snapshot) -> Res
     if !ipv4::options_ok(octets) {
         return Err(Verdict::Drop(DropReason::Ipv4Options));
     }
-    meta.source = header.source();
-    meta.destination = header.destination();
     meta.octets = header.total_octets();
+    meta.ttl = header.ttl();
     // A header is at most 60 octets long and begins at 18 or before.
     meta.l4 = meta
         .l3
         .saturating_add(u8::try_from(header.header_octets()).unwrap_or(u8::MAX));
-    if is_no_host(meta.source) {
-        return Err(Verdict::Drop(DropReason::SourceInvalid));
-    }
-    if snapshot.own_addresses.contains_key(&meta.source) {
-        return Err(Verdict::Drop(DropReason::SourceOwn));
-    }
-    if is_no_host(meta.destination) {
-        return Err(Verdict::Drop(DropReason::DestinationInvalid));
-    }
+    transport(header, payload, meta);
     // What the link has padded is not part of the packet, and shall not grow with it.
     let end = usize::from(meta.l3) + usize::from(meta.octets);
     if frame.octets() > end {
@@ -96,24 +81,20 @@ fn network<F: Frame>(frame: &mut F, meta: &mut Meta, snapshot: &Snapshot) -> Res
     Ok(())
 }
 
-/// True for an address that no single host on a network can have.
-fn is_no_host(address: Ipv4Addr) -> bool {
-    address.is_unspecified()
-        || address.is_multicast()
-        || address.is_broadcast()
-        || address.is_loopback()
-}
-
-fn transport<F: Frame>(frame: &F, meta: &Meta) -> Transport {
-    let Some(header) = ipv4_at(frame, meta.l3) else {
-        return Transport::Other;
+/// Reads the ports, where there are some, in those octets of the payload that are in the head.
+#[inline]
+fn transport(header: &ipv4::Header, octets: &[u8], meta: &mut Meta) {
+    let (source, destination) = (header.source(), header.destination());
+    meta.key = FlowKey::of_addresses(source, destination);
+    let key = |ports: &Ports, protocol| {
+        let source = Endpoint::new(source, ports.source());
+        FlowKey::new(
+            source,
+            Endpoint::new(destination, ports.destination()),
+            protocol,
+        )
     };
-    if header.is_fragment() {
-        return Transport::Refused(DropReason::Fragment);
-    }
-    let l4 = usize::from(meta.l4);
-    let octets = frame.head().get(l4..).unwrap_or_default();
-    let payload = frame.octets().saturating_sub(l4);
+    let payload = usize::from(header.total_octets()).saturating_sub(header.header_octets());
     let refused = |short: bool, reason| {
         let split = short && octets.len() < payload;
         Transport::Refused(if split {
@@ -122,23 +103,23 @@ fn transport<F: Frame>(frame: &F, meta: &Meta) -> Transport {
             reason
         })
     };
-    match header.protocol() {
+    meta.transport = match header.protocol() {
+        _ if header.is_fragment() => Transport::Refused(DropReason::Fragment),
         ipv4::PROTOCOL_TCP => match tcp::parse(octets) {
-            Ok((header, _)) => Transport::Tcp {
-                source: header.ports.source(),
-                destination: header.ports.destination(),
-                flags: header.flags(),
-            },
+            Ok((header, _)) => {
+                meta.key = key(&header.ports, Protocol::Tcp);
+                Transport::Tcp(header.flags())
+            }
             Err(malformed) => refused(
                 malformed == tcp::Malformed::TooShort,
                 DropReason::TcpMalformed,
             ),
         },
         ipv4::PROTOCOL_UDP => match udp::parse_head(octets, payload) {
-            Ok((header, _)) => Transport::Udp {
-                source: header.ports.source(),
-                destination: header.ports.destination(),
-            },
+            Ok((header, _)) => {
+                meta.key = key(&header.ports, Protocol::Udp);
+                Transport::Udp
+            }
             Err(malformed) => refused(
                 malformed == udp::Malformed::TooShort,
                 DropReason::UdpMalformed,
@@ -149,5 +130,5 @@ fn transport<F: Frame>(frame: &F, meta: &Meta) -> Transport {
             Err(icmp::Malformed::TooShort) => refused(true, DropReason::IcmpMalformed),
         },
         _ => Transport::Other,
-    }
+    };
 }

@@ -1,7 +1,7 @@
 //! Does to the packet what its session says: addresses, ports, TTL, checksums.
 
 use super::{
-    Batch, DropReason, Meta, Rewrite, Translation, Transport, Way,
+    Batch, DropReason, Meta, Packet, Rewrite, Translation, Transport, Way,
     view::{header_at_mut, ipv4_at_mut},
 };
 use crate::{
@@ -19,8 +19,7 @@ enum Side {
 /// Rewrites packets in place. Checksums are updated, never computed, so one that was wrong stays
 /// wrong.
 pub(super) fn run<F: Frame>(batch: &mut Batch<F>) {
-    for packet in batch.forward() {
-        let (frame, meta) = (&mut packet.frame, &mut packet.meta);
+    for Packet { frame, meta } in batch.forward() {
         if meta.way == Way::Answer {
             continue;
         }
@@ -50,11 +49,11 @@ fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation)
         Side::Destination => header.set_destination(by.to.address),
     }
     let ports = match meta.transport {
-        Transport::Tcp { .. } => header_at_mut::<F, tcp::Header>(frame, meta.l4).map(|header| {
+        Transport::Tcp(_) => header_at_mut::<F, tcp::Header>(frame, meta.l4).map(|header| {
             header.set_checksum(by.l4.apply(header.checksum()));
             &mut header.ports
         }),
-        Transport::Udp { .. } => header_at_mut::<F, udp::Header>(frame, meta.l4).map(|header| {
+        Transport::Udp => header_at_mut::<F, udp::Header>(frame, meta.l4).map(|header| {
             header.set_checksum(by.l4.apply_udp(header.checksum()));
             &mut header.ports
         }),

@@ -1,189 +1,121 @@
-//! Finds each packet's session, or makes one.
+//! Finds the sessions of known flows, and takes their packets along.
 
-use arrayvec::ArrayVec;
-
-use super::{Batch, Bench, DropReason, Meta, Rewrite, Translation, Transport, Way, schedule};
+use super::{Batch, Bench, Counters, Meta, Rewrite, Translation, Transport, Way, schedule};
 use crate::{
-    io::{BURST, Now},
+    io::BURST,
     session::{
-        Checksums, ForwardKey, Hash, ReverseKey, Session, SessionIx, Table,
+        Checksums, Forward, Hash, Session, SessionIx,
         tcp::{Direction, Event},
     },
-    snapshot::{Forward, Service},
+    snapshot::Hop,
+    wire::tcp::Flags,
 };
 
-/// Where a packet's session is looked for.
-#[derive(Clone, Copy)]
-enum Key {
-    Forward(ForwardKey),
-    Reverse(ReverseKey),
-}
-
-/// Sets the rewrite and the hop of packets that belong to a service. An answer that belongs to no
-/// session stays as it is, if it may be routed; to the director itself it may not.
+/// Sets the hop and the rewrite of packets that belong to a session. True where others are left.
 ///
 /// Memory is asked for ahead: first the buckets of all packets, then the sessions that their tags
 /// point to, then each is looked at in turn.
-pub(super) fn run<F>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
+pub(super) fn run<F>(batch: &mut Batch<F>, bench: &mut Bench<'_>) -> bool {
     let sessions = &bench.flows.sessions;
-    let keys: ArrayVec<_, BURST> = batch
-        .forward()
-        .map(|packet| {
-            let key = key(&packet.meta)?;
-            let hash = match &key {
-                Key::Forward(key) => sessions.forward_hash(key),
-                Key::Reverse(key) => sessions.reverse_hash(key),
-            };
-            sessions.prefetch_bucket(hash);
-            Some((key, hash))
-        })
-        .collect();
-    for (_, hash) in keys.iter().flatten() {
-        sessions.prefetch_entry(*hash);
+    let mut hashes = [Hash::default(); BURST];
+    for (meta, hash) in batch.flows().zip(&mut hashes) {
+        *hash = sessions.hash(&meta.key);
+        sessions.prefetch_bucket(*hash);
     }
-    for (packet, key) in batch.forward().zip(keys) {
-        match key {
-            Some((Key::Forward(key), hash)) => forward(&mut packet.meta, &key, hash, bench),
-            Some((Key::Reverse(key), hash)) => reverse(&mut packet.meta, &key, hash, bench),
-            None => {}
-        }
+    for (meta, hash) in batch.flows().zip(hashes) {
+        meta.likely = sessions.prefetch_entry(hash);
     }
+    let mut strangers = false;
+    for packet in batch.forward() {
+        let likely = packet.meta.likely;
+        strangers |= !likely.is_some_and(|ix| follow(packet.meta, ix, bench));
+    }
+    strangers
 }
 
-fn key(meta: &Meta) -> Option<Key> {
-    let (source, destination, protocol) = meta.flow()?;
-    match meta.way {
-        Way::Forward(_) => Some(Key::Forward(ForwardKey::new(source, destination, protocol))),
-        Way::Reverse => Some(Key::Reverse(ReverseKey::new(source, destination, protocol))),
-        Way::Other | Way::Answer => None,
-    }
-}
-
-/// A packet from a client.
-fn forward(meta: &mut Meta, key: &ForwardKey, hash: Hash, bench: &mut Bench<'_>) {
-    let (Way::Forward(service_ix), Some((client, _, _))) = (meta.way, meta.flow()) else {
-        return;
-    };
-    let services = &bench.snapshot.services;
-    let Some(service) = services.service(service_ix) else {
-        return;
-    };
-    let found = bench.flows.sessions.find_forward(hash, key, bench.now.ms());
-    let found = found.filter(|ix| !reused(*ix, meta, bench));
-    if let (Some(ix), Transport::Udp { .. }) = (found, meta.transport) {
-        bench.flows.sessions.keep(ix);
-    }
-    let Some(ix) = found.or_else(|| schedule::run(meta, client, service_ix, service, bench)) else {
-        return;
-    };
-    let direction = match service.forward {
-        Forward::Nat => Direction::Forward,
-        Forward::Dr | Forward::Tun => Direction::ForwardOnly,
-    };
-    let Some(session) = progress(
-        &mut bench.flows.sessions,
-        ix,
-        direction,
-        meta,
-        service,
-        bench.now,
-    ) else {
-        return;
-    };
-    let Some(backend) = services.backend(session.backend()) else {
-        return;
-    };
-    meta.hop = Some(backend.hop);
-    meta.rewrite = rewrite(service.forward, session);
-    if let Some(traffic) = bench.counters.backend(session.backend()) {
-        traffic.forward.add(1, meta.octets.into());
-    }
-}
-
-/// True where a client begins anew on an address and port whose last connection is over; the old
-/// session is removed (IPVS's `conn_reuse_mode` 1).
-fn reused(ix: SessionIx, meta: &Meta, bench: &mut Bench<'_>) -> bool {
-    let Transport::Tcp { flags, .. } = meta.transport else {
+/// Takes a packet along with the session at `ix`, if it belongs to that; and if the client does
+/// not begin anew on an address and port whose last connection is over, for then the session goes
+/// (IPVS's `conn_reuse_mode` 1).
+#[inline]
+pub(super) fn follow(meta: &mut Meta, ix: SessionIx, bench: &mut Bench<'_>) -> bool {
+    let sessions = &mut bench.flows.sessions;
+    let Some((session, direction)) = sessions.find_at(ix, &meta.key, bench.now_ms) else {
         return false;
     };
-    let sessions = &mut bench.flows.sessions;
-    let over = sessions.get(ix).is_some_and(schedule::is_over);
-    let anew = over && flags.syn() && !flags.ack() && !flags.rst();
-    if anew {
-        sessions.remove(ix);
-    }
-    anew
-}
-
-/// A packet from an address and port where a NAT backend is.
-fn reverse(meta: &mut Meta, key: &ReverseKey, hash: Hash, bench: &mut Bench<'_>) {
-    let Some(ix) = bench.flows.sessions.find_reverse(hash, key, bench.now.ms()) else {
-        meta.way = Way::Other;
-        if bench.snapshot.own_addresses.contains_key(&meta.destination) {
-            meta.drop(DropReason::NoService);
-        } else if !bench.snapshot.route_other {
-            meta.drop(DropReason::OtherRefused);
-        }
-        return;
-    };
-    let service = bench.flows.sessions.get(ix).map(Session::service);
-    let Some(service) = service.and_then(|ix| bench.snapshot.services.service(ix)) else {
-        return;
-    };
-    let Some(session) = progress(
-        &mut bench.flows.sessions,
-        ix,
-        Direction::Reverse,
-        meta,
-        service,
-        bench.now,
-    ) else {
-        return;
-    };
-    let delta = session.deltas().reverse;
-    meta.rewrite = Rewrite::Source(Translation {
-        to: session.vip(),
-        l3: delta.l3,
-        l4: delta.l4,
-    });
-    if let Some(traffic) = bench.counters.backend(session.backend()) {
-        traffic.reverse.add(1, meta.octets.into());
-    }
-}
-
-/// Moves a session on by one packet: its state, and the time it may now be idle.
-fn progress<'a>(
-    sessions: &'a mut Table,
-    ix: SessionIx,
-    direction: Direction,
-    meta: &Meta,
-    service: &Service,
-    now: Now,
-) -> Option<&'a Session> {
     match meta.transport {
-        Transport::Tcp { flags, .. } => {
-            if let Some(event) = Event::from_flags(flags.0) {
-                let state = sessions.get(ix)?.state().next(direction, event);
-                sessions.set_state(ix, state, now.ms(), service.timeouts.tcp_ms(state));
+        Transport::Tcp(flags) if session.state().stays(flags.0) => {}
+        Transport::Tcp(flags) => {
+            let anew = direction != Direction::Reverse && schedule::begins(flags);
+            if anew && schedule::is_over(session) {
+                sessions.remove(ix);
+                return false;
             }
+            turn(meta, ix, direction, flags, bench);
+            return true;
         }
-        _ => sessions.touch(ix, now.ms(), service.timeouts.udp_ms()),
+        _ if direction != Direction::Reverse => session.keep(),
+        _ => {}
     }
-    sessions.get(ix)
+    session.touch(bench.now_ms);
+    go(meta, session, direction, bench.counters);
+    true
 }
 
+/// Takes a packet along with the session at `ix`, which it has begun.
+pub(super) fn begin(meta: &mut Meta, ix: SessionIx, bench: &mut Bench<'_>) {
+    let sessions = &mut bench.flows.sessions;
+    let Some((session, direction)) = sessions.find_at(ix, &meta.key, bench.now_ms) else {
+        return;
+    };
+    match meta.transport {
+        Transport::Tcp(flags) => turn(meta, ix, direction, flags, bench),
+        _ => go(meta, session, direction, bench.counters),
+    }
+}
+
+/// A segment that may change the state of its connection.
+fn turn(meta: &mut Meta, ix: SessionIx, direction: Direction, flags: Flags, bench: &mut Bench<'_>) {
+    let sessions = &mut bench.flows.sessions;
+    let Some(session) = sessions.get(ix) else {
+        return;
+    };
+    let service = bench.snapshot.services.service(session.service());
+    if let (Some(event), Some(service)) = (Event::from_flags(flags.0), service) {
+        let state = session.state().next(direction, event);
+        let timeout_ms = service.timeouts.tcp_ms(state);
+        sessions.set_state(ix, state, bench.now_ms, timeout_ms);
+    }
+    if let Some(session) = sessions.get(ix) {
+        go(meta, session, direction, bench.counters);
+    }
+}
+
+/// Sets what the session says of its packets.
 #[inline]
-fn rewrite(forward: Forward, session: &Session) -> Rewrite {
-    match forward {
+fn go(meta: &mut Meta, session: &Session, direction: Direction, counters: &Counters) {
+    meta.way = Way::Session;
+    let traffic = counters.backend(session.backend());
+    if direction == Direction::Reverse {
+        meta.hop = session.reverse_hop().map(Hop::Fixed);
+        let Checksums { l3, l4 } = session.deltas().reverse;
+        let to = session.vip();
+        meta.rewrite = Rewrite::Source(Translation { to, l3, l4 });
+        if let Some(traffic) = traffic {
+            traffic.reverse.add(1, meta.octets.into());
+        }
+        return;
+    }
+    meta.hop = Some(Hop::Fixed(session.hop()));
+    let to = session.rip();
+    meta.rewrite = match session.forward() {
         Forward::Nat => {
             let Checksums { l3, l4 } = session.deltas().forward;
-            Rewrite::Destination(Translation {
-                to: session.rip(),
-                l3,
-                l4,
-            })
+            Rewrite::Destination(Translation { to, l3, l4 })
         }
         Forward::Dr => Rewrite::Keep,
-        Forward::Tun => Rewrite::Tunnel(session.rip()),
+        Forward::Tun => Rewrite::Tunnel(to.address),
+    };
+    if let Some(traffic) = traffic {
+        traffic.forward.add(1, meta.octets.into());
     }
 }

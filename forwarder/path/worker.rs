@@ -9,7 +9,7 @@ use super::{
     outbox::Outside, run, settle,
 };
 use crate::{
-    io::{BURST, Burst, Now, Port, PortIx},
+    io::{BURST, Now, Port, PortIx},
     mem::NoMemory,
     session::Table,
     snapshot::{Subscriber, WorkerIx},
@@ -54,6 +54,7 @@ pub struct Worker<P: Port> {
     subscriber: Subscriber,
     flows: Flows,
     outbox: Outbox<P>,
+    batch: Batch<P::Frame>,
     rings: Arc<Rings<P::Frame>>,
     counters: Arc<Counters>,
     inquiries: Arc<Inquiries>,
@@ -78,6 +79,7 @@ impl<P: Port> Worker<P> {
             subscriber: spec.subscriber,
             flows,
             outbox: Outbox::new(spec.worker, spec.ends, workers),
+            batch: Batch::new(),
             rings: spec.rings,
             counters: spec.counters,
             inquiries: spec.inquiries,
@@ -99,6 +101,7 @@ impl<P: Port> Worker<P> {
             subscriber,
             flows,
             outbox,
+            batch,
             rings,
             counters,
             ..
@@ -115,6 +118,7 @@ impl<P: Port> Worker<P> {
             flows,
             counters,
             now,
+            now_ms: now.ms(),
         };
         let mut moved = 0;
         let inbox = rings.inbox(*worker);
@@ -128,13 +132,14 @@ impl<P: Port> Worker<P> {
                 .for_each(|frame| outbox.transmit(frame, port, outside));
         }
         for port in (0..).map(PortIx).take(outbox.ends.len()) {
-            let burst = outbox.receive(port, counters);
-            moved += carry(port, burst, false, &mut bench, outbox, outside);
+            outbox.receive(port, batch.frames(), counters);
+            moved += carry(port, batch, false, &mut bench, outbox, outside);
         }
         if let Some(inbox) = inbox {
             for Parcel { port, frames } in pop(&inbox.hand_over) {
                 counters.taken_over.add(frames.len() as u64);
-                moved += carry(port, frames, true, &mut bench, outbox, outside);
+                *batch.frames() = frames;
+                moved += carry(port, batch, true, &mut bench, outbox, outside);
             }
             for Parcel { port, frames } in pop(&inbox.transmit) {
                 moved += frames.len();
@@ -226,20 +231,19 @@ fn pop<F>(ring: &ArrayQueue<Parcel<F>>) -> impl Iterator<Item = Parcel<F>> {
     })
 }
 
-/// Takes one burst through the packet's way and out.
+/// Takes the frames of a batch through the packet's way and out.
 fn carry<P: Port>(
     port: PortIx,
-    frames: Burst<P::Frame>,
+    batch: &mut Batch<P::Frame>,
     handed_over: bool,
     bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
 ) -> usize {
-    let moved = frames.len();
+    let moved = batch.frames().len();
     if moved > 0 {
-        let mut batch = Batch::new(port, frames);
-        run(&mut batch, handed_over, bench);
-        settle(&mut batch, outbox, outside);
+        run(batch, port, handed_over, bench);
+        settle(batch, outbox, outside);
         outbox.flush_hand_over(outside);
     }
     moved

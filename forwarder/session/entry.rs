@@ -3,9 +3,9 @@
 use zerocopy::{FromZeros, Immutable, KnownLayout};
 
 use super::{
-    BackendIx, ServiceIx,
-    key::{ForwardKey, ReverseKey, client_word, endpoint_of, endpoint_word},
-    tcp::State,
+    BackendIx, FixedIx, ServiceIx,
+    key::{FlowKey, endpoint_of, protocol_of, word},
+    tcp::{Direction, State},
 };
 use crate::wire::{Endpoint, Protocol, checksum::Delta};
 
@@ -15,23 +15,43 @@ use crate::wire::{Endpoint, Protocol, checksum::Delta};
 #[derive(Clone, Copy, Debug, FromZeros, Immutable, KnownLayout)]
 #[repr(C, align(64))]
 pub struct Session {
-    /// With the protocol, so never 0 but in a blank entry.
+    /// As in a [`FlowKey`], so never 0 but in a blank entry.
     client: u64,
     vip: u64,
     rip: u64,
     deltas: Deltas,
     deadline: Deadline,
+    /// How long it may be idle in its state.
+    timeout_ms: u32,
     /// The next free entry, in a blank one.
     pub(super) next_free: u32,
     service: u16,
     backend: u16,
+    hop: u16,
+    /// `NO_HOP` where there is none.
+    reverse_hop: u16,
     state: State,
-    no_output: u8,
+    forward: Forward,
     /// Not 0 once the client has sent a second UDP datagram.
     lasts: u8,
 }
 
 const _: () = assert!(size_of::<Session>() == 64 && align_of::<Session>() == 64);
+
+/// In place of the number of a fixed neighbour; there are fewer than this.
+const NO_HOP: u16 = u16::MAX;
+
+/// How a service's packets reach its backends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromZeros, Immutable, KnownLayout)]
+#[repr(u8)]
+pub enum Forward {
+    /// Addresses and ports are rewritten, both ways.
+    Nat,
+    /// Only the Ethernet addresses are.
+    Dr,
+    /// The packet travels inside another one, IP in IP.
+    Tun,
+}
 
 /// What a translation changes checksums by, compiled when the session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
@@ -68,8 +88,14 @@ pub struct New {
     pub state: State,
     /// How long it may be idle; 24.8 days at most.
     pub timeout_ms: u32,
-    /// True where replies do not pass here (DR, TUN): it is not found from the backend's side.
-    pub no_output: bool,
+    /// How its packets reach the backend. Where replies do not pass here (DR, TUN), it is not
+    /// found from the backend's side.
+    pub forward: Forward,
+    /// The next hop of its packets.
+    pub hop: FixedIx,
+    /// The next hop of its replies, where that is the same for all of them and does not have to be
+    /// looked up.
+    pub reverse_hop: Option<FixedIx>,
     /// The service that the client addresses.
     pub service: ServiceIx,
     /// The backend that it goes to, below the number given to the table.
@@ -81,16 +107,19 @@ pub struct New {
 impl Session {
     pub(super) fn new(new: &New, now_ms: u64) -> Self {
         Self {
-            client: client_word(new.client, new.protocol),
-            vip: endpoint_word(new.vip),
-            rip: endpoint_word(new.rip),
+            client: word(new.client, new.protocol as u8),
+            vip: word(new.vip, new.protocol as u8),
+            rip: word(new.rip, new.protocol as u8),
             deltas: new.deltas,
             deadline: Deadline::after(now_ms, new.timeout_ms),
+            timeout_ms: new.timeout_ms,
             next_free: 0,
             service: new.service.0,
             backend: new.backend.0,
+            hop: new.hop.0,
+            reverse_hop: new.reverse_hop.map_or(NO_HOP, |hop| hop.0),
             state: new.state,
-            no_output: new.no_output.into(),
+            forward: new.forward,
             lasts: 0,
         }
     }
@@ -109,14 +138,33 @@ impl Session {
     }
 
     #[inline]
-    pub(super) fn forward_key(&self) -> ForwardKey {
-        ForwardKey([self.client, self.vip])
+    pub(super) fn forward_key(&self) -> FlowKey {
+        FlowKey {
+            source: self.client,
+            destination: self.vip,
+        }
     }
 
     /// None where it is not found from the backend's side.
     #[inline]
-    pub(super) fn reverse_key(&self) -> Option<ReverseKey> {
-        (!self.no_output()).then_some(ReverseKey([self.rip, self.client]))
+    pub(super) fn reverse_key(&self) -> Option<FlowKey> {
+        (!self.no_output()).then_some(FlowKey {
+            source: self.rip,
+            destination: self.client,
+        })
+    }
+
+    /// Which way packets with this key go, if they are this session's.
+    #[inline]
+    pub(super) fn direction(&self, key: &FlowKey) -> Option<Direction> {
+        if self.forward_key() == *key {
+            Some(match self.forward {
+                Forward::Nat => Direction::Forward,
+                Forward::Dr | Forward::Tun => Direction::ForwardOnly,
+            })
+        } else {
+            (self.reverse_key() == Some(*key)).then_some(Direction::Reverse)
+        }
     }
 
     /// CIP and port.
@@ -138,7 +186,7 @@ impl Session {
     /// The protocol on both sides.
     #[inline]
     pub fn protocol(&self) -> Protocol {
-        if self.client >> 48 == Protocol::Udp as u64 {
+        if protocol_of(self.client) == Protocol::Udp as u8 {
             Protocol::Udp
         } else {
             Protocol::Tcp
@@ -157,10 +205,28 @@ impl Session {
         BackendIx(self.backend)
     }
 
+    /// How its packets reach the backend.
+    #[inline]
+    pub fn forward(&self) -> Forward {
+        self.forward
+    }
+
     /// True where replies do not pass here.
     #[inline]
     pub fn no_output(&self) -> bool {
-        self.no_output != 0
+        self.forward != Forward::Nat
+    }
+
+    /// The next hop of its packets.
+    #[inline]
+    pub fn hop(&self) -> FixedIx {
+        FixedIx(self.hop)
+    }
+
+    /// The next hop of its replies, unless it has to be looked up.
+    #[inline]
+    pub fn reverse_hop(&self) -> Option<FixedIx> {
+        (self.reverse_hop != NO_HOP).then_some(FixedIx(self.reverse_hop))
     }
 
     /// The TCP state; [`State::None`] for UDP.
@@ -191,8 +257,9 @@ impl Session {
         }
     }
 
+    /// Notes that a client goes on with a UDP session, which then keeps its place in a full table.
     #[inline]
-    pub(super) fn set_lasts(&mut self) {
+    pub fn keep(&mut self) {
         self.lasts = 1;
     }
 
@@ -214,8 +281,14 @@ impl Session {
     }
 
     #[inline]
-    pub(super) fn touch(&mut self, now_ms: u64, timeout_ms: u32) {
-        self.deadline = Deadline::after(now_ms, timeout_ms);
+    pub(super) fn set_timeout(&mut self, timeout_ms: u32) {
+        self.timeout_ms = timeout_ms;
+    }
+
+    /// Restarts the idle time.
+    #[inline]
+    pub fn touch(&mut self, now_ms: u64) {
+        self.deadline = Deadline::after(now_ms, self.timeout_ms);
     }
 }
 
@@ -286,7 +359,9 @@ mod tests {
             protocol: Protocol::Udp,
             state: State::None,
             timeout_ms: 300_000,
-            no_output: false,
+            forward: Forward::Nat,
+            hop: FixedIx(9),
+            reverse_hop: Some(FixedIx(3)),
             service: ServiceIx(7),
             backend: BackendIx(u16::MAX),
             deltas: Deltas::default(),
@@ -309,16 +384,25 @@ mod tests {
         assert!(!session.is_active() && session.may_go());
         assert_eq!(
             session.forward_key(),
-            ForwardKey::new(new.client, new.vip, new.protocol)
+            FlowKey::new(new.client, new.vip, new.protocol)
         );
-        let reverse = ReverseKey::new(new.rip, new.client, new.protocol);
+        let reverse = FlowKey::new(new.rip, new.client, new.protocol);
         assert_eq!(session.reverse_key(), Some(reverse));
+        assert_eq!(
+            [session.forward_key(), reverse].map(|key| session.direction(&key)),
+            [Some(Direction::Forward), Some(Direction::Reverse)]
+        );
+        let backwards = FlowKey::new(new.vip, new.client, new.protocol);
+        assert_eq!(session.direction(&backwards), None);
+        assert_eq!(session.hop(), new.hop);
+        assert_eq!(session.reverse_hop(), new.reverse_hop);
         assert_eq!(session.remaining_ms(2000), 299_000);
         assert!(!session.is_blank() && Session::blank(3).is_blank());
 
         let direct = Session::new(
             &New {
-                no_output: true,
+                forward: Forward::Tun,
+                reverse_hop: None,
                 protocol: Protocol::Tcp,
                 ..new
             },
@@ -327,6 +411,14 @@ mod tests {
         assert_eq!(
             (direct.reverse_key(), direct.protocol()),
             (None, Protocol::Tcp)
+        );
+        assert_eq!(
+            (direct.direction(&reverse), direct.reverse_hop()),
+            (None, None)
+        );
+        assert_eq!(
+            direct.direction(&direct.forward_key()),
+            Some(Direction::ForwardOnly)
         );
         assert!(direct.may_go() && !direct.is_active());
     }

@@ -1,4 +1,4 @@
-//! The names by which a session knows its service and its backend.
+//! The names by which a session knows its service, its backend and its next hops.
 
 /// A service by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -7,6 +7,10 @@ pub struct ServiceIx(pub u16);
 /// A backend by its number, which is stable as long as a session holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct BackendIx(pub u16);
+
+/// A neighbour that the configuration names (a backend or a gateway), by its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FixedIx(pub u16);
 
 impl ServiceIx {
     /// The place as an index of a slice.
@@ -23,6 +27,13 @@ impl BackendIx {
     }
 
     /// The number as an index of a slice.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+}
+
+impl FixedIx {
+    /// The place as an index of a slice.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }

@@ -57,25 +57,22 @@ impl Index {
         }
     }
 
-    /// Asks for the entries at home that may be meant, or for the second bucket if they are there.
+    /// Asks for the entry at home that is most likely meant, and gives its number; or for the
+    /// second bucket, if it may be there.
     #[inline]
-    pub(super) fn prefetch_entry<T>(&self, hash: Hash, entries: &[T]) {
-        let Some(home) = self.bucket(hash.home(self.count)) else {
-            return;
-        };
-        let mut any = false;
-        for entry in home.candidates(hash.tag()) {
-            any = true;
-            if let Some(entry) = entries.get(entry as usize) {
+    pub(super) fn prefetch_entry<T>(&self, hash: Hash, entries: &[T]) -> Option<u32> {
+        let home = self.bucket(hash.home(self.count))?;
+        let likely = home.candidates(hash.tag()).next();
+        if let Some(likely) = likely {
+            if let Some(entry) = entries.get(likely as usize) {
                 prefetch(entry);
             }
-        }
-        if !any
-            && home.away != 0
+        } else if home.away != 0
             && let Some(second) = self.bucket(hash.second(self.count))
         {
             prefetch(second);
         }
+        likely
     }
 
     /// What `look` finds in the first entry, of those that `hash` may mean, where it finds
@@ -186,7 +183,7 @@ impl Iterator for Ways {
 mod tests {
     use super::*;
     use crate::{
-        session::key::{ForwardKey, Hasher},
+        session::key::{FlowKey, Hasher},
         wire::{Endpoint, Protocol},
     };
 
@@ -195,7 +192,7 @@ mod tests {
         let vip = Endpoint::new([192, 0, 2, 100].into(), 80);
         (0..u32::MAX).map(move |client| {
             let client = Endpoint::new(client.into(), 1);
-            hasher.forward(&ForwardKey::new(client, vip, Protocol::Tcp))
+            hasher.hash(&FlowKey::new(client, vip, Protocol::Tcp))
         })
     }
 

@@ -1,59 +1,82 @@
 //! By what a session is found, and the hash of it.
 
+use std::net::Ipv4Addr;
+
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 use zerocopy::IntoBytes;
 
 use crate::wire::{Endpoint, Protocol};
 
-/// Client, virtual address and protocol: what a packet to a service carries.
+/// What a packet carries: source, destination and protocol.
 ///
-/// The first word is never 0, so that a blank entry has nobody's key.
+/// Each endpoint is one word: octets 0 to 3 are the address and 4 to 5 the port as on the wire,
+/// octet 6 is the number of the protocol. So neither word is 0 where there is a protocol, and a
+/// blank entry has nobody's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ForwardKey(pub(super) [u64; 2]);
+pub struct FlowKey {
+    pub(super) source: u64,
+    pub(super) destination: u64,
+}
 
-impl ForwardKey {
-    /// The key of packets from `client` to `vip`.
+impl FlowKey {
+    /// The key of packets from `source` to `destination`.
     #[inline]
-    pub fn new(client: Endpoint, vip: Endpoint, protocol: Protocol) -> Self {
-        Self([client_word(client, protocol), endpoint_word(vip)])
+    pub fn new(source: Endpoint, destination: Endpoint, protocol: Protocol) -> Self {
+        Self {
+            source: word(source, protocol as u8),
+            destination: word(destination, protocol as u8),
+        }
+    }
+
+    /// The key of packets of no protocol that has ports: no session has it.
+    #[inline]
+    pub fn of_addresses(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+        Self {
+            source: word(Endpoint::new(source, 0), 0),
+            destination: word(Endpoint::new(destination, 0), 0),
+        }
+    }
+
+    /// Where packets come from.
+    #[inline]
+    pub fn source(&self) -> Endpoint {
+        endpoint_of(self.source)
+    }
+
+    /// Where packets go to.
+    #[inline]
+    pub fn destination(&self) -> Endpoint {
+        endpoint_of(self.destination)
     }
 }
 
-/// Backend, client and protocol: what a reply carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct ReverseKey(pub(super) [u64; 2]);
-
-impl ReverseKey {
-    /// The key of packets from the backend at `rip` to `client`.
-    #[inline]
-    pub fn new(rip: Endpoint, client: Endpoint, protocol: Protocol) -> Self {
-        Self([endpoint_word(rip), client_word(client, protocol)])
-    }
-}
-
-/// Bits 16 to 47 are the address, bits 0 to 15 the port.
+/// The word of an endpoint under the number of a protocol.
 #[inline]
-pub(super) fn endpoint_word(endpoint: Endpoint) -> u64 {
-    u64::from(endpoint.address.to_bits()) << 16 | u64::from(endpoint.port)
+pub(super) fn word(endpoint: Endpoint, protocol: u8) -> u64 {
+    let [a, b, c, d] = endpoint.address.octets();
+    let [e, f] = endpoint.port.to_be_bytes();
+    u64::from_le_bytes([a, b, c, d, e, f, protocol, 0])
 }
 
-/// As [`endpoint_word`], with the protocol's number above.
+/// The endpoint in a word.
 #[inline]
-pub(super) fn client_word(client: Endpoint, protocol: Protocol) -> u64 {
-    (protocol as u64) << 48 | endpoint_word(client)
-}
-
-/// The endpoint in a word of either kind.
 pub(super) fn endpoint_of(word: u64) -> Endpoint {
-    let address = (word >> 16 & 0xffff_ffff) as u32;
-    Endpoint::new(address.into(), (word & 0xffff) as u16)
+    let [a, b, c, d, e, f, ..] = word.to_le_bytes();
+    Endpoint::new([a, b, c, d].into(), u16::from_be_bytes([e, f]))
+}
+
+/// The number of the protocol in a word.
+#[inline]
+pub(super) fn protocol_of(word: u64) -> u8 {
+    let [.., protocol, _] = word.to_le_bytes();
+    protocol
 }
 
 /// A hash of a key, under the seed of one table.
 ///
 /// The tag is taken from the lowest octet of each half, the two buckets from the upper bits of one
 /// half each: up to 2^24 buckets the three do not depend on each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Hash(u64);
 
 impl Hash {
@@ -103,17 +126,8 @@ impl Hasher {
     }
 
     #[inline]
-    pub(super) fn forward(self, key: &ForwardKey) -> Hash {
-        self.hash(&key.0)
-    }
-
-    #[inline]
-    pub(super) fn reverse(self, key: &ReverseKey) -> Hash {
-        self.hash(&key.0)
-    }
-
-    #[inline]
-    fn hash(self, words: &[u64; 2]) -> Hash {
+    pub(super) fn hash(self, key: &FlowKey) -> Hash {
+        let words = [key.source, key.destination];
         Hash(xxh3_64_with_seed(words.as_bytes(), self.0))
     }
 }
@@ -127,12 +141,12 @@ mod tests {
     }
 
     /// Clients as they come: addresses in a row, then ports in a row.
-    fn rows(addresses: u32, ports: u16) -> impl Iterator<Item = ForwardKey> {
+    fn rows(addresses: u32, ports: u16) -> impl Iterator<Item = FlowKey> {
         let vip = endpoint(0xc000_0264, 80);
         (0..addresses).flat_map(move |address| {
             (0..ports).map(move |port| {
                 let client = endpoint(0x0a00_0000 + address, 32768 + port);
-                ForwardKey::new(client, vip, Protocol::Tcp)
+                FlowKey::new(client, vip, Protocol::Tcp)
             })
         })
     }
@@ -141,18 +155,21 @@ mod tests {
     fn keys_differ_in_every_part() {
         let (a, b) = (endpoint(1, 2), endpoint(3, 4));
         let keys = [
-            ForwardKey::new(a, b, Protocol::Tcp),
-            ForwardKey::new(a, b, Protocol::Udp),
-            ForwardKey::new(b, a, Protocol::Tcp),
-            ForwardKey::new(endpoint(1, 3), b, Protocol::Tcp),
-            ForwardKey::new(a, endpoint(2, 4), Protocol::Tcp),
+            FlowKey::new(a, b, Protocol::Tcp),
+            FlowKey::new(a, b, Protocol::Udp),
+            FlowKey::new(b, a, Protocol::Tcp),
+            FlowKey::new(endpoint(1, 3), b, Protocol::Tcp),
+            FlowKey::new(a, endpoint(2, 4), Protocol::Tcp),
         ];
         for (i, key) in keys.iter().enumerate() {
             assert!(keys.iter().skip(i + 1).all(|other| other != key));
         }
-        assert_eq!(endpoint_of(client_word(a, Protocol::Udp)), a);
         let far = endpoint(u32::MAX, u16::MAX);
-        assert_eq!(endpoint_of(client_word(far, Protocol::Tcp)), far);
+        let key = FlowKey::new(a, far, Protocol::Udp);
+        assert_eq!((key.source(), key.destination()), (a, far));
+        assert_eq!(protocol_of(key.source), Protocol::Udp as u8);
+        let key = FlowKey::of_addresses(a.address, far.address);
+        assert_eq!(key.source(), Endpoint::new(a.address, 0));
     }
 
     #[test]
@@ -181,7 +198,7 @@ mod tests {
             for (addresses, ports) in [(1, 32768), (32768, 1), (256, 128)] {
                 let mut seen = [[0_u32; 256]; 4];
                 for key in rows(addresses, ports) {
-                    let hash = hasher.forward(&key);
+                    let hash = hasher.hash(&key);
                     let (first, second) = (hash.home(256), hash.second(256));
                     let [low, high] = hash.tag().to_le_bytes();
                     for (part, value) in [first, second, low.into(), high.into()].iter().enumerate()
@@ -204,7 +221,7 @@ mod tests {
     #[test]
     fn the_seed_decides() {
         let key = rows(1, 1).next().unwrap();
-        assert_eq!(Hasher::new(1).forward(&key), Hasher::new(1).forward(&key));
-        assert_ne!(Hasher::new(1).forward(&key), Hasher::new(2).forward(&key));
+        assert_eq!(Hasher::new(1).hash(&key), Hasher::new(1).hash(&key));
+        assert_ne!(Hasher::new(1).hash(&key), Hasher::new(2).hash(&key));
     }
 }

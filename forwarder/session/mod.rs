@@ -15,8 +15,8 @@ pub mod tcp;
 mod timeouts;
 
 pub use counts::BackendCounts;
-pub use entry::{Checksums, Deltas, New, Session};
-pub use ids::{BackendIx, ServiceIx};
-pub use key::{ForwardKey, Hash, ReverseKey};
+pub use entry::{Checksums, Deltas, Forward, New, Session};
+pub use ids::{BackendIx, FixedIx, ServiceIx};
+pub use key::{FlowKey, Hash};
 pub use table::{Counters, Refused, SessionIx, Table};
 pub use timeouts::Timeouts;

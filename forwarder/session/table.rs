@@ -12,8 +12,8 @@ use super::{
     counts::Counts,
     entry::Session,
     index::Index,
-    key::{ForwardKey, Hash, Hasher, ReverseKey},
-    tcp::State,
+    key::{FlowKey, Hash, Hasher},
+    tcp::{Direction, State},
 };
 use crate::mem::{NoMemory, Slab};
 
@@ -77,16 +77,10 @@ impl Table {
         })
     }
 
-    /// The hash of a packet to a service, for this table.
+    /// The hash of a key, for this table.
     #[inline]
-    pub fn forward_hash(&self, key: &ForwardKey) -> Hash {
-        self.hasher.forward(key)
-    }
-
-    /// The hash of a packet from a backend, for this table.
-    #[inline]
-    pub fn reverse_hash(&self, key: &ReverseKey) -> Hash {
-        self.hasher.reverse(key)
+    pub fn hash(&self, key: &FlowKey) -> Hash {
+        self.hasher.hash(key)
     }
 
     /// Asks for the lines that [`prefetch_entry`](Self::prefetch_entry) will read.
@@ -95,34 +89,35 @@ impl Table {
         self.index.prefetch_bucket(hash);
     }
 
-    /// Asks for the lines that finding will read.
+    /// Asks for the lines that finding will read, and says where the session most likely is.
     #[inline]
-    pub fn prefetch_entry(&self, hash: Hash) {
-        self.index.prefetch_entry(hash, &self.entries);
+    pub fn prefetch_entry(&self, hash: Hash) -> Option<SessionIx> {
+        self.index
+            .prefetch_entry(hash, &self.entries)
+            .map(SessionIx)
     }
 
-    /// The session of packets to a service. One that has expired is removed and not found.
+    /// The session of packets with this key, and which way these packets go, if it is at `ix` and
+    /// has not expired. Where it is not, [`find`](Self::find) tells more.
     #[inline]
-    pub fn find_forward(&mut self, hash: Hash, key: &ForwardKey, now_ms: u64) -> Option<SessionIx> {
-        self.find(hash, now_ms, |session| session.forward_key() == *key)
-    }
-
-    /// The session of packets from a backend. One that has expired is removed and not found.
-    #[inline]
-    pub fn find_reverse(&mut self, hash: Hash, key: &ReverseKey, now_ms: u64) -> Option<SessionIx> {
-        self.find(hash, now_ms, |session| session.reverse_key() == Some(*key))
-    }
-
-    #[inline]
-    fn find(
+    pub fn find_at(
         &mut self,
-        hash: Hash,
+        ix: SessionIx,
+        key: &FlowKey,
         now_ms: u64,
-        is_meant: impl Fn(&Session) -> bool,
-    ) -> Option<SessionIx> {
+    ) -> Option<(&mut Session, Direction)> {
+        let session = self.entries.get_mut(ix.0 as usize)?;
+        let direction = session.direction(key)?;
+        (!session.is_expired(now_ms)).then_some((session, direction))
+    }
+
+    /// The session of packets with this key. One that has expired is removed and not found.
+    #[inline]
+    pub fn find(&mut self, hash: Hash, key: &FlowKey, now_ms: u64) -> Option<SessionIx> {
         let (ix, expired) = self.index.find(hash, |entry| {
             let session = self.entries.get(entry as usize)?;
-            is_meant(session).then(|| (SessionIx(entry), session.is_expired(now_ms)))
+            session.direction(key)?;
+            Some((SessionIx(entry), session.is_expired(now_ms)))
         })?;
         if expired {
             self.remove(ix);
@@ -144,22 +139,6 @@ impl Table {
         (!session.is_blank()).then_some(session)
     }
 
-    /// Restarts the idle time.
-    #[inline]
-    pub fn touch(&mut self, ix: SessionIx, now_ms: u64, timeout_ms: u32) {
-        if let Some(session) = self.get_mut(ix) {
-            session.touch(now_ms, timeout_ms);
-        }
-    }
-
-    /// Notes that a client goes on with a UDP session, which then keeps its place in a full table.
-    #[inline]
-    pub fn keep(&mut self, ix: SessionIx) {
-        if let Some(session) = self.get_mut(ix) {
-            session.set_lasts();
-        }
-    }
-
     /// Sets the TCP state, keeps the counts right and restarts the idle time.
     #[inline]
     pub fn set_state(&mut self, ix: SessionIx, state: State, now_ms: u64, timeout_ms: u32) {
@@ -168,7 +147,8 @@ impl Table {
         };
         let (backend, was_active) = (session.backend(), session.is_active());
         session.set_state(state);
-        session.touch(now_ms, timeout_ms);
+        session.set_timeout(timeout_ms);
+        session.touch(now_ms);
         let is_active = session.is_active();
         if is_active != was_active {
             self.counts.subtract(backend, was_active);
@@ -181,8 +161,8 @@ impl Table {
         let Some(session) = self.get(ix) else {
             return;
         };
-        let forward = self.forward_hash(&session.forward_key());
-        let reverse = session.reverse_key().map(|key| self.reverse_hash(&key));
+        let forward = self.hash(&session.forward_key());
+        let reverse = session.reverse_key().map(|key| self.hash(&key));
         self.counts.subtract(session.backend(), session.is_active());
         self.index.unlink(forward, ix.0);
         if let Some(reverse) = reverse {

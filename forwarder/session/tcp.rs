@@ -73,6 +73,13 @@ impl State {
         row.get(self as usize).copied().unwrap_or(self)
     }
 
+    /// True where a segment with these flags leaves the state as it is, whichever way it goes: the
+    /// usual one of an open connection.
+    #[inline]
+    pub fn stays(self, flags: u8) -> bool {
+        self == Self::Established && flags & EVENTS == ACK
+    }
+
     /// True where IPVS counts the connection as active.
     #[inline]
     pub fn is_active(self) -> bool {
@@ -148,11 +155,6 @@ impl Event {
     /// lets anyone who knows the addresses cut it short.
     #[inline]
     pub fn from_flags(flags: u8) -> Option<Self> {
-        const FIN: u8 = 0x01;
-        const SYN: u8 = 0x02;
-        const RST: u8 = 0x04;
-        const ACK: u8 = 0x10;
-
         [
             (RST, Self::Rst),
             (SYN, Self::Syn),
@@ -163,6 +165,14 @@ impl Event {
         .find_map(|(flag, event)| (flags & flag != 0).then_some(event))
     }
 }
+
+const FIN: u8 = 0x01;
+const SYN: u8 = 0x02;
+const RST: u8 = 0x04;
+const ACK: u8 = 0x10;
+
+/// All flags that make an [`Event`].
+const EVENTS: u8 = FIN | SYN | RST | ACK;
 
 /// The state after each event, by the state before.
 struct Rows {
@@ -205,11 +215,7 @@ const INPUT_ONLY: Rows = Rows {
 mod tests {
     use super::*;
 
-    const FIN: u8 = 0x01;
-    const SYN: u8 = 0x02;
-    const RST: u8 = 0x04;
     const PSH: u8 = 0x08;
-    const ACK: u8 = 0x10;
     const URG: u8 = 0x20;
 
     /// The states that a conversation leads through; `<` goes to the client, all else from it.
@@ -268,6 +274,19 @@ mod tests {
             follow(true, &[('>', SYN), ('>', ACK), ('>', RST)]),
             [SR, ES, CL]
         );
+    }
+
+    #[test]
+    fn what_stays_is_what_next_leaves_as_it_is() {
+        use Direction::{Forward, ForwardOnly, Reverse};
+
+        assert!(ES.stays(ACK) && ES.stays(ACK | PSH) && !ES.stays(PSH) && !SR.stays(ACK));
+        for flags in (0..=u8::MAX).filter(|flags| ES.stays(*flags)) {
+            let event = Event::from_flags(flags).unwrap();
+            for direction in [Forward, Reverse, ForwardOnly] {
+                assert_eq!(ES.next(direction, event), ES, "{flags:#04x} {direction:?}");
+            }
+        }
     }
 
     #[test]

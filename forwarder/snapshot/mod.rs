@@ -18,10 +18,10 @@ use rustc_hash::FxHashMap;
 
 use crate::{io::PortIx, wire::Mac};
 
-pub use neighbours::{Fixed, FixedIx, Neighbours, Reach};
+pub use neighbours::{Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
-pub use routes::{Hop, Routes, Via};
-pub use services::{Backend, Forward, Service, Services};
+pub use routes::{Hop, Routes};
+pub use services::{Backend, Service, Services};
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use toeplitz::Toeplitz;
 
@@ -68,6 +68,7 @@ pub enum Own {
 
 impl Snapshot {
     /// The facts of a port.
+    #[inline]
     pub fn port(&self, port: PortIx) -> Option<&PortFacts> {
         self.ports.get(port.index())
     }

@@ -4,11 +4,8 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
-use crate::{io::PortIx, wire::Mac};
-
-/// A neighbour that the configuration names (a backend or a gateway), by its place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct FixedIx(pub u16);
+use super::Hop;
+use crate::{io::PortIx, session::FixedIx, wire::Mac};
 
 /// Who a fixed neighbour is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,17 +74,23 @@ impl Neighbours {
     /// The address of a fixed neighbour.
     pub fn address(&self, ix: FixedIx) -> Ipv4Addr {
         self.fixed
-            .get(usize::from(ix.0))
+            .get(ix.index())
             .map_or(Ipv4Addr::UNSPECIFIED, |fixed| fixed.address)
+    }
+
+    /// The port that a hop leaves by.
+    #[inline]
+    pub fn port(&self, hop: Hop) -> Option<PortIx> {
+        match hop {
+            Hop::Link(port) => Some(port),
+            Hop::Fixed(ix) => self.fixed.get(ix.index()).map(|fixed| fixed.port),
+        }
     }
 
     /// What is known of a fixed neighbour.
     #[inline]
     pub fn reach_fixed(&self, ix: FixedIx) -> Reach {
-        self.reach
-            .get(usize::from(ix.0))
-            .copied()
-            .unwrap_or_default()
+        self.reach.get(ix.index()).copied().unwrap_or_default()
     }
 
     /// What is known of an address behind a port.

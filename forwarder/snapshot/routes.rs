@@ -5,24 +5,14 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use prefix_trie::PrefixMap;
 
-use super::FixedIx;
-use crate::io::PortIx;
+use crate::{io::PortIx, session::FixedIx};
 
 /// Where a packet goes next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hop {
-    /// The port it leaves by.
-    pub port: PortIx,
-    /// Who gets it there.
-    pub via: Via,
-}
-
-/// Who gets a packet on a link.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Via {
-    /// The destination itself.
-    Link,
-    /// A gateway, or a backend.
+pub enum Hop {
+    /// To the destination itself, on the link of this port.
+    Link(PortIx),
+    /// To a gateway, or a backend.
     Fixed(FixedIx),
 }
 

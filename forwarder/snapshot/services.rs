@@ -4,22 +4,10 @@ use std::net::Ipv4Addr;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::Hop;
 use crate::{
-    session::{BackendIx, ServiceIx, Timeouts},
+    session::{BackendIx, FixedIx, Forward, ServiceIx, Timeouts},
     wire::{Endpoint, Protocol},
 };
-
-/// How a service's packets reach its backends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Forward {
-    /// Addresses and ports are rewritten, both ways.
-    Nat,
-    /// Only the Ethernet addresses are.
-    Dr,
-    /// The packet travels inside another one, IP in IP.
-    Tun,
-}
 
 /// What clients address.
 #[derive(Debug)]
@@ -49,8 +37,8 @@ pub struct Service {
 pub struct Backend {
     /// RIP and port.
     pub address: Endpoint,
-    /// How to get there.
-    pub hop: Hop,
+    /// Its next hop.
+    pub hop: FixedIx,
 }
 
 /// All services and backends, with the two ways to find them.

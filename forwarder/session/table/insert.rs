@@ -29,19 +29,19 @@ impl Table {
     /// time, nor UDP sessions that lasted beyond one datagram.
     pub fn insert(&mut self, new: &New, now_ms: u64) -> Result<SessionIx, Refused> {
         let session = Session::new(new, now_ms);
-        let forward = session.forward_key();
-        let forward_hash = self.forward_hash(&forward);
-        if let Some(taken) = self.find_forward(forward_hash, &forward, now_ms) {
+        let key = session.forward_key();
+        let forward = self.hash(&key);
+        if let Some(taken) = self.find(forward, &key, now_ms) {
             return Err(Refused::Taken(taken));
         }
-        let reverse = session.reverse_key();
-        let reverse_hash = reverse.map(|key| self.reverse_hash(&key));
-        if let Some((hash, key)) = reverse_hash.zip(reverse)
-            && let Some(taken) = self.find_reverse(hash, &key, now_ms)
+        let key = session.reverse_key();
+        let reverse = key.map(|key| self.hash(&key));
+        if let Some((hash, key)) = reverse.zip(key)
+            && let Some(taken) = self.find(hash, &key, now_ms)
         {
             return Err(Refused::Taken(taken));
         }
-        let ix = self.insert_at(forward_hash, reverse_hash, session, now_ms);
+        let ix = self.insert_at(forward, reverse, session, now_ms);
         ix.ok_or_else(|| {
             self.counters.full = self.counters.full.wrapping_add(1);
             Refused::Full

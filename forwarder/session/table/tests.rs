@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    session::{BackendIx, Deltas, New, ServiceIx},
+    session::{BackendIx, Deltas, FixedIx, Forward, New, ServiceIx},
     wire::{Endpoint, Protocol},
 };
 
@@ -17,7 +17,9 @@ fn nat(client: u32) -> New {
         protocol: Protocol::Tcp,
         state: State::Established,
         timeout_ms: 60_000,
-        no_output: false,
+        forward: Forward::Nat,
+        hop: FixedIx(0),
+        reverse_hop: None,
         service: ServiceIx(0),
         backend: BackendIx(0),
         deltas: Deltas::default(),
@@ -31,23 +33,23 @@ fn half_open(client: u32) -> New {
     }
 }
 
-fn forward_key(new: &New) -> ForwardKey {
-    ForwardKey::new(new.client, new.vip, new.protocol)
+fn forward_key(new: &New) -> FlowKey {
+    FlowKey::new(new.client, new.vip, new.protocol)
 }
 
-fn reverse_key(new: &New) -> ReverseKey {
-    ReverseKey::new(new.rip, new.client, new.protocol)
+fn reverse_key(new: &New) -> FlowKey {
+    FlowKey::new(new.rip, new.client, new.protocol)
 }
 
 impl Table {
     fn forward(&mut self, new: &New, now_ms: u64) -> Option<SessionIx> {
         let key = forward_key(new);
-        self.find_forward(self.forward_hash(&key), &key, now_ms)
+        self.find(self.hash(&key), &key, now_ms)
     }
 
     fn reverse(&mut self, new: &New, now_ms: u64) -> Option<SessionIx> {
         let key = reverse_key(new);
-        self.find_reverse(self.reverse_hash(&key), &key, now_ms)
+        self.find(self.hash(&key), &key, now_ms)
     }
 
     fn count(&self, backend: usize) -> (u32, u32) {
@@ -67,9 +69,13 @@ fn a_nat_session_is_found_from_both_sides_until_it_expires() {
     assert_eq!(table.forward(&nat(1), 59_999), Some(ix));
     assert_eq!(table.reverse(&nat(1), 59_999), Some(ix));
     assert_eq!(table.forward(&nat(2), 59_999), None);
-    table.touch(ix, 59_999, 60_000);
+    let reply = reverse_key(&nat(1));
+    let (session, direction) = table.find_at(ix, &reply, 59_999).unwrap();
+    assert_eq!(direction, Direction::Reverse);
+    session.touch(59_999);
     assert_eq!(table.reverse(&nat(1), 119_998), Some(ix));
     assert_eq!((table.len(), table.count(0)), (1, (1, 0)));
+    assert!(table.find_at(ix, &reply, 119_999).is_none());
     assert_eq!(table.reverse(&nat(1), 119_999), None);
     assert_eq!((table.len(), table.count(0)), (0, (0, 0)));
     assert_eq!(table.forward(&nat(1), 0), None);
@@ -79,7 +85,7 @@ fn a_nat_session_is_found_from_both_sides_until_it_expires() {
 fn a_direct_session_is_found_from_the_client_s_side_alone() {
     let mut table = table(10);
     let direct = New {
-        no_output: true,
+        forward: Forward::Dr,
         ..nat(1)
     };
     let ix = table.insert(&direct, 0).unwrap();
@@ -99,7 +105,7 @@ fn a_key_has_one_session() {
     };
     assert_eq!(table.insert(&other_vip, 0), Err(Refused::Taken(first)));
     let direct = New {
-        no_output: true,
+        forward: Forward::Dr,
         ..other_vip
     };
     assert!(table.insert(&direct, 0).is_ok());
@@ -186,7 +192,8 @@ fn a_full_table_evicts_what_expired_then_what_may_go_and_nothing_else() {
         table.insert(&new, 0).unwrap();
     }
     let lasting = table.forward(&udp, 0).unwrap();
-    table.keep(lasting);
+    let key = forward_key(&udp);
+    table.find_at(lasting, &key, 0).unwrap().0.keep();
     for new in [
         half_open(14),
         New {
@@ -277,7 +284,7 @@ fn crowd(table: &Table, hash: impl Fn(&Table, &New) -> Hash) -> impl Iterator<It
     let buckets = (table.capacity() * 2).div_ceil(4);
     (0..)
         .map(|client| New {
-            no_output: true,
+            forward: Forward::Dr,
             ..nat(client)
         })
         .filter(move |new| {
@@ -289,7 +296,7 @@ fn crowd(table: &Table, hash: impl Fn(&Table, &New) -> Hash) -> impl Iterator<It
 #[test]
 fn where_both_buckets_are_full_what_is_half_open_there_goes() {
     let mut table = table(50);
-    let crowd: Vec<_> = crowd(&table, |table, new| table.forward_hash(&forward_key(new)))
+    let crowd: Vec<_> = crowd(&table, |table, new| table.hash(&forward_key(new)))
         .take(18)
         .collect();
     let places: Vec<_> = crowd[..16]
@@ -329,20 +336,20 @@ fn where_both_buckets_are_full_what_is_half_open_there_goes() {
 #[test]
 fn a_session_that_half_fits_leaves_nothing_behind() {
     let mut table = table(50);
-    let crowd: Vec<_> = crowd(&table, |table, new| table.forward_hash(&forward_key(new)))
+    let crowd: Vec<_> = crowd(&table, |table, new| table.hash(&forward_key(new)))
         .take(16)
         .collect();
     for new in &crowd {
         table.insert(new, 0).unwrap();
     }
-    let refused = self::crowd(&table, |table, new| table.reverse_hash(&reverse_key(new)))
+    let refused = self::crowd(&table, |table, new| table.hash(&reverse_key(new)))
         .map(|new| New {
-            no_output: false,
+            forward: Forward::Nat,
             ..new
         })
         .find(|new| !crowd.iter().any(|other| other.client == new.client))
         .unwrap();
-    let hash = table.forward_hash(&forward_key(&refused));
+    let hash = table.hash(&forward_key(&refused));
     let before = table.index.occupants(hash).count();
     assert_eq!(table.insert(&refused, 0), Err(Refused::Full));
     assert_eq!(table.index.occupants(hash).count(), before);
@@ -352,7 +359,7 @@ fn a_session_that_half_fits_leaves_nothing_behind() {
     );
     // No entry was lost: the others all find one.
     let fits = (1_000_000..).map(|client| New {
-        no_output: true,
+        forward: Forward::Dr,
         ..nat(client)
     });
     assert_eq!(

@@ -16,14 +16,14 @@ enum Call {
         rip: u8,
         state: State,
         timeout_ms: u32,
-        no_output: bool,
+        forward: Forward,
     },
     FindForward(Key),
     FindReverse {
         rip: u8,
         key: Key,
     },
-    Touch(Key, u32),
+    Touch(Key),
     SetState(Key, State, u32),
     Remove(Key),
     Sweep(u32),
@@ -45,16 +45,17 @@ fn call() -> impl Strategy<Value = Call> {
         ];
         proptest::sample::select(all.to_vec())
     };
+    let forward = || proptest::sample::select(vec![Forward::Nat, Forward::Dr]);
     let timeout = || 0..3000_u32;
     prop_oneof![
-        6 => (key(), 0..3_u8, any::<bool>(), state(), timeout()).prop_map(
-            |(key, rip, no_output, state, timeout_ms)| {
-                Call::Insert { key, rip, no_output, state, timeout_ms }
+        6 => (key(), 0..3_u8, forward(), state(), timeout()).prop_map(
+            |(key, rip, forward, state, timeout_ms)| {
+                Call::Insert { key, rip, forward, state, timeout_ms }
             }
         ),
         2 => key().prop_map(Call::FindForward),
         2 => (0..3_u8, key()).prop_map(|(rip, key)| Call::FindReverse { rip, key }),
-        1 => (key(), timeout()).prop_map(|(key, ms)| Call::Touch(key, ms)),
+        1 => key().prop_map(Call::Touch),
         2 => (key(), state(), timeout()).prop_map(|(key, state, ms)| {
             Call::SetState(key, state, ms)
         }),
@@ -115,12 +116,12 @@ impl Pair {
                 rip,
                 state,
                 timeout_ms,
-                no_output,
+                forward,
             } => {
                 let new = New {
                     state,
                     timeout_ms,
-                    no_output,
+                    forward,
                     ..new(key, rip)
                 };
                 self.insert(key, new);
@@ -134,10 +135,15 @@ impl Pair {
                 let found = self.table.reverse(&new(key, rip), now_ms);
                 self.same(found, self.replying(&new(key, rip)));
             }
-            Call::Touch(key, timeout_ms) => {
+            Call::Touch(key) => {
                 if let Some(ix) = self.place(key) {
-                    self.table.touch(ix, now_ms, timeout_ms);
-                    self.known.get_mut(&key).unwrap().ends_ms = now_ms + u64::from(timeout_ms);
+                    let known = self.known.get_mut(&key).unwrap();
+                    let found = self.table.find_at(ix, &forward_key(&known.new), now_ms);
+                    assert_eq!(found.is_some(), known.ends_ms > now_ms);
+                    if let Some((session, _)) = found {
+                        session.touch(now_ms);
+                        known.ends_ms = now_ms + u64::from(known.new.timeout_ms);
+                    }
                 }
             }
             Call::SetState(key, state, timeout_ms) => {
@@ -145,6 +151,7 @@ impl Pair {
                     self.table.set_state(ix, state, now_ms, timeout_ms);
                     let known = self.known.get_mut(&key).unwrap();
                     known.new.state = state;
+                    known.new.timeout_ms = timeout_ms;
                     known.ends_ms = now_ms + u64::from(timeout_ms);
                 }
             }
@@ -168,8 +175,11 @@ impl Pair {
         let now_ms = self.now_ms;
         let forward = self.known.get(&key).copied();
         let forward = forward.filter(|known| known.ends_ms > now_ms);
-        let in_the_way =
-            forward.or_else(|| (!new.no_output).then(|| self.replying(&new)).flatten());
+        let in_the_way = forward.or_else(|| {
+            (new.forward == Forward::Nat)
+                .then(|| self.replying(&new))
+                .flatten()
+        });
         match self.table.insert(&new, now_ms) {
             Ok(_) => {
                 assert!(in_the_way.is_none(), "{in_the_way:?}");
@@ -196,7 +206,10 @@ impl Pair {
     /// The live session that replies of `new` would be taken for.
     fn replying(&self, new: &New) -> Option<Known> {
         let key = reverse_key(new);
-        let all = self.known.values().filter(|known| !known.new.no_output);
+        let all = self
+            .known
+            .values()
+            .filter(|known| known.new.forward == Forward::Nat);
         let mut live = all.filter(|known| known.ends_ms > self.now_ms);
         live.find(|known| reverse_key(&known.new) == key).copied()
     }
@@ -299,8 +312,8 @@ proptest! {
         for call in &calls {
             if let Call::Insert { key, rip, .. } = call {
                 let new = new(*key, *rip);
-                let forward = pair.table.forward_hash(&forward_key(&new));
-                let reverse = pair.table.reverse_hash(&reverse_key(&new));
+                let forward = pair.table.hash(&forward_key(&new));
+                let reverse = pair.table.hash(&reverse_key(&new));
                 prop_assert_eq!(pair.table.index.occupants(forward).count(), 0);
                 prop_assert_eq!(pair.table.index.occupants(reverse).count(), 0);
             }
