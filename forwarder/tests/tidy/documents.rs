@@ -50,6 +50,7 @@ pub fn link_faults(files: &[Text]) -> Vec<String> {
 /// `forwarder/x`, `scripts/x.sh`, `forwarder/tests/path.rs::nat_both_ways`.
 fn is_path(code: &str) -> bool {
     let ours = [
+        "bench/",
         "forwarder/",
         "scripts/",
         "configs/",

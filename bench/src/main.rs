@@ -1,0 +1,52 @@
+//! `bench`: what weir costs, in figures that carry what is needed to believe them.
+//!
+//! Each subcommand is a module that makes a [`Report`](report::Report): the machine, a title, and
+//! rows. Alternatives that are compared take turns ([`abba`]), and a figure is a median with its
+//! spread.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use machine::Cores;
+
+mod abba;
+mod machine;
+mod report;
+
+/// Measures what weir costs
+#[derive(Debug, Parser)]
+#[command(name = "bench", arg_required_else_help = true)]
+struct Arguments {
+    /// Print JSON instead of a table
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(flatten)]
+    cores: Cores,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Say what this machine is, and how long a cache line takes between the two cores
+    Machine,
+}
+
+fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            report::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let cores = arguments.cores;
+    let report = match &arguments.command {
+        Command::Machine => machine::report(cores)?,
+    };
+    report.print(arguments.json)
+}
