@@ -8,9 +8,11 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use inprocess::{instructions, turns};
 use machine::Cores;
 
 mod abba;
+mod inprocess;
 mod machine;
 mod report;
 
@@ -31,6 +33,11 @@ struct Arguments {
 enum Command {
     /// Say what this machine is, and how long a cache line takes between the two cores
     Machine,
+    /// Count the instructions that a packet takes, under callgrind
+    Instructions(instructions::Arguments),
+    /// Take turns of one kind of traffic, for `instructions` to watch
+    #[command(hide = true)]
+    Turns(turns::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -47,6 +54,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cores = arguments.cores;
     let report = match &arguments.command {
         Command::Machine => machine::report(cores)?,
+        Command::Instructions(arguments) => instructions::run(arguments, cores)?,
+        Command::Turns(arguments) => return turns::run(arguments),
     };
     report.print(arguments.json)
 }

@@ -1,0 +1,16 @@
+//! Measurements of one worker in this process: no driver, no second thread.
+//!
+//! A real worker takes turns on ports of our own. What comes in is made on the spot, the headers of
+//! reused buffers written from a table of flows ([`line`]), so that millions of flows cost no
+//! memory but their keys; what goes out is given back. The same ports are also run with no worker
+//! between them, and that cost is subtracted.
+
+mod buffers;
+mod case;
+mod director;
+mod flows;
+pub mod instructions;
+mod line;
+mod profile;
+mod template;
+pub mod turns;

@@ -1,0 +1,157 @@
+//! Reads what callgrind has counted, and finds the source file of every instruction.
+
+use std::{collections::BTreeMap, path::Path};
+
+use addr2line::Loader;
+use anyhow::{Context, Result, anyhow};
+
+/// Instructions a packet, by source file.
+#[derive(Debug, PartialEq)]
+pub struct Profile {
+    by_file: BTreeMap<String, f64>,
+}
+
+impl Profile {
+    /// From callgrind's file, with absolute addresses and whole names, of a run of `program`
+    /// with so many packets.
+    ///
+    /// An instruction belongs to the innermost function of this repository that it was inlined
+    /// into. What other libraries do belongs to who called them.
+    pub fn read(text: &str, program: &Path, packets: u64) -> Result<Self> {
+        let loader = Loader::new(program)
+            .map_err(|error| anyhow!("no debug information in {}: {error}", program.display()))?;
+        let mut by_file = BTreeMap::new();
+        for (address, count) in addresses(text, program)? {
+            let file = file_of(&loader, address).unwrap_or_else(|| "elsewhere".to_owned());
+            *by_file.entry(file).or_default() += ratio(count, packets);
+        }
+        Ok(Self { by_file })
+    }
+
+    /// All instructions a packet.
+    pub fn total(&self) -> f64 {
+        self.by_file.values().sum()
+    }
+
+    /// Instructions a packet in each file.
+    pub fn by_file(&self) -> impl Iterator<Item = (&str, f64)> {
+        self.by_file
+            .iter()
+            .map(|(file, count)| (file.as_str(), *count))
+    }
+
+    #[cfg(test)]
+    pub fn of<const N: usize>(counts: [(&str, f64); N]) -> Self {
+        Self {
+            by_file: counts.map(|(file, count)| (file.to_owned(), count)).into(),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
+fn ratio(count: u64, packets: u64) -> f64 {
+    count as f64 / packets as f64
+}
+
+/// How often each instruction of the program was executed; calls into other objects count where
+/// they are made.
+fn addresses(text: &str, program: &Path) -> Result<BTreeMap<u64, u64>> {
+    let program = program.display().to_string();
+    // What is called for the sake of all that was watched is above it, not in it.
+    let all = text.lines().find_map(|line| line.strip_prefix("summary: "));
+    let all: u64 = all.context("there is a summary")?.parse()?;
+    let mut counts = BTreeMap::new();
+    let (mut here, mut callee_here) = (false, None);
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(object) = line.strip_prefix("ob=") {
+            here = object == program;
+        } else if let Some(object) = line.strip_prefix("cob=") {
+            callee_here = Some(object == program);
+        } else if line.starts_with("calls=") {
+            // Without a `cob=` the callee is in the object of the caller.
+            let callee_here = callee_here.take().unwrap_or(here);
+            let (address, count) = lines.next().and_then(cost).context("a call has a cost")?;
+            if here && !callee_here && count < all {
+                *counts.entry(address).or_default() += count;
+            }
+        } else if let Some((address, count)) = cost(line).filter(|_| here) {
+            *counts.entry(address).or_default() += count;
+        }
+    }
+    Ok(counts)
+}
+
+/// The address and the count of a line that has them.
+fn cost(line: &str) -> Option<(u64, u64)> {
+    let (address, count) = line.strip_prefix("0x")?.split_once(' ')?;
+    Some((u64::from_str_radix(address, 16).ok()?, count.parse().ok()?))
+}
+
+/// The file of the innermost frame that is ours, else that of the innermost of all.
+fn file_of(loader: &Loader, address: u64) -> Option<String> {
+    let mut frames = loader.find_frames(address).ok()?;
+    let mut innermost = None;
+    while let Ok(Some(frame)) = frames.next() {
+        let Some(file) = frame.location.and_then(|location| location.file) else {
+            continue;
+        };
+        if let Some(file) = ours(file) {
+            return Some(file.to_owned());
+        }
+        innermost.get_or_insert_with(|| last_parts(file).to_owned());
+    }
+    innermost
+}
+
+/// The last three parts of a path.
+fn last_parts(path: &str) -> &str {
+    let slash = path.rmatch_indices('/').nth(2);
+    slash.map_or(path, |(at, _)| &path[at + 1..])
+}
+
+/// The path inside this repository, if the file is of it.
+fn ours(file: &str) -> Option<&str> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent()?;
+    let inside = match Path::new(file).strip_prefix(root) {
+        Ok(inside) => inside.to_str()?,
+        Err(_) => file,
+    };
+    if let Some(inside) = inside.strip_prefix("forwarder/") {
+        return Some(inside);
+    }
+    ["bench/src/", "sched/src/"]
+        .iter()
+        .any(|folder| inside.starts_with(folder))
+        .then_some(inside)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "positions: instr\nevents: Ir\nsummary: 83\n\n\
+        ob=/bin/bench\nfn=main\ncob=/lib/libc.so.6\ncfn=start\ncalls=1 0x700\n0x8 83\n\n\
+        ob=/bin/bench\nfl=a.rs\nfn=turn\n0x10 3\n0x14 4\n\
+        cfn=other\ncalls=1 0x90\n0x18 50\n0x18 1\n\
+        cob=/lib/libc.so.6\ncfn=memcpy\ncalls=2 0x777\n0x1c 20\n\n\
+        fn=other\n0x90 50\n\n\
+        ob=/lib/libc.so.6\nfn=memcpy\n0x777 20\n\n\
+        ob=/bin/bench\nfn=turn\n0x10 5\n";
+
+    #[test]
+    fn calls_to_libraries_count_where_they_are_made_and_nothing_counts_twice() {
+        let counts = addresses(TEXT, Path::new("/bin/bench")).unwrap();
+        let expected = [(0x10, 8), (0x14, 4), (0x18, 1), (0x1c, 20), (0x90, 50)];
+        assert_eq!(counts, expected.into());
+    }
+
+    #[test]
+    fn files_are_named_from_the_room_on() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+        let parse = root.join("forwarder/path/parse.rs");
+        assert_eq!(ours(parse.to_str().unwrap()), Some("path/parse.rs"));
+        assert_eq!(ours("forwarder/path/parse.rs"), Some("path/parse.rs"));
+        assert_eq!(ours("/rustc/1/library/core/src/option.rs"), None);
+    }
+}
