@@ -50,6 +50,7 @@ pub fn compile(
             .map_or(Ipv4Addr::UNSPECIFIED, ipnet::Ipv4Net::addr),
         mtu: port.mtu,
     });
+    let ports: Arc<[_]> = ports.collect();
     let vips = config
         .services
         .iter()
@@ -62,12 +63,13 @@ pub fn compile(
     if fixed.all.len() > MAX_FIXED {
         return Err(CompileError::TooManyFixed(fixed.all.len()));
     }
+    let neighbours = Neighbours::new(fixed.all.into(), Arc::clone(&ports));
     Ok(Snapshot {
-        ports: ports.collect(),
+        ports,
         own_addresses: Arc::new(vips.chain(dips).collect()),
         services: Arc::new(services),
         routes: Arc::new(routes),
-        neighbours: Arc::new(Neighbours::new(fixed.all.into())),
+        neighbours: Arc::new(neighbours),
         slots: Slots::new(slot_hash, config.dpdk.workers.len()),
         route_other: config.other == config::Other::Route,
         icmp_per_second: config.limits.icmp_per_second,

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Answer, Batch, Bench, DropReason, Meta, Packet, Rewrite, Transport, Verdict, Way,
+    Answer, Bench, DropReason, Meta, Step, Transport, neighbour,
     view::{header_at_mut, ipv4_at, ipv4_at_mut, open_gap},
 };
 use crate::{
-    io::Frame,
+    io::{Frame, PortIx},
     session::FlowKey,
     snapshot::Snapshot,
     wire::{
@@ -30,25 +30,14 @@ const ERROR_HEADERS: usize = 28;
 /// 4.3.2.3).
 const QUOTED: usize = 576 - ERROR_HEADERS;
 
-/// Makes the answers within the rate; they go on as packets to the sender.
-pub(super) fn run<F: Frame>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
-    for (answer, Packet { frame, meta }) in batch.answers() {
-        meta.verdict = match make(answer, frame, meta, bench) {
-            Ok(()) => {
-                bench.counters.answered(answer);
-                Verdict::Forward
-            }
-            Err(reason) => Verdict::Drop(reason),
-        };
-    }
-}
-
-fn make<F: Frame>(
+/// Turns a packet into an answer to its sender, within the rate, and finds its way out.
+#[cold]
+pub(super) fn run<F: Frame>(
     answer: Answer,
     frame: &mut F,
     meta: &mut Meta,
     bench: &mut Bench<'_>,
-) -> Result<(), DropReason> {
+) -> Step<PortIx> {
     if answer == Answer::EchoReply {
         check_echo(frame, meta)?;
     } else {
@@ -56,20 +45,23 @@ fn make<F: Frame>(
     }
     let snapshot = bench.snapshot;
     let sender = meta.source();
-    let hop = snapshot.routes.hop(sender).ok_or(DropReason::NoRoute)?;
-    let out = snapshot.neighbours.port(hop).ok_or(DropReason::NoRoute)?;
-    let mtu = snapshot.port(out).map_or(0, |port| port.mtu);
-    if answer == Answer::EchoReply && meta.octets > mtu {
-        return Err(DropReason::TooBig);
+    let hop = snapshot.routes.hop(sender);
+    let Some(exit) = hop.and_then(|hop| snapshot.neighbours.exit(hop, sender)) else {
+        return DropReason::NoRoute.into();
+    };
+    if answer == Answer::EchoReply && meta.octets > exit.mtu {
+        return DropReason::TooBig.into();
     }
     if !bench
         .flows
-        .may_answer(answer, bench.snapshot.icmp_per_second, bench.now)
+        .may_answer(answer, snapshot.icmp_per_second, bench.now)
     {
-        return Err(DropReason::AnswerLimited);
+        return DropReason::AnswerLimited.into();
     }
-    let most = usize::from(mtu).saturating_sub(ERROR_HEADERS).min(QUOTED);
-    let mut error = |kind, code, next_mtu| error(frame, meta, bench, [kind, code], next_mtu, most);
+    let most = usize::from(exit.mtu)
+        .saturating_sub(ERROR_HEADERS)
+        .min(QUOTED);
+    let mut error = |kind, code, mtu| error(frame, meta, bench, [kind, code], mtu, most);
     match answer {
         Answer::EchoReply => echo_reply(frame, meta)?,
         Answer::TimeExceeded => error(icmp::TIME_EXCEEDED, icmp::TTL_EXCEEDED, 0)?,
@@ -78,54 +70,52 @@ fn make<F: Frame>(
             error(icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, mtu)?;
         }
     }
+    bench.counters.answered(answer);
     meta.key = FlowKey::of_addresses(meta.destination(), sender);
-    meta.hop = Some(hop);
-    meta.out = out;
-    meta.way = Way::Answer;
-    meta.rewrite = Rewrite::Keep;
-    Ok(())
+    neighbour::run(frame, meta, exit)?;
+    Step::Continue(exit.port)
 }
 
 /// An echo request with the right checksum is answered. The checksum can only be looked at where
 /// all of the message is in the head.
-fn check_echo<F: Frame>(frame: &F, meta: &Meta) -> Result<(), DropReason> {
+fn check_echo<F: Frame>(frame: &F, meta: &Meta) -> Step {
     if frame.head().len() != frame.octets() {
-        return Err(DropReason::HeadersSplit);
+        return DropReason::HeadersSplit.into();
     }
     let message = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
     if !icmp::checksum_ok(message) {
-        return Err(DropReason::IcmpChecksum);
+        return DropReason::IcmpChecksum.into();
     }
     match icmp::parse(message) {
-        Ok((header, _)) if header.kind() == icmp::ECHO && header.code() == 0 => Ok(()),
-        _ => Err(DropReason::IcmpUnhandled),
+        Ok((header, _)) if header.kind() == icmp::ECHO && header.code() == 0 => Step::Continue(()),
+        _ => DropReason::IcmpUnhandled.into(),
     }
 }
 
 /// No error is sent about an ICMP error, nor about any fragment but the first (RFC 1122 3.2.2).
-fn check_quotable<F: Frame>(answer: Answer, frame: &F, meta: &Meta) -> Result<(), DropReason> {
+fn check_quotable<F: Frame>(answer: Answer, frame: &F, meta: &Meta) -> Step {
     let fragment = ipv4_at(frame, meta.l3).is_none_or(|header| header.fragment_offset() > 0);
     let octets = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
     let error = meta.transport == Transport::Icmp
         && icmp::parse(octets).is_ok_and(|(header, _)| header.is_error());
     match answer {
-        _ if !fragment && !error => Ok(()),
-        Answer::FragmentationNeeded { .. } => Err(DropReason::TooBig),
+        _ if !fragment && !error => Step::Continue(()),
+        Answer::FragmentationNeeded { .. } => DropReason::TooBig.into(),
         Answer::TimeExceeded | Answer::PortUnreachable | Answer::EchoReply => {
-            Err(DropReason::TtlExpired)
+            DropReason::TtlExpired.into()
         }
     }
 }
 
-fn echo_reply<F: Frame>(frame: &mut F, meta: &mut Meta) -> Result<(), DropReason> {
+fn echo_reply<F: Frame>(frame: &mut F, meta: &mut Meta) -> Step {
     let l4 = usize::from(meta.l4);
     let made = frame
         .head_mut()
         .get_mut(l4..)
         .is_some_and(icmp::make_echo_reply);
-    let header = ipv4_at_mut(frame, meta.l3)
-        .filter(|_| made)
-        .ok_or(DropReason::IcmpUnhandled)?;
+    let Some(header) = ipv4_at_mut(frame, meta.l3).filter(|_| made) else {
+        return DropReason::IcmpUnhandled.into();
+    };
     header.set_source(meta.destination());
     header.set_destination(meta.source());
     // Swapping two addresses changes nothing in a sum; the new TTL does.
@@ -133,7 +123,7 @@ fn echo_reply<F: Frame>(frame: &mut F, meta: &mut Meta) -> Result<(), DropReason
     let delta = Delta::new().replace_u16(word(header.ttl()), word(TTL));
     header.set_ttl(TTL);
     header.set_checksum(delta.apply(header.checksum()));
-    Ok(())
+    Step::Continue(())
 }
 
 /// Puts the headers of an ICMP error before the packet, of which it keeps `most` octets at most.
@@ -144,13 +134,13 @@ fn error<F: Frame>(
     [kind, code]: [u8; 2],
     mtu: u16,
     most: usize,
-) -> Result<(), DropReason> {
+) -> Step {
     let l3 = usize::from(meta.l3);
     // What lies beyond the first segment could not be summed up.
     let in_head = frame.head().len().saturating_sub(l3);
     let quoted = usize::from(meta.octets).min(most).min(in_head);
     if !frame.truncate(l3 + quoted) || !open_gap(frame, meta.l3, ERROR_HEADERS) {
-        return Err(DropReason::NoHeadroom);
+        return DropReason::NoHeadroom.into();
     }
     let total = u16::try_from(quoted + ERROR_HEADERS).unwrap_or(u16::MAX);
     let header = ipv4::Header::new(&Fields {
@@ -172,7 +162,7 @@ fn error<F: Frame>(
         .unwrap_or_default();
     icmp::write_error(message, kind, code, mtu);
     meta.octets = total;
-    Ok(())
+    Step::Continue(())
 }
 
 /// The address an error comes from: the one that was addressed, if it is the director's, else

@@ -1,43 +1,26 @@
-//! A burst of frames with what is known of each.
+//! A burst of frames with what their headers say.
 
 use std::net::Ipv4Addr;
 
-use super::{Answer, DropReason, Verdict};
+use super::{DropReason, Verdict};
 use crate::{
     io::{BURST, Burst, PortIx},
-    session::{FlowKey, ServiceIx, SessionIx},
+    session::{FlowKey, SessionIx},
     snapshot::Hop,
     wire::{Endpoint, checksum::Delta, tcp},
 };
 
-/// A frame with what is known of it.
-#[derive(Debug)]
-pub struct Packet<'a, F> {
-    /// The frame.
-    pub frame: &'a mut F,
-    /// What is known of it.
-    pub meta: &'a mut Meta,
-}
-
-/// What is known of a frame: plain data, filled in step by step. One cache line.
+/// What the headers of a frame say: plain data. One cache line.
 #[derive(Clone, Copy, Debug)]
 pub struct Meta {
     /// Where it comes from and goes to.
     pub key: FlowKey,
     /// Where its session most likely is.
     pub likely: Option<SessionIx>,
-    /// What is changed on the way.
-    pub rewrite: Rewrite,
-    /// What becomes of it.
-    pub verdict: Verdict,
-    /// Where it goes next, once known.
-    pub hop: Option<Hop>,
-    /// Whose it is.
-    pub way: Way,
+    /// What becomes of it by its headers alone, where that is so.
+    pub verdict: Option<Verdict>,
     /// The port it came in on.
     pub port: PortIx,
-    /// The port it leaves by, once known.
-    pub out: PortIx,
     /// Octets of the IPv4 packet.
     pub octets: u16,
     /// What its transport header says.
@@ -48,6 +31,8 @@ pub struct Meta {
     pub l4: u8,
     /// Hops that it may still take.
     pub ttl: u8,
+    /// The port and the hop whose MAC it lacks, where it has its verdict for that.
+    pub waits_for: Option<(PortIx, Hop)>,
 }
 
 const _: () = assert!(size_of::<Meta>() <= 64);
@@ -65,23 +50,6 @@ pub enum Transport {
     Other,
     /// It is a fragment, or malformed: what a packet for the director would be dropped for.
     Refused(DropReason),
-}
-
-/// Whose a packet is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Way {
-    /// Not known yet.
-    Stranger,
-    /// A session's.
-    Session,
-    /// From a client to this service.
-    Forward(ServiceIx),
-    /// Perhaps from a NAT backend to a client: the session table will tell.
-    Reverse,
-    /// Nobody's here: routed, as far as that is allowed.
-    Other,
-    /// Made here: its TTL is not ours to count down.
-    Answer,
 }
 
 /// What is changed on the way, beyond TTL and MACs.
@@ -102,7 +70,7 @@ pub enum Rewrite {
 pub struct Translation {
     /// The new endpoint.
     pub to: Endpoint,
-    /// What changes in the IPv4 header's checksum.
+    /// What changes in the IPv4 header's checksum, with the TTL counted down.
     pub l3: Delta,
     /// What changes in the transport checksum.
     pub l4: Delta,
@@ -115,23 +83,15 @@ impl Meta {
         Self {
             key: FlowKey::of_addresses(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
             likely: None,
-            rewrite: Rewrite::Keep,
-            verdict: Verdict::Forward,
-            hop: None,
-            way: Way::Stranger,
+            verdict: None,
             port,
-            out: port,
             octets: 0,
             transport: Transport::Other,
             l3: 0,
             l4: 0,
             ttl: 0,
+            waits_for: None,
         }
-    }
-
-    /// Ends the frame.
-    pub fn drop(&mut self, reason: DropReason) {
-        self.verdict = Verdict::Drop(reason);
     }
 
     /// The address it comes from.
@@ -153,7 +113,7 @@ impl Meta {
     }
 }
 
-/// Up to [`BURST`] packets.
+/// Up to [`BURST`] frames. A worker uses one again and again.
 #[derive(Debug)]
 pub struct Batch<F> {
     frames: Burst<F>,
@@ -161,8 +121,7 @@ pub struct Batch<F> {
 }
 
 impl<F> Batch<F> {
-    /// An empty one. It is used again and again, so that what is known of a frame need not be
-    /// cleared but where it is written.
+    /// An empty one.
     pub fn new() -> Self {
         Self {
             frames: Burst::new(),
@@ -170,64 +129,21 @@ impl<F> Batch<F> {
         }
     }
 
-    /// The frames, to put some in. What is known of them is what was known of others before
-    /// [`Batch::begin`].
+    /// The frames, to put some in. What is known of them is what was known of others, until they
+    /// are parsed.
     pub fn frames(&mut self) -> &mut Burst<F> {
         &mut self.frames
     }
 
-    /// The frames that came in on `port`, nothing else known of them.
+    /// All frames, with the places for what is known of them.
     #[inline]
-    pub fn begin(&mut self, port: PortIx) -> impl Iterator<Item = Packet<'_, F>> {
-        self.all().map(move |packet| {
-            *packet.meta = Meta::new(port);
-            packet
-        })
+    pub fn all(&mut self) -> impl Iterator<Item = (&mut F, &mut Meta)> {
+        self.frames.iter_mut().zip(&mut self.metas)
     }
 
-    /// The packets that still go on.
+    /// Takes all frames out.
     #[inline]
-    pub fn forward(&mut self) -> impl Iterator<Item = Packet<'_, F>> {
-        self.all()
-            .filter(|packet| packet.meta.verdict == Verdict::Forward)
-    }
-
-    /// What is known of the packets that still go on and may belong to a session.
-    #[inline]
-    pub fn flows(&mut self) -> impl Iterator<Item = &mut Meta> {
-        self.forward()
-            .map(|packet| packet.meta)
-            .filter(|meta| meta.is_flow())
-    }
-
-    /// The packets that still go on and of which nobody knows yet whose they are.
-    #[inline]
-    pub fn strangers(&mut self) -> impl Iterator<Item = &mut Meta> {
-        self.forward()
-            .map(|packet| packet.meta)
-            .filter(|meta| meta.way != Way::Session)
-    }
-
-    /// The packets that shall be answered.
-    #[inline]
-    pub fn answers(&mut self) -> impl Iterator<Item = (Answer, Packet<'_, F>)> {
-        self.all().filter_map(|packet| match packet.meta.verdict {
-            Verdict::Answer(answer) => Some((answer, packet)),
-            _ => None,
-        })
-    }
-
-    /// Takes all packets out.
-    #[inline]
-    pub fn drain(&mut self) -> impl Iterator<Item = (F, &Meta)> {
-        self.frames.drain(..).zip(self.metas.iter())
-    }
-
-    #[inline]
-    fn all(&mut self) -> impl Iterator<Item = Packet<'_, F>> {
-        self.frames
-            .iter_mut()
-            .zip(self.metas.iter_mut())
-            .map(|(frame, meta)| Packet { frame, meta })
+    pub fn drain(&mut self) -> impl Iterator<Item = (F, &mut Meta)> {
+        self.frames.drain(..).zip(&mut self.metas)
     }
 }

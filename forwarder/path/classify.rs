@@ -1,44 +1,58 @@
-//! Says whose a packet is that belongs to no session: a service's, perhaps a backend's answer, the
-//! director's own, or none of these.
+//! Says whose a packet is that belongs to no session: a client's, perhaps a backend's answer, or
+//! neither.
 
 use std::net::Ipv4Addr;
 
-use super::{Answer, Batch, DropReason, Meta, Transport, Verdict, Way};
-use crate::{session::FlowKey, snapshot::Snapshot, wire::Protocol};
+use super::{Answer, DropReason, Meta, Step, Transport, Verdict};
+use crate::{
+    session::{FlowKey, ServiceIx},
+    snapshot::Snapshot,
+    wire::Protocol,
+};
 
-/// Sets the way of each packet that no session has claimed, and the verdict of those that go no
-/// further or are for the director itself.
-pub(super) fn run<F>(batch: &mut Batch<F>, snapshot: &Snapshot) {
-    for meta in batch.strangers() {
-        if let Err(reason) = check_addresses(&meta.key, snapshot) {
-            meta.drop(reason);
-            continue;
-        }
-        let protocol = match meta.transport {
-            Transport::Tcp(_) => Some(Protocol::Tcp),
-            Transport::Udp => Some(Protocol::Udp),
-            Transport::Icmp | Transport::Other | Transport::Refused(_) => None,
-        };
-        meta.way = protocol.map_or(Way::Other, |protocol| way(&meta.key, protocol, snapshot));
-        if meta.way == Way::Other {
-            other(meta, snapshot);
-        }
+/// Whose a packet is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Whose {
+    /// From a client to this service.
+    Client(ServiceIx),
+    /// Perhaps from a NAT backend to a client: the session table will tell.
+    Backend,
+    /// Nobody's here: routed.
+    Other,
+}
+
+/// Ends packets whose addresses nobody can have, and those that are for the director itself or for
+/// nobody here.
+pub(super) fn run(meta: &Meta, snapshot: &Snapshot) -> Step<Whose> {
+    check_addresses(&meta.key, snapshot)?;
+    let protocol = match meta.transport {
+        Transport::Tcp(_) => Protocol::Tcp,
+        Transport::Udp => Protocol::Udp,
+        Transport::Icmp | Transport::Other | Transport::Refused(_) => return other(meta, snapshot),
+    };
+    let services = &snapshot.services;
+    if let Some(service) = services.find(meta.key.destination(), protocol) {
+        Step::Continue(Whose::Client(service))
+    } else if services.is_nat_backend(meta.key.source(), protocol) {
+        Step::Continue(Whose::Backend)
+    } else {
+        other(meta, snapshot)
     }
 }
 
 /// What no session can have been made for. Where a packet has one, its addresses are in order.
-fn check_addresses(key: &FlowKey, snapshot: &Snapshot) -> Result<(), DropReason> {
+fn check_addresses(key: &FlowKey, snapshot: &Snapshot) -> Step {
     let (source, destination) = (key.source().address, key.destination().address);
     if is_no_host(source) {
-        return Err(DropReason::SourceInvalid);
+        return DropReason::SourceInvalid.into();
     }
     if snapshot.own_addresses.contains_key(&source) {
-        return Err(DropReason::SourceOwn);
+        return DropReason::SourceOwn.into();
     }
     if is_no_host(destination) {
-        return Err(DropReason::DestinationInvalid);
+        return DropReason::DestinationInvalid.into();
     }
-    Ok(())
+    Step::Continue(())
 }
 
 /// True for an address that no single host on a network can have.
@@ -49,29 +63,21 @@ fn is_no_host(address: Ipv4Addr) -> bool {
         || address.is_loopback()
 }
 
-fn way(key: &FlowKey, protocol: Protocol, snapshot: &Snapshot) -> Way {
-    let services = &snapshot.services;
-    if let Some(service) = services.find(key.destination(), protocol) {
-        Way::Forward(service)
-    } else if services.is_nat_backend(key.source(), protocol) {
-        Way::Reverse
-    } else {
-        Way::Other
-    }
-}
-
 /// A packet that is no service's.
-fn other(meta: &mut Meta, snapshot: &Snapshot) {
+pub(super) fn other(meta: &Meta, snapshot: &Snapshot) -> Step<Whose> {
     if let Transport::Refused(reason) = meta.transport
         && reason != DropReason::Fragment
         && snapshot.services.has_nat_backend_at(meta.source())
     {
         // It may be an answer, and as it is it would show the client the backend's address.
-        meta.drop(reason);
-    } else if snapshot.own_addresses.contains_key(&meta.destination()) {
-        meta.verdict = for_the_director(meta);
-    } else if !snapshot.route_other {
-        meta.drop(DropReason::OtherRefused);
+        return reason.into();
+    }
+    if snapshot.own_addresses.contains_key(&meta.destination()) {
+        Step::Break(for_the_director(meta))
+    } else if snapshot.route_other {
+        Step::Continue(Whose::Other)
+    } else {
+        DropReason::OtherRefused.into()
     }
 }
 

@@ -1,8 +1,9 @@
 //! The packet's way.
 //!
-//! One file a step, each over a whole batch. A step sets verdicts and passes over packets that
-//! have one already; what verdicts lead to is in this file alone. Nothing here allocates, locks,
-//! logs, reads a clock or panics.
+//! One file a step. The headers of a whole burst are read first, so that memory is asked for long
+//! before it is looked at; then one packet after the other is carried to its end. A step that ends
+//! a packet breaks off with a verdict; what verdicts lead to is in this file alone. Nothing here
+//! allocates, locks, logs, reads a clock or panics.
 
 #![deny(clippy::indexing_slicing)]
 
@@ -27,6 +28,8 @@ mod verdict;
 mod view;
 mod worker;
 
+use std::ops::ControlFlow;
+
 pub use counters::{BackendTraffic, Counter, Counters, PortTraffic, Traffic};
 pub use inquiry::{Inquiries, Inquiry, Page};
 pub use outbox::Ends;
@@ -34,12 +37,15 @@ pub use rings::{Inbox, Parcel, Punted, Rings};
 pub use verdict::{Answer, DropReason, Layer, Punt, Verdict};
 pub use worker::{Worker, WorkerSpec};
 
-use batch::{Batch, Meta, Packet, Rewrite, Translation, Transport, Way};
+use batch::{Batch, Meta, Rewrite, Translation, Transport};
+use classify::Whose;
 use flows::Flows;
 use outbox::{Outbox, Outside};
+use session::Course;
 
 use crate::{
-    io::{Frame, Now, Port, PortIx},
+    io::{BURST, Frame, Now, Port, PortIx},
+    session::Hash,
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -59,38 +65,118 @@ struct Bench<'a> {
     now_ms: u64,
 }
 
-/// Takes frames that came in on `port` to the point where every packet has its verdict. Packets
-/// that were handed over are not handed over again.
-fn run<F: Frame>(batch: &mut Batch<F>, port: PortIx, handed_over: bool, bench: &mut Bench<'_>) {
-    parse::run(batch, port, bench.snapshot);
-    let strangers = session::run(batch, bench);
-    if strangers {
-        classify::run(batch, bench.snapshot);
-        if !handed_over {
-            own::run(batch, bench.snapshot, bench.worker);
-        }
-        schedule::run(batch, bench);
-    }
-    route::run(batch, bench.snapshot);
-    answer::run(batch, bench);
-    rewrite::run(batch);
-    encapsulate::run(batch, bench);
-    neighbour::run(batch, bench.snapshot);
-}
+/// What a step leads to: on, with what it found, or to an early end.
+type Step<T = ()> = ControlFlow<Verdict, T>;
 
-/// Does what the verdicts say.
-fn settle<P: Port>(
+/// Carries frames that came in on `port` to where they go. Those that were handed over are not
+/// handed over again.
+fn run<P: Port>(
     batch: &mut Batch<P::Frame>,
+    port: PortIx,
+    handed_over: bool,
+    bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
 ) {
-    for (frame, meta) in batch.drain() {
-        match meta.verdict {
-            Verdict::Forward => outbox.transmit(frame, meta.out, outside),
-            Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
-            Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
-            Verdict::Drop(reason) => outside.counters.dropped(reason, 1),
-            Verdict::Answer(_) => outside.counters.dropped(DropReason::AnswerLimited, 1),
+    let facts = bench.snapshot.port(port);
+    let mac = facts.map(|facts| facts.mac).unwrap_or_default();
+    let sessions = &bench.flows.sessions;
+    let mut hashes = [Hash::default(); BURST];
+    for frame in batch.frames().iter() {
+        frame.prefetch();
+    }
+    for ((frame, meta), hash) in batch.all().zip(&mut hashes) {
+        parse::run(frame, meta, port, mac);
+        *hash = sessions.hash(&meta.key);
+        sessions.prefetch_bucket(*hash);
+    }
+    for ((_, meta), hash) in batch.all().zip(hashes) {
+        meta.likely = sessions.prefetch_entry(hash);
+    }
+    for (mut frame, meta) in batch.drain() {
+        let mut end = carry(&mut frame, meta, handed_over, bench);
+        if let ControlFlow::Break(Verdict::Answer(answer)) = end {
+            end = answer::run(answer, &mut frame, meta, bench);
         }
+        match end {
+            ControlFlow::Continue(out) => outbox.transmit(frame, out, outside),
+            ControlFlow::Break(verdict) => settle(verdict, frame, meta, outbox, outside),
+        }
+    }
+}
+
+/// Takes one packet to the port that it leaves by.
+#[inline(always)]
+fn carry<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    handed_over: bool,
+    bench: &mut Bench<'_>,
+) -> Step<PortIx> {
+    if let Some(verdict) = meta.verdict {
+        return Step::Break(verdict);
+    }
+    let sessions = &mut bench.flows.sessions;
+    match session::run(meta, sessions, bench.snapshot, bench.now_ms) {
+        Some((session, direction)) => {
+            let course = Course::of(meta, session, direction, bench.counters);
+            leave(frame, meta, &course, bench)
+        }
+        None => stranger(frame, meta, handed_over, bench),
+    }
+}
+
+/// A packet of no session that is known here.
+#[cold]
+fn stranger<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    handed_over: bool,
+    bench: &mut Bench<'_>,
+) -> Step<PortIx> {
+    let whose = classify::run(meta, bench.snapshot)?;
+    if !handed_over {
+        own::run(meta, whose, bench)?;
+    }
+    let course = match whose {
+        Whose::Client(service) => schedule::run(meta, service, bench)?,
+        Whose::Backend => {
+            classify::other(meta, bench.snapshot)?;
+            Course::unchanged()
+        }
+        Whose::Other => Course::unchanged(),
+    };
+    leave(frame, meta, &course, bench)
+}
+
+/// Takes a packet whose course is known to the port that it leaves by.
+#[inline(always)]
+fn leave<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    course: &Course,
+    bench: &mut Bench<'_>,
+) -> Step<PortIx> {
+    let exit = route::run(frame, meta, course, bench.snapshot)?;
+    rewrite::run(frame, meta, &course.rewrite)?;
+    encapsulate::run(frame, meta, &course.rewrite, exit, bench)?;
+    neighbour::run(frame, meta, exit)?;
+    Step::Continue(exit.port)
+}
+
+/// Does what a verdict says with the packet that ends by it.
+#[cold]
+fn settle<P: Port>(
+    verdict: Verdict,
+    frame: P::Frame,
+    meta: &Meta,
+    outbox: &mut Outbox<P>,
+    outside: Outside<'_, P::Frame>,
+) {
+    match verdict {
+        Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
+        Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
+        Verdict::Drop(reason) => outside.counters.dropped(reason, 1),
+        Verdict::Answer(_) => outside.counters.dropped(DropReason::AnswerLimited, 1),
     }
 }

@@ -1,38 +1,29 @@
 //! Writes the Ethernet addresses of the way out.
 
-use super::{Batch, DropReason, Packet, Punt, Verdict, view::header_at_mut};
+use super::{DropReason, Meta, Punt, Step, Verdict, view::header_at_mut};
 use crate::{
     io::Frame,
-    snapshot::{Hop, Reach, Snapshot},
+    snapshot::{Exit, Reach},
     wire::{Mac, ethernet},
 };
 
 /// Sets both MACs. A packet whose next hop has no MAC yet is complete but for that, and punted.
-pub(super) fn run<F: Frame>(batch: &mut Batch<F>, snapshot: &Snapshot) {
-    for Packet { frame, meta } in batch.forward() {
-        let reach = match meta.hop {
-            Some(Hop::Fixed(ix)) => snapshot.neighbours.reach_fixed(ix),
-            Some(Hop::Link(port)) => snapshot.neighbours.reach(port, meta.destination()),
-            None => continue,
-        };
-        let destination = match reach {
-            Reach::At(mac) => mac,
-            Reach::Unknown => {
-                meta.verdict = Verdict::Punt(Punt::Resolve);
-                Mac::default()
-            }
-            Reach::Failed => {
-                meta.drop(DropReason::NeighbourFailed);
-                continue;
-            }
-        };
-        let source = snapshot
-            .port(meta.out)
-            .map(|port| port.mac)
-            .unwrap_or_default();
-        if let Some(header) = header_at_mut::<F, ethernet::Header>(frame, 0) {
-            header.destination = destination;
-            header.source = source;
+#[inline(always)]
+pub(super) fn run<F: Frame>(frame: &mut F, meta: &mut Meta, exit: &Exit) -> Step {
+    let destination = match exit.reach {
+        Reach::At(mac) => mac,
+        Reach::Unknown => {
+            meta.waits_for = Some((exit.port, exit.hop));
+            Mac::default()
         }
+        Reach::Failed => return DropReason::NeighbourFailed.into(),
+    };
+    if let Some(header) = header_at_mut::<F, ethernet::Header>(frame, 0) {
+        header.destination = destination;
+        header.source = exit.mac;
     }
+    if exit.reach == Reach::Unknown {
+        return Step::Break(Verdict::Punt(Punt::Resolve));
+    }
+    Step::Continue(())
 }

@@ -111,19 +111,19 @@ impl<P: Port> Outbox<P> {
 
     /// Puts a packet on its way to the management thread.
     pub(super) fn punt(frame: P::Frame, class: Punt, meta: &Meta, outside: Outside<'_, P::Frame>) {
-        let punted = match (class, meta.hop) {
-            (Punt::Resolve, Some(hop)) => {
+        let punted = match meta.waits_for {
+            Some((port, hop)) => {
                 let next_hop = match hop {
                     Hop::Link(_) => meta.destination(),
                     Hop::Fixed(ix) => outside.snapshot.neighbours.address(ix),
                 };
                 Punted {
-                    port: meta.out,
+                    port,
                     next_hop,
                     frame,
                 }
             }
-            _ => Punted {
+            None => Punted {
                 port: meta.port,
                 next_hop: Ipv4Addr::UNSPECIFIED,
                 frame,

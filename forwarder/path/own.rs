@@ -1,23 +1,18 @@
-//! Finds the owner of each flow that is not known here; another's packets are handed over.
+//! Finds the owner of a flow that is not known here.
 
-use super::{Batch, Verdict, Way};
-use crate::snapshot::{Snapshot, WorkerIx};
+use super::{Bench, Meta, Step, Verdict, Whose};
 
-/// Sets the verdict `HandOver` on packets of other workers' flows. Those of known flows are not
-/// looked at: a session stands in its owner's table and nowhere else.
-pub(super) fn run<F>(batch: &mut Batch<F>, snapshot: &Snapshot, worker: WorkerIx) {
-    if !snapshot.slots.are_shared() {
-        return;
-    }
-    for meta in batch.strangers() {
-        let far = match meta.way {
-            Way::Forward(_) => meta.key.source(),
-            Way::Reverse => meta.key.destination(),
-            Way::Stranger | Way::Session | Way::Other | Way::Answer => continue,
-        };
-        let owner = snapshot.slots.owner(far);
-        if owner != worker {
-            meta.verdict = Verdict::HandOver(owner);
-        }
+/// Another's packets are handed over. Those of known flows do not come here: a session stands in
+/// its owner's table and nowhere else.
+pub(super) fn run(meta: &Meta, whose: Whose, bench: &Bench<'_>) -> Step {
+    let slots = &bench.snapshot.slots;
+    let far = match whose {
+        Whose::Client(_) => meta.key.source(),
+        Whose::Backend => meta.key.destination(),
+        Whose::Other => return Step::Continue(()),
+    };
+    match slots.are_shared().then(|| slots.owner(far)) {
+        Some(owner) if owner != bench.worker => Step::Break(Verdict::HandOver(owner)),
+        _ => Step::Continue(()),
     }
 }

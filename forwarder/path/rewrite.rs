@@ -1,7 +1,7 @@
 //! Does to the packet what its session says: addresses, ports, TTL, checksums.
 
 use super::{
-    Batch, DropReason, Meta, Packet, Rewrite, Translation, Transport, Way,
+    DropReason, Meta, Rewrite, Step, Translation, Transport,
     view::{header_at_mut, ipv4_at_mut},
 };
 use crate::{
@@ -16,33 +16,33 @@ enum Side {
     Destination,
 }
 
-/// Rewrites packets in place. Checksums are updated, never computed, so one that was wrong stays
+/// Rewrites a packet in place. Checksums are updated, never computed, so one that was wrong stays
 /// wrong.
-pub(super) fn run<F: Frame>(batch: &mut Batch<F>) {
-    for Packet { frame, meta } in batch.forward() {
-        if meta.way == Way::Answer {
-            continue;
+#[inline(always)]
+pub(super) fn run<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) -> Step {
+    let done = match rewrite {
+        Rewrite::Keep | Rewrite::Tunnel(_) => {
+            ipv4_at_mut(frame, meta.l3).is_some_and(ipv4::Header::decrement_ttl)
         }
-        let done = match meta.rewrite {
-            Rewrite::Keep | Rewrite::Tunnel(_) => {
-                ipv4_at_mut(frame, meta.l3).is_some_and(ipv4::Header::decrement_ttl)
-            }
-            Rewrite::Source(to) => translate(frame, meta, Side::Source, &to),
-            Rewrite::Destination(to) => translate(frame, meta, Side::Destination, &to),
-        };
-        if !done {
-            meta.drop(DropReason::TtlExpired);
-        }
+        Rewrite::Source(to) => translate(frame, meta, Side::Source, to),
+        Rewrite::Destination(to) => translate(frame, meta, Side::Destination, to),
+    };
+    if done {
+        Step::Continue(())
+    } else {
+        DropReason::TtlExpired.into()
     }
 }
 
+#[inline(always)]
 fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation) -> bool {
     let Some(header) = ipv4_at_mut(frame, meta.l3) else {
         return false;
     };
-    if !header.decrement_ttl() {
+    let Some(ttl) = header.ttl().checked_sub(1) else {
         return false;
-    }
+    };
+    header.set_ttl(ttl);
     header.set_checksum(by.l3.apply(header.checksum()));
     match side {
         Side::Source => header.set_source(by.to.address),
@@ -64,6 +64,7 @@ fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation)
     true
 }
 
+#[inline]
 fn set_port(ports: &mut Ports, side: Side, port: u16) {
     match side {
         Side::Source => ports.set_source(port),

@@ -1,8 +1,7 @@
 //! Whom a new flow goes to, and the session that remembers it.
 
 use super::{
-    Answer, Batch, Bench, DropReason, Meta, Rewrite, Transport, Verdict, Way,
-    session::{begin, follow},
+    Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Transport, Verdict, session::begin,
 };
 use crate::{
     session::{
@@ -13,54 +12,19 @@ use crate::{
     wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags},
 };
 
-/// Makes sessions for the flows that begin here. An answer that belongs to no session stays as it
-/// is, if it may be routed; to the director itself it may not.
-pub(super) fn run<F>(batch: &mut Batch<F>, bench: &mut Bench<'_>) {
-    for meta in batch.strangers() {
-        let (Way::Forward(_) | Way::Reverse) = meta.way else {
-            continue;
-        };
-        // It may have been made since for a packet before this one, or stand where tags did not
-        // lead to at once.
-        let sessions = &mut bench.flows.sessions;
-        let found = sessions.find(sessions.hash(&meta.key), &meta.key, bench.now_ms);
-        if found.is_some_and(|ix| follow(meta, ix, bench)) {
-            continue;
-        }
-        match meta.way {
-            Way::Forward(service) => new_flow(meta, service, bench),
-            _ => no_answer(meta, bench),
-        }
-    }
-}
-
-/// A packet from where a NAT backend is, but of none of its sessions.
-fn no_answer(meta: &mut Meta, bench: &Bench<'_>) {
-    meta.way = Way::Other;
-    let to_us = bench
-        .snapshot
-        .own_addresses
-        .contains_key(&meta.destination());
-    if to_us {
-        meta.drop(DropReason::NoService);
-    } else if !bench.snapshot.route_other {
-        meta.drop(DropReason::OtherRefused);
-    }
-}
-
 /// Makes a session for the flow that this packet begins. Where there is none, the packet has its
 /// verdict or, with a consistent hash that needs no memory, its way.
-fn new_flow(meta: &mut Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) {
+pub(super) fn run(meta: &Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) -> Step<Course> {
     let snapshot = bench.snapshot;
     let Some(service) = snapshot.services.service(service_ix) else {
-        return meta.drop(DropReason::NoService);
+        return DropReason::NoService.into();
     };
     let begins = match meta.transport {
         Transport::Tcp(flags) => begins(flags),
         _ => true,
     };
     if !begins && !may_have_begun_without(service, bench) {
-        return meta.drop(DropReason::NoSession);
+        return DropReason::NoSession.into();
     }
     let client = meta.key.source();
     let port = service.hash_port.then_some(client.port);
@@ -69,8 +33,7 @@ fn new_flow(meta: &mut Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) {
     let ix = picked.and_then(|at| service.first_backend.plus(at));
     let backend = ix.and_then(|ix| snapshot.services.backend(ix).copied());
     let (Some(ix), Some(backend)) = (ix, backend) else {
-        meta.verdict = Verdict::Answer(Answer::PortUnreachable);
-        return;
+        return Step::Break(Verdict::Answer(Answer::PortUnreachable));
     };
     if !begins {
         return without_session(meta, service, ix, backend, bench);
@@ -88,10 +51,13 @@ fn new_flow(meta: &mut Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) {
             if let Some(traffic) = bench.counters.backend(ix) {
                 traffic.connections.add(1);
             }
-            begin(meta, session, bench);
+            match begin(meta, session, bench) {
+                Some(course) => Step::Continue(course),
+                None => DropReason::NoSession.into(),
+            }
         }
         Err(Refused::Full) => without_session(meta, service, ix, backend, bench),
-        Err(Refused::Taken(_)) => meta.drop(DropReason::FlowTaken),
+        Err(Refused::Taken(_)) => DropReason::FlowTaken.into(),
     }
 }
 
@@ -109,10 +75,12 @@ fn session(
     backend: Backend,
 ) -> New {
     let (vip, rip) = (service.address, backend.address);
-    let l3 = |old: Endpoint, new: Endpoint| Delta::new().replace_address(old.address, new.address);
-    let deltas = |old, new| Checksums {
-        l3: l3(old, new),
-        l4: l3(old, new).replace_u16(old.port, new.port),
+    let deltas = |old: Endpoint, new: Endpoint| {
+        let address = Delta::new().replace_address(old.address, new.address);
+        Checksums {
+            l3: address.then(Delta::TTL_DECREMENT),
+            l4: address.replace_u16(old.port, new.port),
+        }
     };
     let (tcp, timeouts) = (service.protocol == Protocol::Tcp, &service.timeouts);
     New {
@@ -171,20 +139,23 @@ fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
 /// Where the table is full, DR and TUN with a consistent hash go on without: the next packet of
 /// the flow will be sent to the same backend.
 fn without_session(
-    meta: &mut Meta,
+    meta: &Meta,
     service: &Service,
     ix: BackendIx,
     backend: Backend,
     bench: &mut Bench<'_>,
-) {
-    meta.rewrite = match service.forward {
+) -> Step<Course> {
+    let rewrite = match service.forward {
         Forward::Dr if service.consistent => Rewrite::Keep,
         Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address.address),
-        Forward::Nat | Forward::Dr | Forward::Tun => return meta.drop(DropReason::TableFull),
+        Forward::Nat | Forward::Dr | Forward::Tun => return DropReason::TableFull.into(),
     };
-    meta.hop = Some(Hop::Fixed(backend.hop));
     bench.flows.overflow(bench.now);
     if let Some(traffic) = bench.counters.backend(ix) {
         traffic.forward.add(1, meta.octets.into());
     }
+    Step::Continue(Course {
+        hop: Some(Hop::Fixed(backend.hop)),
+        rewrite,
+    })
 }

@@ -1,12 +1,12 @@
 //! What becomes of a frame.
 
+use std::ops::ControlFlow;
+
 use crate::snapshot::WorkerIx;
 
-/// What becomes of a frame. A step that finds nothing to say leaves `Forward`.
+/// What becomes of a frame that does not go on to a transmit queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It goes on, in the end to a transmit queue.
-    Forward,
     /// It is turned into an answer to its sender.
     Answer(Answer),
     /// Another worker owns its flow.
@@ -15,6 +15,12 @@ pub enum Verdict {
     Punt(Punt),
     /// It ends here.
     Drop(DropReason),
+}
+
+impl<T> From<DropReason> for ControlFlow<Verdict, T> {
+    fn from(reason: DropReason) -> Self {
+        Self::Break(Verdict::Drop(reason))
+    }
 }
 
 /// ICMP messages that a worker makes.

@@ -6,7 +6,7 @@ use crossbeam::queue::ArrayQueue;
 
 use super::{
     Batch, Bench, Counters, Ends, Inquiries, Inquiry, Outbox, Page, Parcel, Rings, flows::Flows,
-    outbox::Outside, run, settle,
+    outbox::Outside, run,
 };
 use crate::{
     io::{BURST, Now, Port, PortIx},
@@ -177,6 +177,9 @@ impl<P: Port> Worker<P> {
     /// Works on a question from the management thread, a bounded piece in each turn. False where
     /// there is none.
     fn inquire(&mut self, now: Now) -> bool {
+        if self.inquiry.is_none() && self.inquiries.asked.is_empty() {
+            return false;
+        }
         let asked = self
             .inquiry
             .take()
@@ -225,7 +228,9 @@ fn fill(page: &mut Page, table: &Table, now: Now) {
 fn pop<F>(ring: &ArrayQueue<Parcel<F>>) -> impl Iterator<Item = Parcel<F>> {
     let mut taken = 0;
     std::iter::from_fn(move || {
-        let parcel = (taken < RING_FRAMES_A_TURN).then(|| ring.pop())??;
+        // Looking is cheap, but an empty ring's pop waits for all stores before it.
+        let more = taken < RING_FRAMES_A_TURN && !ring.is_empty();
+        let parcel = more.then(|| ring.pop())??;
         taken += parcel.frames.len();
         Some(parcel)
     })
@@ -242,8 +247,7 @@ fn carry<P: Port>(
 ) -> usize {
     let moved = batch.frames().len();
     if moved > 0 {
-        run(batch, port, handed_over, bench);
-        settle(batch, outbox, outside);
+        run(batch, port, handed_over, bench, outbox, outside);
         outbox.flush_hand_over(outside);
     }
     moved

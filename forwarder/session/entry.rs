@@ -67,7 +67,7 @@ pub struct Deltas {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
 #[repr(C)]
 pub struct Checksums {
-    /// What the IP header's checksum changes by.
+    /// What the IP header's checksum changes by, with the TTL counted down.
     pub l3: Delta,
     /// What the layer-4 checksum changes by.
     pub l4: Delta,

@@ -3,7 +3,6 @@
 use std::net::Ipv4Addr;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
-use zerocopy::IntoBytes;
 
 use crate::wire::{Endpoint, Protocol};
 
@@ -53,16 +52,23 @@ impl FlowKey {
 /// The word of an endpoint under the number of a protocol.
 #[inline]
 pub(super) fn word(endpoint: Endpoint, protocol: u8) -> u64 {
-    let [a, b, c, d] = endpoint.address.octets();
-    let [e, f] = endpoint.port.to_be_bytes();
-    u64::from_le_bytes([a, b, c, d, e, f, protocol, 0])
+    let address = u32::from_le_bytes(endpoint.address.octets());
+    let port = u16::from_le_bytes(endpoint.port.to_be_bytes());
+    u64::from(address) | u64::from(port) << 32 | u64::from(protocol) << 48
 }
 
 /// The endpoint in a word.
 #[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the parts of the word are taken apart"
+)]
 pub(super) fn endpoint_of(word: u64) -> Endpoint {
-    let [a, b, c, d, e, f, ..] = word.to_le_bytes();
-    Endpoint::new([a, b, c, d].into(), u16::from_be_bytes([e, f]))
+    let (address, port) = (word as u32, (word >> 32) as u16);
+    Endpoint::new(
+        address.to_le_bytes().into(),
+        u16::from_be_bytes(port.to_le_bytes()),
+    )
 }
 
 /// The number of the protocol in a word.
@@ -115,21 +121,34 @@ fn scale(half: u64, below: u32) -> u32 {
 
 /// Hashes keys under a seed.
 ///
-/// Clients choose addresses and ports, so whoever knows the seed can aim at a bucket; xxh3 mixes it
-/// with both words before it multiplies them, so that nobody else can.
+/// Clients choose addresses and ports, so whoever knows the seed can aim at a bucket. It is mixed
+/// with both words before they are multiplied, so that nobody else can.
 #[derive(Clone, Copy)]
-pub(super) struct Hasher(u64);
+pub(super) struct Hasher([u64; 3]);
 
 impl Hasher {
     pub(super) fn new(seed: u64) -> Self {
-        Self(seed)
+        // The highest octet of a word is 0 and that of a secret is not, so no factor is ever 0.
+        let secret = |number: u64| xxh3_64_with_seed(&number.to_le_bytes(), seed) | 1 << 63;
+        Self([1, 2, 3].map(secret))
     }
 
     #[inline]
     pub(super) fn hash(self, key: &FlowKey) -> Hash {
-        let words = [key.source, key.destination];
-        Hash(xxh3_64_with_seed(words.as_bytes(), self.0))
+        let [a, b, c] = self.0;
+        Hash(fold(fold(key.source ^ a, key.destination ^ b), c))
     }
+}
+
+/// Multiplies, and folds the halves of the product together.
+#[inline]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the two halves are what is wanted"
+)]
+fn fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    (product as u64) ^ ((product >> 64) as u64)
 }
 
 #[cfg(test)]

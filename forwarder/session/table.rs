@@ -97,8 +97,16 @@ impl Table {
             .map(SessionIx)
     }
 
-    /// The session of packets with this key, and which way these packets go, if it is at `ix` and
-    /// has not expired. Where it is not, [`find`](Self::find) tells more.
+    /// Which way packets with this key go, if their session is at `ix` and has not expired. Where
+    /// it is not, [`find`](Self::find) tells more.
+    #[inline]
+    pub fn direction_at(&self, ix: SessionIx, key: &FlowKey, now_ms: u64) -> Option<Direction> {
+        let session = self.entries.get(ix.0 as usize)?;
+        let direction = session.direction(key)?;
+        (!session.is_expired(now_ms)).then_some(direction)
+    }
+
+    /// As [`direction_at`](Self::direction_at), with the session.
     #[inline]
     pub fn find_at(
         &mut self,

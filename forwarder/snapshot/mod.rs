@@ -18,7 +18,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{io::PortIx, wire::Mac};
 
-pub use neighbours::{Fixed, Neighbours, Reach};
+pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
 pub use routes::{Hop, Routes};
 pub use services::{Backend, Service, Services};
@@ -29,7 +29,7 @@ pub use toeplitz::Toeplitz;
 #[derive(Clone, Debug)]
 pub struct Snapshot {
     /// By [`PortIx`].
-    pub ports: Box<[PortFacts]>,
+    pub ports: Arc<[PortFacts]>,
     /// DIPs and VIPs.
     pub own_addresses: Arc<FxHashMap<Ipv4Addr, Own>>,
     /// Services and their backends.

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use rustc_hash::FxHashMap;
 
-use super::Hop;
+use super::{Hop, PortFacts};
 use crate::{io::PortIx, session::FixedIx, wire::Mac};
 
 /// Who a fixed neighbour is.
@@ -28,40 +28,90 @@ pub enum Reach {
     Failed,
 }
 
+/// How packets get to a next hop.
+#[derive(Clone, Copy, Debug)]
+pub struct Exit {
+    /// The next hop.
+    pub hop: Hop,
+    /// The port.
+    pub port: PortIx,
+    /// What is known of the neighbour.
+    pub reach: Reach,
+    /// The port's MAC.
+    pub mac: Mac,
+    /// The port's first address.
+    pub dip: Ipv4Addr,
+    /// Octets of the largest IP packet.
+    pub mtu: u16,
+}
+
+impl Exit {
+    /// The exit to `hop` behind a port, of which these are the facts.
+    pub(super) fn new(hop: Hop, port: PortIx, facts: PortFacts, reach: Reach) -> Self {
+        Self {
+            hop,
+            port,
+            reach,
+            mac: facts.mac,
+            dip: facts.dip,
+            mtu: facts.mtu,
+        }
+    }
+}
+
 /// All neighbours: by port and address, and the fixed ones by place too.
 #[derive(Clone, Debug, Default)]
 pub struct Neighbours {
     fixed: Arc<[Fixed]>,
-    reach: Box<[Reach]>,
-    known: FxHashMap<(PortIx, Ipv4Addr), Reach>,
+    ports: Arc<[PortFacts]>,
+    /// By [`FixedIx`].
+    exits: Box<[Exit]>,
+    known: FxHashMap<(PortIx, Ipv4Addr), Exit>,
+    /// To neighbours of whom nothing is known, by [`PortIx`].
+    unknown: Box<[Exit]>,
 }
 
 impl Neighbours {
-    /// The fixed neighbours, of whom nothing is known yet.
-    pub fn new(fixed: Arc<[Fixed]>) -> Self {
-        let reach = vec![Reach::Unknown; fixed.len()].into();
-        Self {
-            fixed,
-            reach,
-            known: FxHashMap::default(),
-        }
+    /// The fixed neighbours, all behind these ports, of whom nothing is known yet.
+    pub fn new(fixed: Arc<[Fixed]>, ports: Arc<[PortFacts]>) -> Self {
+        Self::made(fixed, ports, FxHashMap::default())
     }
 
     /// The same fixed neighbours, and what is known now of them and of others.
     #[must_use]
     pub fn with(&self, known: impl IntoIterator<Item = (PortIx, Ipv4Addr, Reach)>) -> Self {
-        let known: FxHashMap<_, _> = known
-            .into_iter()
-            .map(|(port, address, reach)| ((port, address), reach))
-            .collect();
-        let of = |fixed: &Fixed| known.get(&(fixed.port, fixed.address)).copied();
+        let known = known.into_iter().filter_map(|(port, address, reach)| {
+            let facts = self.ports.get(port.index())?;
+            let exit = Exit::new(Hop::Link(port), port, *facts, reach);
+            Some(((port, address), exit))
+        });
+        let (fixed, ports) = (Arc::clone(&self.fixed), Arc::clone(&self.ports));
+        Self::made(fixed, ports, known.collect())
+    }
+
+    fn made(
+        fixed: Arc<[Fixed]>,
+        ports: Arc<[PortFacts]>,
+        known: FxHashMap<(PortIx, Ipv4Addr), Exit>,
+    ) -> Self {
+        let reach = |fixed: &Fixed| {
+            let known = known.get(&(fixed.port, fixed.address));
+            known.map_or(Reach::Unknown, |exit| exit.reach)
+        };
+        let exit = |(ix, fixed): (FixedIx, &Fixed)| {
+            let facts = ports.get(fixed.port.index())?;
+            Some(Exit::new(Hop::Fixed(ix), fixed.port, *facts, reach(fixed)))
+        };
+        let exits: Option<_> = (0..).map(FixedIx).zip(fixed.iter()).map(exit).collect();
+        debug_assert!(exits.is_some(), "a fixed neighbour is behind no port");
+        let unknown = (0..).map(PortIx).zip(ports.iter());
         Self {
-            fixed: Arc::clone(&self.fixed),
-            reach: self
-                .fixed
-                .iter()
-                .map(|fixed| of(fixed).unwrap_or_default())
+            exits: exits.unwrap_or_default(),
+            unknown: unknown
+                .map(|(port, facts)| Exit::new(Hop::Link(port), port, *facts, Reach::Unknown))
                 .collect(),
+            fixed,
+            ports,
             known,
         }
     }
@@ -78,28 +128,16 @@ impl Neighbours {
             .map_or(Ipv4Addr::UNSPECIFIED, |fixed| fixed.address)
     }
 
-    /// The port that a hop leaves by.
+    /// How packets for `destination` get to their next hop.
     #[inline]
-    pub fn port(&self, hop: Hop) -> Option<PortIx> {
+    pub fn exit(&self, hop: Hop, destination: Ipv4Addr) -> Option<&Exit> {
         match hop {
-            Hop::Link(port) => Some(port),
-            Hop::Fixed(ix) => self.fixed.get(ix.index()).map(|fixed| fixed.port),
+            Hop::Fixed(ix) => self.exits.get(ix.index()),
+            Hop::Link(port) => {
+                let known = self.known.get(&(port, destination));
+                known.or_else(|| self.unknown.get(port.index()))
+            }
         }
-    }
-
-    /// What is known of a fixed neighbour.
-    #[inline]
-    pub fn reach_fixed(&self, ix: FixedIx) -> Reach {
-        self.reach.get(ix.index()).copied().unwrap_or_default()
-    }
-
-    /// What is known of an address behind a port.
-    #[inline]
-    pub fn reach(&self, port: PortIx, address: Ipv4Addr) -> Reach {
-        self.known
-            .get(&(port, address))
-            .copied()
-            .unwrap_or_default()
     }
 }
 
@@ -115,14 +153,29 @@ mod tests {
             port,
             address: backend,
         };
-        let nothing = Neighbours::new([fixed].into());
-        assert_eq!(nothing.reach_fixed(FixedIx(0)), Reach::Unknown);
+        let facts = PortFacts {
+            mac: Mac([4; 6]),
+            dip: client,
+            mtu: 1400,
+        };
+        let nothing = Neighbours::new([fixed].into(), [facts; 2].into());
+        let reach = |all: &Neighbours, hop, to| all.exit(hop, to).map(|exit| exit.reach);
+        let (by_place, by_link) = (Hop::Fixed(FixedIx(0)), Hop::Link(port));
+        assert_eq!(reach(&nothing, by_place, client), Some(Reach::Unknown));
         let (at, failed) = (Reach::At(Mac([2; 6])), Reach::Failed);
         let known = nothing.with([(port, backend, at), (port, client, failed)]);
-        assert_eq!(known.reach_fixed(FixedIx(0)), at);
-        assert_eq!(known.reach(port, backend), at);
-        assert_eq!(known.reach(port, client), failed);
-        assert_eq!(known.reach(PortIx(0), backend), Reach::Unknown);
-        assert_eq!(known.with([]).reach_fixed(FixedIx(0)), Reach::Unknown);
+        assert_eq!(reach(&known, by_place, client), Some(at));
+        assert_eq!(reach(&known, by_link, backend), Some(at));
+        assert_eq!(reach(&known, by_link, client), Some(failed));
+        let elsewhere = Hop::Link(PortIx(0));
+        assert_eq!(reach(&known, elsewhere, backend), Some(Reach::Unknown));
+        assert_eq!(reach(&known, Hop::Link(PortIx(2)), backend), None);
+        assert_eq!(
+            reach(&known.with([]), by_place, client),
+            Some(Reach::Unknown)
+        );
+        let exit = known.exit(by_place, client).unwrap();
+        assert_eq!((exit.port, exit.hop), (port, by_place));
+        assert_eq!((exit.mac, exit.mtu), (facts.mac, facts.mtu));
     }
 }

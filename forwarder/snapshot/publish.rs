@@ -79,7 +79,7 @@ mod tests {
 
     fn snapshot(icmp_per_second: u32) -> Snapshot {
         Snapshot {
-            ports: Box::default(),
+            ports: Arc::default(),
             own_addresses: Arc::default(),
             services: Arc::default(),
             routes: Arc::default(),

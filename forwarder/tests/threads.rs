@@ -17,7 +17,7 @@ use weir::{
         memory::{MemoryFrame, MemoryPool, MemoryPort},
     },
     path::{Counters, DropReason, Inquiry, Punt, Worker},
-    snapshot::{Reach, SlotHash},
+    snapshot::{Hop, Reach, SlotHash},
 };
 
 const WORKERS: usize = 2;
@@ -250,15 +250,11 @@ fn one_arm(ports: &[MemoryPort]) -> Director<MemoryPort, MemoryPool> {
 fn the_first_frame_finds_its_neighbour() {
     let director = one_arm(&[MemoryPort::new(8), MemoryPort::new(8)]);
     let neighbours = &director.manager.snapshot().neighbours;
-    let of_client = neighbours.reach(PortIx(0), CLIENTS[0].parse().unwrap());
+    let reach = |port, address| neighbours.exit(Hop::Link(port), address).unwrap().reach;
+    let of_client = reach(PortIx(0), CLIENTS[0].parse().unwrap());
     assert_eq!(of_client, Reach::At(client_mac(0)));
-    let fixed = neighbours.fixed().iter();
-    let of_fixed = fixed.map(|fixed| neighbours.reach(fixed.port, fixed.address));
-    assert!(
-        of_fixed
-            .into_iter()
-            .all(|reach| matches!(reach, Reach::At(_)))
-    );
+    let mut fixed = neighbours.fixed().iter();
+    assert!(fixed.all(|fixed| matches!(reach(fixed.port, fixed.address), Reach::At(_))));
 }
 
 #[test]

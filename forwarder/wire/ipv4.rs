@@ -182,6 +182,12 @@ impl Header {
         self.version_ihl >> 4
     }
 
+    /// True if the version is 4 and there are no options.
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.version_ihl == 0x45
+    }
+
     /// Octets of the header with its options: 20 to 60 in a header that [`parse`] gives.
     #[inline]
     pub fn header_octets(&self) -> usize {

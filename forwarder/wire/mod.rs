@@ -19,6 +19,7 @@ pub mod ipv4;
 mod ports;
 pub mod tcp;
 pub mod udp;
+pub mod usual;
 
 pub use address::{Endpoint, Mac, Protocol};
 pub use ports::Ports;
