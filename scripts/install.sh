@@ -17,6 +17,7 @@ commands=(
     linux.uml:user-mode-linux
     modprobe:kmod
     ipvsadm:ipvsadm
+    valgrind:valgrind
 )
 libraries=(libc6-dev libdpdk-dev libclang-dev)
 

@@ -14,7 +14,8 @@ soak_frames=10000000
 
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
-steps_default=(format units hugepages machine_without_dpdk soak build oracle demo lab)
+steps_default=(format units hugepages machine_without_dpdk soak build instructions oracle demo
+    lab)
 
 format() { cargo fmt --all --check; }
 units() { cargo test --workspace --locked; }
@@ -34,7 +35,9 @@ soak() {
     WEIR_SOAK_FRAMES=$soak_frames \
         cargo test --locked --no-default-features --profile soak --test soak -- --nocapture
 }
-build() { cargo build --locked --release; }
+build() { cargo build --locked --release --package weir --package bench; }
+# A change that costs a packet instructions is seen here, however busy the machine is.
+instructions() { cargo run --locked --release --package bench -- instructions --check; }
 oracle() {
     cd scripts
     python3 -B -m unittest oracle.test_oracle
