@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use inprocess::{instructions, turns};
+use inprocess::{instructions, path, turns};
 use machine::Cores;
 
 mod abba;
@@ -33,6 +33,8 @@ struct Arguments {
 enum Command {
     /// Say what this machine is, and how long a cache line takes between the two cores
     Machine,
+    /// Measure what a packet costs on its way through one worker, in this process
+    Path(path::Arguments),
     /// Count the instructions that a packet takes, under callgrind
     Instructions(instructions::Arguments),
     /// Take turns of one kind of traffic, for `instructions` to watch
@@ -54,6 +56,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cores = arguments.cores;
     let report = match &arguments.command {
         Command::Machine => machine::report(cores)?,
+        Command::Path(arguments) => path::run(arguments, cores)?,
         Command::Instructions(arguments) => instructions::run(arguments, cores)?,
         Command::Turns(arguments) => return turns::run(arguments),
     };

@@ -12,7 +12,7 @@ const HEADROOM: usize = 128;
 const ROOM: usize = 2048;
 
 /// Buffers of a thread.
-const BUFFERS: usize = 512;
+const BUFFERS: usize = 1024;
 
 thread_local! {
     /// Free buffers. Of each thread, for none of the frames made here leaves its thread.

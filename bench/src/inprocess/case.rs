@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use weir::{
+    control::Clock,
     io::{BURST, Now, Pool, PortIx},
     mem::Slab,
     path::{Counters, DropReason},
@@ -46,6 +47,12 @@ pub enum Case {
 }
 
 impl Case {
+    /// The name on the command line.
+    pub fn name(self) -> String {
+        let value = clap::ValueEnum::to_possible_value(&self);
+        value.map_or_else(String::new, |value| value.get_name().to_owned())
+    }
+
     pub fn mode(self) -> Mode {
         match self {
             Self::Dr | Self::NoService | Self::NewDr => Mode::Dr,
@@ -66,24 +73,36 @@ impl Case {
     }
 }
 
+/// What a worker is told that the time is.
+#[derive(Clone, Copy, Debug)]
+pub enum Time {
+    /// [`TURN_NS`] more each turn.
+    Virtual(Now),
+    /// What the clock says, read once a turn as the program does.
+    Real(Clock),
+}
+
 /// A director that has the sessions which a case needs.
 pub struct Stage<L: Pool> {
     pub case: Case,
     pub rig: Rig<L>,
     flows: Option<Arc<Slab<Flow>>>,
-    now: Now,
+    time: Time,
+    /// The place in the table of flows to go on from.
+    place: usize,
     /// The first number of a flow that nobody has begun.
     fresh: u64,
 }
 
 impl<L: Pool + Clone> Stage<L> {
     /// Makes the director and opens `open` sessions, if the case needs any.
-    pub fn new(case: Case, spec: Spec, open: u32, pool: &L) -> Result<Self> {
+    pub fn new(case: Case, spec: Spec, open: u32, time: Time, pool: &L) -> Result<Self> {
         let mut stage = Self {
             case,
             rig: Rig::new(spec, pool)?,
             flows: None,
-            now: Now::default(),
+            time,
+            place: 0,
             fresh: 0,
         };
         if case.is_established() {
@@ -123,29 +142,38 @@ impl<L: Pool + Clone> Stage<L> {
         while self.turn() > 0 {}
     }
 
-    /// One turn, in virtual time.
+    /// One turn.
     #[inline]
     pub fn turn(&mut self) -> usize {
-        self.now.ns += TURN_NS;
-        self.rig.worker.turn(self.now)
+        let now = match &mut self.time {
+            Time::Virtual(now) => {
+                now.ns += TURN_NS;
+                *now
+            }
+            Time::Real(clock) => clock.now(),
+        };
+        self.rig.worker.turn(now)
     }
 
-    /// Has the lines of these taps bring what the case is about, for so many turns.
+    /// Has the lines of these taps bring what the case is about, for so many turns. The next
+    /// start goes on where this one ends.
     pub fn start(&mut self, taps: &[Tap; 2], turns: u64) {
         let count = turns * BURST as u64;
-        let known = self.flows.clone();
-        let (packets, flags) = match (self.case, known) {
+        let (packets, flags) = match (self.case, self.flows.clone()) {
             (Case::NoService, _) => (Packets::Stray(self.fresh), SYN),
+            (_, None) => (Packets::Numbered(self.fresh), SYN),
             (_, Some(flows)) => {
+                let place = self.place;
+                let after = |packets: u64| wrapped(place as u64 + packets, flows.len());
                 if self.case == Case::NatBoth {
                     // Half the table apart, so that no session is looked at twice in a turn.
-                    let half = flows.len() / 2;
-                    let packets = Packets::Reverse(Arc::clone(&flows), half);
+                    let far = after(flows.len() as u64 / 2);
+                    let packets = Packets::Reverse(Arc::clone(&flows), far);
                     taps[BACKENDS].bring(stream(BACKENDS, packets, ACK, count));
                 }
-                (Packets::Forward(flows, 0), ACK)
+                self.place = after(count);
+                (Packets::Forward(flows, place), ACK)
             }
-            (_, None) => (Packets::Numbered(self.fresh), SYN),
         };
         self.fresh += count;
         taps[CLIENTS].bring(stream(CLIENTS, packets, flags, count));
@@ -180,6 +208,11 @@ impl<L: Pool + Clone> Stage<L> {
         );
         Ok(())
     }
+}
+
+/// A place in a ring of so many.
+fn wrapped(place: u64, len: usize) -> usize {
+    usize::try_from(place % len.max(1) as u64).unwrap_or_default()
 }
 
 fn stream(side: usize, packets: Packets, flags: u8, count: u64) -> Stream {

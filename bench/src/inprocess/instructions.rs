@@ -72,9 +72,9 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         &["case", "net", "gross", "bench", "baseline", "per_cent"],
     );
     for count in &counts {
-        let before = baseline.get(&name(count.case)).copied();
+        let before = baseline.get(&count.case.name()).copied();
         report.row([
-            name(count.case).into(),
+            count.case.name().into(),
             count.net().into(),
             count.gross.total().into(),
             count.bare.total().into(),
@@ -93,12 +93,6 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         check(&counts, &baseline)?;
     }
     Ok(report)
-}
-
-/// The name of a case on the command line.
-fn name(case: Case) -> String {
-    let value = case.to_possible_value();
-    value.map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 fn per_cent(count: f64, before: f64) -> f64 {
@@ -126,7 +120,7 @@ fn profile(case: Case, bare: bool) -> Result<Profile> {
         .arg(format!("--toggle-collect=*{}*", turns::WATCHED))
         .arg("--callgrind-out-file=/dev/stdout")
         .arg(&program)
-        .args(["turns", "--case", &name(case)])
+        .args(["turns", "--case", &case.name()])
         .args(["--turns", &TURNS.to_string()]);
     if bare {
         command.arg("--bare");
@@ -137,7 +131,7 @@ fn profile(case: Case, bare: bool) -> Result<Profile> {
     if !output.status.success() {
         bail!(
             "valgrind fails on the case {}:\n{}",
-            name(case),
+            case.name(),
             String::from_utf8_lossy(&output.stderr)
         );
     }
@@ -159,7 +153,7 @@ fn by_file(report: &mut Report, counts: &[Count]) {
         let figures: Vec<String> = figures.iter().map(|text| format!("{text:>12}")).collect();
         format!("{head:40}{}", figures.concat())
     };
-    let names = counts.iter().map(|count| name(count.case)).collect();
+    let names = counts.iter().map(|count| count.case.name()).collect();
     let mut lines = vec![line("gross, by source file", names)];
     lines.extend(rows.into_iter().map(|(file, of_cases)| {
         let figures = of_cases.iter().map(|figure| format!("{figure:.1}"));
@@ -178,7 +172,7 @@ fn read(file: &PathBuf) -> Result<Baseline> {
 }
 
 fn write(arguments: &Arguments, counts: &[Count]) -> Result<()> {
-    let rounded = |count: &Count| (name(count.case), (count.net() * 10.0).round() / 10.0);
+    let rounded = |count: &Count| (count.case.name(), (count.net() * 10.0).round() / 10.0);
     let baseline: Baseline = counts.iter().map(rounded).collect();
     let text = serde_json::to_string_pretty(&baseline)? + "\n";
     let file = &arguments.baseline;
@@ -189,7 +183,7 @@ fn write(arguments: &Arguments, counts: &[Count]) -> Result<()> {
 fn check(counts: &[Count], baseline: &Baseline) -> Result<()> {
     let mut faults = Vec::new();
     for count in counts {
-        let (name, net) = (name(count.case), count.net());
+        let (name, net) = (count.case.name(), count.net());
         let Some(before) = baseline.get(&name) else {
             faults.push(format!("{name} is not in the baseline"));
             continue;

@@ -1,8 +1,12 @@
 //! A port whose line brings what it is told to, and takes everything.
 
-use std::sync::{
-    Arc, Mutex, PoisonError,
-    atomic::{AtomicBool, Ordering::Relaxed},
+use std::{
+    collections::VecDeque,
+    hint::black_box,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
 };
 
 use weir::{
@@ -15,6 +19,10 @@ use super::{
     flows::{Flow, numbered},
     template::{OCTETS, Template},
 };
+
+/// Frames that wait in a line's queue: so many that their headers have left the first cache when
+/// they are received, as those have that a network card brings.
+const QUEUE: usize = 256;
 
 /// What a line brings.
 #[derive(Clone)]
@@ -91,10 +99,12 @@ impl Tap {
 }
 
 /// A worker's end of the port.
-pub struct Line<L> {
+pub struct Line<L: Pool> {
     pool: L,
     told: Arc<Told>,
     stream: Option<Stream>,
+    /// Frames that have come in and were not yet received.
+    queue: VecDeque<L::Frame>,
 }
 
 impl<L: Pool> Line<L> {
@@ -105,6 +115,7 @@ impl<L: Pool> Line<L> {
             pool,
             told: Arc::clone(&told),
             stream: None,
+            queue: VecDeque::with_capacity(QUEUE),
         };
         (line, Tap(told))
     }
@@ -118,6 +129,28 @@ impl<L: Pool> Line<L> {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         self.stream = told.take();
+        drop(told);
+        self.queue.clear();
+        self.fill();
+    }
+
+    /// Makes frames until the queue is full.
+    #[inline]
+    fn fill(&mut self) {
+        let Some(stream) = &mut self.stream else {
+            return;
+        };
+        while self.queue.len() < QUEUE && stream.count > 0 {
+            let Some((source, destination)) = stream.packets.next() else {
+                break;
+            };
+            let Some(mut frame) = self.pool.take(OCTETS) else {
+                break;
+            };
+            stream.template.write(frame.head_mut(), source, destination);
+            self.queue.push_back(frame);
+            stream.count -= 1;
+        }
     }
 }
 
@@ -129,29 +162,42 @@ impl<L: Pool> Port for Line<L> {
         if self.told.changed.load(Relaxed) {
             self.take_orders();
         }
-        let Some(Stream {
-            packets,
-            template,
-            count,
-        }) = &mut self.stream
-        else {
-            return;
-        };
-        while !into.is_full() && *count > 0 {
-            let Some((source, destination)) = packets.next() else {
-                break;
-            };
-            let Some(mut frame) = self.pool.take(OCTETS) else {
-                break;
-            };
-            template.write(frame.head_mut(), source, destination);
-            into.push(frame);
-            *count -= 1;
-        }
+        let count = self.queue.len().min(into.remaining_capacity());
+        into.extend(self.queue.drain(..count));
+        self.fill();
     }
 
     #[inline]
     fn send(&mut self, frames: &mut Burst<L::Frame>) {
         frames.clear();
+    }
+}
+
+/// Two lines with no worker between them.
+pub struct Bare<L: Pool> {
+    lines: [Line<L>; 2],
+    pub taps: [Tap; 2],
+}
+
+impl<L: Pool + Clone> Bare<L> {
+    pub fn new(pool: &L) -> Self {
+        let (clients, backends) = (Line::new(pool.clone()), Line::new(pool.clone()));
+        Self {
+            lines: [clients.0, backends.0],
+            taps: [clients.1, backends.1],
+        }
+    }
+
+    /// What a worker does with its lines, when it does nothing else.
+    #[inline]
+    pub fn turn(&mut self) -> usize {
+        let mut moved = 0;
+        for line in &mut self.lines {
+            let mut burst = Burst::new();
+            line.receive(&mut burst);
+            moved += burst.len();
+            line.send(black_box(&mut burst));
+        }
+        moved
     }
 }

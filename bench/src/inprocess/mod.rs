@@ -9,8 +9,27 @@ mod buffers;
 mod case;
 mod director;
 mod flows;
+mod frames;
 pub mod instructions;
 mod line;
+pub mod path;
 mod profile;
 mod template;
 pub mod turns;
+
+use nix::time::{ClockId, clock_gettime};
+
+/// Nanoseconds that the calling thread has been on a CPU.
+fn on_cpu_ns() -> anyhow::Result<f64> {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
+    let ns = time.tv_sec() * 1_000_000_000 + time.tv_nsec();
+    Ok(as_f64(u64::try_from(ns)?))
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "what is counted here is far below 2^52"
+)]
+fn as_f64(count: u64) -> f64 {
+    count as f64
+}

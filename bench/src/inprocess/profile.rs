@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::Path};
 use addr2line::Loader;
 use anyhow::{Context, Result, anyhow};
 
+use super::as_f64;
+
 /// Instructions a packet, by source file.
 #[derive(Debug, PartialEq)]
 pub struct Profile {
@@ -23,7 +25,7 @@ impl Profile {
         let mut by_file = BTreeMap::new();
         for (address, count) in addresses(text, program)? {
             let file = file_of(&loader, address).unwrap_or_else(|| "elsewhere".to_owned());
-            *by_file.entry(file).or_default() += ratio(count, packets);
+            *by_file.entry(file).or_default() += as_f64(count) / as_f64(packets);
         }
         Ok(Self { by_file })
     }
@@ -46,11 +48,6 @@ impl Profile {
             by_file: counts.map(|(file, count)| (file.to_owned(), count)).into(),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "counts are far below 2^52")]
-fn ratio(count: u64, packets: u64) -> f64 {
-    count as f64 / packets as f64
 }
 
 /// How often each instruction of the program was executed; calls into other objects count where

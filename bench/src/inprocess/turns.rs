@@ -4,13 +4,13 @@ use std::hint::black_box;
 
 use anyhow::Result;
 use clap::Args;
-use weir::io::{Burst, Pool, Port};
+use weir::io::Now;
 
 use super::{
     buffers::Buffers,
-    case::{Case, Stage},
+    case::{Case, Stage, Time},
     director::Spec,
-    line::Line,
+    line::Bare,
 };
 
 /// Sessions that are open.
@@ -41,13 +41,18 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         // Their number changes no instruction of a pick, but the time to start under callgrind.
         maglev_slots: 1009,
     };
-    let mut stage = Stage::new(case, spec, SESSIONS, &Buffers)?;
+    let mut stage = Stage::new(
+        case,
+        spec,
+        SESSIONS,
+        Time::Virtual(Now::default()),
+        &Buffers,
+    )?;
     let packets = turns * case.a_turn();
     if bare {
-        let (mut clients, tap0) = Line::new(Buffers);
-        let (mut backends, tap1) = Line::new(Buffers);
-        stage.start(&[tap0, tap1], turns);
-        take_turns(turns, || bare_turn([&mut clients, &mut backends]));
+        let mut bare = Bare::new(&Buffers);
+        stage.start(&bare.taps, turns);
+        take_turns(turns, || bare.turn());
     } else {
         // Buffers are made, and branches taken, before it counts.
         stage.start_worker(4);
@@ -65,16 +70,4 @@ fn take_turns(turns: u64, mut turn: impl FnMut() -> usize) {
     for _ in 0..turns {
         black_box(turn());
     }
-}
-
-/// What a worker does with its lines, when it does nothing else.
-pub fn bare_turn<L: Pool>(lines: [&mut Line<L>; 2]) -> usize {
-    let mut moved = 0;
-    for line in lines {
-        let mut burst = Burst::new();
-        line.receive(&mut burst);
-        moved += burst.len();
-        line.send(black_box(&mut burst));
-    }
-    moved
 }
