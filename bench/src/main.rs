@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use inprocess::{instructions, path, turns};
+use inprocess::{flood, instructions, path, sessions, turns};
 use machine::Cores;
 
 mod abba;
@@ -35,6 +35,10 @@ enum Command {
     Machine,
     /// Measure what a packet costs on its way through one worker, in this process
     Path(path::Arguments),
+    /// Measure what a new session costs one worker, in time and in memory
+    Sessions(sessions::Arguments),
+    /// Measure what a SYN flood costs those who are connected already
+    Flood(flood::Arguments),
     /// Count the instructions that a packet takes, under callgrind
     Instructions(instructions::Arguments),
     /// Take turns of one kind of traffic, for `instructions` to watch
@@ -57,6 +61,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let report = match &arguments.command {
         Command::Machine => machine::report(cores)?,
         Command::Path(arguments) => path::run(arguments, cores)?,
+        Command::Sessions(arguments) => sessions::run(arguments, cores)?,
+        Command::Flood(arguments) => flood::run(arguments, cores)?,
         Command::Instructions(arguments) => instructions::run(arguments, cores)?,
         Command::Turns(arguments) => return turns::run(arguments),
     };

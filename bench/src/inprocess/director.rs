@@ -7,12 +7,15 @@ use weir::{
     config::Config,
     control::{Director, Manager, PortEnds, Seeds},
     io::{Now, Pool},
-    path::{Counters, Worker},
+    path::{Counters, Inquiries, Worker},
     snapshot::SlotHash,
     wire::{Endpoint, Mac},
 };
 
-use super::line::{Line, Tap};
+use super::{
+    line::{Line, Tap},
+    memory,
+};
 
 /// Services of a director, and backends of each.
 pub const SERVICES: u8 = 100;
@@ -29,6 +32,9 @@ pub enum Mode {
     Nat,
 }
 
+/// Slots of a Maglev table unless configured otherwise.
+pub const MAGLEV_SLOTS: u32 = 65_537;
+
 /// What a director is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Spec {
@@ -39,12 +45,15 @@ pub struct Spec {
     pub maglev_slots: u32,
 }
 
-/// One worker, what it counts, and who tells the lines what comes in.
+/// One worker, what it counts and is asked, and who tells the lines what comes in.
 pub struct Rig<L: Pool> {
     pub worker: Worker<Line<L>>,
     pub counters: Arc<Counters>,
+    pub inquiries: Arc<Inquiries>,
     /// Towards clients, towards backends.
     pub taps: [Tap; 2],
+    /// Memory of this process before the worker took its own.
+    pub resident_octets_before: f64,
     /// Holds the snapshot.
     _manager: Manager<L>,
 }
@@ -69,13 +78,16 @@ impl<L: Pool + Clone> Rig<L> {
         let director = Director::new(&config, ports.collect(), pool.clone(), &seeds, now)?;
         let (mut manager, mut workers) = (director.manager, director.workers);
         let spec = workers.pop().expect("the configuration has one worker");
-        let counters = Arc::clone(&spec.counters);
+        let (counters, inquiries) = (Arc::clone(&spec.counters), Arc::clone(&spec.inquiries));
+        let resident_octets_before = memory::resident_octets()?;
         let mut worker = Worker::new(spec)?;
         while manager.turn(now) + worker.turn(now) > 0 {}
         Ok(Self {
             worker,
             counters,
+            inquiries,
             taps,
+            resident_octets_before,
             _manager: manager,
         })
     }

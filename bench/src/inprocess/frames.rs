@@ -40,9 +40,10 @@ fn make(core: u16) -> Result<(Frames, String)> {
             data_room: data_room(1500),
         },
     )?;
-    let pages = match eal.has_hugepages() {
-        true => "hugepages",
-        false => "ordinary pages: their speed is not that of hugepages",
+    let pages = if eal.has_hugepages() {
+        "hugepages"
+    } else {
+        "ordinary pages (whose speed is not that of hugepages)"
     };
     Ok((pool, format!("DPDK's buffers on {pages}")))
 }

@@ -136,7 +136,7 @@ fn profile(case: Case, bare: bool) -> Result<Profile> {
         );
     }
     let text = String::from_utf8(output.stdout).context("callgrind writes text")?;
-    Profile::read(&text, &program, TURNS * case.a_turn())
+    Profile::read(&text, &program, TURNS * case.traffic().a_turn())
 }
 
 /// A note with a table: which file takes how much in which case.

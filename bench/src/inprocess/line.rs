@@ -17,17 +17,22 @@ use weir::{
 
 use super::{
     flows::{Flow, numbered},
-    template::{OCTETS, Template},
+    template::{OCTETS, SYN, Template},
 };
 
 /// Frames that wait in a line's queue: so many that their headers have left the first cache when
 /// they are received, as those have that a network card brings.
 const QUEUE: usize = 256;
 
+/// A port of the VIPs where no service is.
+const NO_SERVICE: u16 = 81;
+
 /// What a line brings.
 #[derive(Clone)]
 pub struct Stream {
     pub packets: Packets,
+    /// TCP flags of the packets.
+    pub flags: u8,
     pub template: Template,
     /// How many of them, then nothing.
     pub count: u64,
@@ -44,33 +49,43 @@ pub enum Packets {
     Forward(Arc<Slab<Flow>>, usize),
     /// From backends to clients, as above.
     Reverse(Arc<Slab<Flow>>, usize),
+    /// As forward, and by turns the SYN of the flow of this number.
+    Mixed(Arc<Slab<Flow>>, usize, u64),
 }
 
-impl Packets {
-    /// Source and destination of the next packet.
+impl Stream {
+    /// Source, destination and flags of the next packet.
     #[inline]
-    fn next(&mut self) -> Option<(Endpoint, Endpoint)> {
-        match self {
-            Self::Numbered(number) => {
-                let (client, vip) = numbered(*number);
-                *number += 1;
-                Some((client, vip))
+    fn next(&mut self) -> Option<(Endpoint, Endpoint, u8)> {
+        let mut flags = self.flags;
+        let (source, destination) = match &mut self.packets {
+            Packets::Numbered(number) => next_number(number),
+            Packets::Stray(number) => {
+                let (client, vip) = next_number(number);
+                (client, Endpoint::new(vip.address, NO_SERVICE))
             }
-            Self::Stray(number) => {
-                let (client, vip) = numbered(*number);
-                *number += 1;
-                Some((client, Endpoint::new(vip.address, 81)))
-            }
-            Self::Forward(flows, at) => {
+            Packets::Reverse(flows, at) => {
                 let flow = step(flows, at)?;
-                Some((flow.client(), flow.vip()))
+                (flow.rip(), flow.client())
             }
-            Self::Reverse(flows, at) => {
+            Packets::Mixed(_, _, number) if self.count.is_multiple_of(2) => {
+                flags = SYN;
+                next_number(number)
+            }
+            Packets::Forward(flows, at) | Packets::Mixed(flows, at, _) => {
                 let flow = step(flows, at)?;
-                Some((flow.rip(), flow.client()))
+                (flow.client(), flow.vip())
             }
-        }
+        };
+        Some((source, destination, flags))
     }
+}
+
+#[inline]
+fn next_number(number: &mut u64) -> (Endpoint, Endpoint) {
+    let flow = numbered(*number);
+    *number += 1;
+    flow
 }
 
 #[inline]
@@ -141,23 +156,26 @@ impl<L: Pool> Line<L> {
             return;
         };
         while self.queue.len() < QUEUE && stream.count > 0 {
-            let Some((source, destination)) = stream.packets.next() else {
+            let Some((source, destination, flags)) = stream.next() else {
                 break;
             };
             let Some(mut frame) = self.pool.take(OCTETS) else {
                 break;
             };
-            stream.template.write(frame.head_mut(), source, destination);
+            let head = frame.head_mut();
+            stream.template.write(head, source, destination, flags);
             self.queue.push_back(frame);
             stream.count -= 1;
         }
     }
 }
 
+/// Calls, as a driver's functions are: what a line does shall not change how the worker's own code
+/// is compiled.
 impl<L: Pool> Port for Line<L> {
     type Frame = L::Frame;
 
-    #[inline]
+    #[inline(never)]
     fn receive(&mut self, into: &mut Burst<L::Frame>) {
         if self.told.changed.load(Relaxed) {
             self.take_orders();
@@ -167,7 +185,7 @@ impl<L: Pool> Port for Line<L> {
         self.fill();
     }
 
-    #[inline]
+    #[inline(never)]
     fn send(&mut self, frames: &mut Burst<L::Frame>) {
         frames.clear();
     }

@@ -8,23 +8,19 @@
 mod buffers;
 mod case;
 mod director;
+pub mod flood;
 mod flows;
 mod frames;
 pub mod instructions;
 mod line;
+mod memory;
 pub mod path;
 mod profile;
+pub mod sessions;
+mod stage;
 mod template;
+mod timing;
 pub mod turns;
-
-use nix::time::{ClockId, clock_gettime};
-
-/// Nanoseconds that the calling thread has been on a CPU.
-fn on_cpu_ns() -> anyhow::Result<f64> {
-    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
-    let ns = time.tv_sec() * 1_000_000_000 + time.tv_nsec();
-    Ok(as_f64(u64::try_from(ns)?))
-}
 
 #[expect(
     clippy::cast_precision_loss,

@@ -24,8 +24,8 @@ pub const SYN: u8 = 0x02;
 pub const ACK: u8 = 0x10;
 
 impl Template {
-    /// Segments with these flags from a neighbour to a port.
-    pub fn new(from: Mac, to: Mac, flags: u8) -> Self {
+    /// Segments from a neighbour to a port.
+    pub fn new(from: Mac, to: Mac) -> Self {
         let mut octets = [0; OCTETS];
         octets[..6].copy_from_slice(&to.0);
         octets[6..12].copy_from_slice(&from.0);
@@ -33,7 +33,7 @@ impl Template {
         // 40 octets that must not be fragmented, TTL 64, TCP.
         octets[IP..IP + 10].copy_from_slice(&[0x45, 0, 0, 40, 0, 0, 0x40, 0, 64, 6]);
         octets[TCP + 4..TCP + 12].copy_from_slice(&[0, 0, 3, 0xe8, 0, 0, 7, 0xd0]);
-        octets[TCP + 12..TCP + 16].copy_from_slice(&[0x50, flags, 0x10, 0]);
+        octets[TCP + 12..TCP + 16].copy_from_slice(&[0x50, 0, 0x10, 0]);
         // The pseudo header's protocol and length.
         let tcp_sum = words(&octets[TCP..TCP + 20]) + 6 + 20;
         Self {
@@ -45,21 +45,23 @@ impl Template {
 
     /// Writes a whole frame, its checksums right.
     #[inline]
-    pub fn write(&self, head: &mut [u8], source: Endpoint, destination: Endpoint) {
+    pub fn write(&self, head: &mut [u8], source: Endpoint, destination: Endpoint, flags: u8) {
         let Ok(head) = <&mut [u8; OCTETS]>::try_from(head) else {
             return;
         };
         let (from, to) = (u32::from(source.address), u32::from(destination.address));
         let addresses = (from >> 16) + (from & 0xffff) + (to >> 16) + (to & 0xffff);
         let ports = u32::from(source.port) + u32::from(destination.port);
+        let tcp_sum = self.tcp_sum + addresses + ports + u32::from(flags);
         *head = self.octets;
         let ip = folded(self.ip_sum + addresses).to_be_bytes();
-        let tcp = folded(self.tcp_sum + addresses + ports).to_be_bytes();
+        let tcp = folded(tcp_sum).to_be_bytes();
         head[IP + 10..IP + 12].copy_from_slice(&ip);
         head[IP + 12..IP + 16].copy_from_slice(&from.to_be_bytes());
         head[IP + 16..TCP].copy_from_slice(&to.to_be_bytes());
         head[TCP..TCP + 2].copy_from_slice(&source.port.to_be_bytes());
         head[TCP + 2..TCP + 4].copy_from_slice(&destination.port.to_be_bytes());
+        head[TCP + 13] = flags;
         head[TCP + 16..TCP + 18].copy_from_slice(&tcp);
     }
 }
@@ -93,7 +95,7 @@ mod tests {
                 Endpoint::new(from.into(), 65535),
                 Endpoint::new(to.into(), 80),
             );
-            Template::new(macs[0], macs[1], SYN).write(&mut frame, source, destination);
+            Template::new(macs[0], macs[1]).write(&mut frame, source, destination, SYN);
             let packet = SlicedPacket::from_ethernet(&frame).unwrap();
             let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Tcp(tcp))) =
                 (packet.net, packet.transport)

@@ -2,15 +2,16 @@
 
 use std::hint::black_box;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
 use weir::io::Now;
 
 use super::{
     buffers::Buffers,
-    case::{Case, Stage, Time},
+    case::Case,
     director::Spec,
     line::Bare,
+    stage::{Stage, Time},
 };
 
 /// Sessions that are open.
@@ -35,33 +36,38 @@ pub struct Arguments {
 /// Takes the turns.
 pub fn run(arguments: &Arguments) -> Result<()> {
     let Arguments { case, turns, bare } = *arguments;
+    let traffic = case.traffic();
+    let packets = turns * traffic.a_turn();
     let spec = Spec {
         mode: case.mode(),
-        sessions: (2 * SESSIONS).max(u32::try_from(2 * turns * case.a_turn()).unwrap_or(u32::MAX)),
+        sessions: 2 * SESSIONS.max(u32::try_from(packets)?),
         // Their number changes no instruction of a pick, but the time to start under callgrind.
         maglev_slots: 1009,
     };
-    let mut stage = Stage::new(
-        case,
-        spec,
-        SESSIONS,
-        Time::Virtual(Now::default()),
-        &Buffers,
-    )?;
-    let packets = turns * case.a_turn();
+    let open = if traffic.is_of_sessions() {
+        SESSIONS
+    } else {
+        0
+    };
+    let mut stage = Stage::new(spec, open, Time::Virtual(Now::default()), &Buffers)?;
     if bare {
         let mut bare = Bare::new(&Buffers);
-        stage.start(&bare.taps, turns);
+        stage.start(traffic, &bare.taps, turns);
         take_turns(turns, || bare.turn());
-    } else {
-        // Buffers are made, and branches taken, before it counts.
-        stage.start_worker(4);
-        while stage.turn() > 0 {}
-        let before = stage.right();
-        stage.start_worker(turns);
-        take_turns(turns, || stage.turn());
-        stage.check(packets, stage.right() - before)?;
+        return Ok(());
     }
+    // Buffers are made before it counts.
+    stage.start_worker(traffic, 4);
+    while stage.turn() > 0 {}
+    let before = stage.right(traffic);
+    stage.start_worker(traffic, turns);
+    take_turns(turns, || stage.turn());
+    let right = stage.right(traffic) - before;
+    ensure!(
+        right == packets,
+        "{}: of {packets} packets only {right} went where they should",
+        case.name()
+    );
     Ok(())
 }
 

@@ -1,0 +1,138 @@
+//! What a new session costs one worker, in time and in memory.
+
+use anyhow::{Result, ensure};
+use clap::Args;
+
+use super::{
+    as_f64,
+    case::{Case, Traffic},
+    director::{MAGLEV_SLOTS, Spec},
+    frames::{self, Frames},
+    line::Bare,
+    memory,
+    stage::{Stage, Time},
+    timing::{self, Cost},
+};
+use crate::{
+    abba::Sample,
+    machine::{Cores, Machine},
+    report::{Cell, Report, progress},
+};
+
+#[derive(Args, Debug)]
+pub struct Arguments {
+    /// Kinds of packets
+    #[arg(long = "case", value_name = "CASE", value_delimiter = ',',
+          default_values = ["new-dr", "new-nat"])]
+    cases: Vec<Case>,
+    /// Sizes of the session table, which is filled
+    #[arg(long, value_delimiter = ',',
+          default_values_t = [65_536, 262_144, 1_048_576, 4_194_304, 8_388_608])]
+    sessions: Vec<u32>,
+    /// Rounds of measuring with and without the worker
+    #[arg(long, default_value_t = 12)]
+    rounds: usize,
+}
+
+/// New sessions in each measurement, at least; a small table is filled more than once.
+const MEASURED: u64 = 1 << 20;
+
+/// Measures every kind of packets with every size of table.
+pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
+    let (pool, frames) = frames::on_core(cores.worker_core)?;
+    let mut report = Report::new(
+        "New sessions on one worker",
+        Machine::ask(cores)?,
+        &[
+            "case",
+            "sessions",
+            "hugepages",
+            "gross_ns",
+            "bench_ns",
+            "net_ns",
+            "sessions_per_second",
+            "octets_per_session",
+        ],
+    );
+    for &case in &arguments.cases {
+        for &sessions in &arguments.sessions {
+            ensure!(
+                case.traffic() == Traffic::New
+                    && u64::from(sessions) % case.traffic().a_turn() == 0,
+                "{} into {sessions} sessions: new-dr or new-nat, and whole bursts",
+                case.name()
+            );
+            progress(&format!("{} into {sessions} sessions", case.name()));
+            let row = measure(case, sessions, arguments.rounds, &pool)?;
+            report.row(row);
+        }
+    }
+    report.note(format!(
+        "Each packet, of 64 octets in {frames}, begins a session; the table is filled from empty \
+         to full, let expire, and filled again. net is gross less what the bench itself takes to \
+         make and take back packets, and what sessions per second are of; median of {} rounds, \
+         and from where to where. octets per session: what there is more of resident memory, \
+         hugepages included, after the last round than before the worker was made, by session.",
+        arguments.rounds
+    ));
+    Ok(report)
+}
+
+fn measure(case: Case, sessions: u32, rounds: usize, pool: &Frames) -> Result<[Cell; 8]> {
+    let spec = Spec {
+        mode: case.mode(),
+        sessions,
+        maglev_slots: MAGLEV_SLOTS,
+    };
+    let mut stage = Stage::new(spec, 0, Time::real(), pool)?;
+    let mut bare = Bare::new(pool);
+    let traffic = case.traffic();
+    let turns = u64::from(sessions) / traffic.a_turn();
+    let fills = MEASURED.div_ceil(u64::from(sessions));
+    let Cost { gross, bare, net } = timing::cost(&mut stage, rounds, |stage, with_worker| {
+        let mut sum_ns = 0.0;
+        for _ in 0..fills {
+            sum_ns += if with_worker {
+                fill(stage, traffic, turns)?
+            } else {
+                timing::without(stage, &mut bare, traffic, turns)?
+            };
+        }
+        Ok(sum_ns / as_f64(fills))
+    })?;
+    let more = memory::resident_octets()? - stage.rig.resident_octets_before;
+    let hugepages = stage.rig.worker.sessions().on_hugepages();
+    Ok([
+        case.name().into(),
+        u64::from(sessions).into(),
+        if hugepages { "yes" } else { "no" }.into(),
+        gross.into(),
+        bare.into(),
+        net.into(),
+        net.map(per_second).into(),
+        (more / f64::from(sessions)).into(),
+    ])
+}
+
+/// Nanoseconds for each session of a table that is filled, and empty afterwards.
+fn fill(stage: &mut Stage<Frames>, traffic: Traffic, turns: u64) -> Result<f64> {
+    let ns = timing::with(stage, traffic, turns)?;
+    let there = u64::from(stage.rig.worker.sessions().len());
+    let wanted = turns * traffic.a_turn();
+    // A session whose buckets are full pushes out another, which happens to one in millions.
+    ensure!(
+        there >= wanted - wanted / 100_000,
+        "of {wanted} new sessions {there} are in the table"
+    );
+    stage.clear()?;
+    Ok(ns)
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "nanoseconds are neither negative nor far below one"
+)]
+fn per_second(ns: Sample) -> u64 {
+    (1e9 / ns.median.max(1.0)).round() as u64
+}
