@@ -82,10 +82,12 @@ pub struct Stage<L: Pool> {
 impl<L: Pool + Clone> Stage<L> {
     /// Makes the director and opens `open` sessions.
     pub fn new(spec: Spec, open: u32, time: Time, pool: &L) -> Result<Self> {
+        // Before the worker, to whose memory it does not belong: even of nothing it is a page.
+        let flows = Arc::new(Slab::new(0)?);
         let mut stage = Self {
             rig: Rig::new(spec, pool)?,
             mode: spec.mode,
-            flows: Arc::new(Slab::new(0)?),
+            flows,
             time,
             place: 0,
             fresh: 0,
