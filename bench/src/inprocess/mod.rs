@@ -5,6 +5,7 @@
 //! memory but their keys; what goes out is given back. The same ports are also run with no worker
 //! between them, and that cost is subtracted.
 
+mod against;
 mod buffers;
 mod case;
 mod director;

@@ -1,9 +1,12 @@
 //! What a packet costs on its way through one worker, in time.
 
+use std::path::{Path, PathBuf};
+
 use anyhow::Result;
 use clap::Args;
 
 use super::{
+    against::{self, Row},
     case::Case,
     director::{MAGLEV_SLOTS, Spec},
     frames::{self, Frames},
@@ -31,13 +34,40 @@ pub struct Arguments {
     /// Turns of a burst in each measurement
     #[arg(long, default_value_t = 65_536)]
     turns: u64,
+    /// Another build of this program, to be measured in turns with this one
+    #[arg(long, value_name = "PROGRAM")]
+    against: Option<PathBuf>,
 }
+
+/// Rounds of a program that is measured in turns with another.
+const ROUNDS_A_RUN: usize = 2;
+
+impl Arguments {
+    /// Every kind of packets with every number of sessions.
+    fn rows(&self) -> impl Iterator<Item = (Case, u32)> {
+        self.cases.iter().flat_map(|case| {
+            // Where packets belong to no sessions, their number changes nothing.
+            let numbers = if case.traffic().is_of_sessions() {
+                self.sessions.len()
+            } else {
+                1
+            };
+            let sessions = self.sessions.iter().take(numbers);
+            sessions.map(|sessions| (*case, *sessions))
+        })
+    }
+}
+
+const TITLE: &str = "Time on the CPU that a packet takes";
 
 /// Measures every kind of packets with every number of sessions.
 pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
+    if let Some(other) = &arguments.against {
+        return against(arguments, other, cores);
+    }
     let (pool, frames) = frames::on_core(cores.worker_core)?;
     let mut report = Report::new(
-        "Time on the CPU that a packet takes",
+        TITLE,
         Machine::ask(cores)?,
         &[
             "case",
@@ -48,26 +78,17 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
             "net_ns",
         ],
     );
-    for &case in &arguments.cases {
-        // Where packets belong to no sessions, their number changes nothing.
-        let any = usize::from(!case.traffic().is_of_sessions());
-        let most = if any == 1 {
-            1
-        } else {
-            arguments.sessions.len()
-        };
-        for &sessions in arguments.sessions.iter().take(most) {
-            progress(&format!("{} with {sessions} sessions", case.name()));
-            let (cost, hugepages) = measure(case, sessions, arguments, &pool)?;
-            report.row([
-                case.name().into(),
-                u64::from(sessions).into(),
-                if hugepages { "yes" } else { "no" }.into(),
-                cost.gross.into(),
-                cost.bare.into(),
-                cost.net.into(),
-            ]);
-        }
+    for (case, sessions) in arguments.rows() {
+        progress(&format!("{} with {sessions} sessions", case.name()));
+        let (cost, hugepages) = measure(case, sessions, arguments, &pool)?;
+        report.row([
+            case.name().into(),
+            u64::from(sessions).into(),
+            if hugepages { "yes" } else { "no" }.into(),
+            cost.gross.into(),
+            cost.bare.into(),
+            cost.net.into(),
+        ]);
     }
     report.note(format!(
         "Packets of 64 octets in {frames}. net is gross less what the bench itself takes to make \
@@ -75,6 +96,27 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         arguments.rounds
     ));
     Ok(report)
+}
+
+/// Measures the same with another build.
+fn against(arguments: &Arguments, other: &Path, cores: Cores) -> Result<Report> {
+    let row = |(case, sessions): (Case, u32)| {
+        let options = [
+            ("--case", case.name()),
+            ("--sessions", sessions.to_string()),
+            ("--rounds", ROUNDS_A_RUN.to_string()),
+            ("--turns", arguments.turns.to_string()),
+        ];
+        let options = options.into_iter();
+        let options = options.flat_map(|(option, value)| [option.to_owned(), value]);
+        Row {
+            case: case.name(),
+            sessions,
+            arguments: std::iter::once("path".to_owned()).chain(options).collect(),
+        }
+    };
+    let rows: Vec<Row> = arguments.rows().map(row).collect();
+    against::report(TITLE, &rows, other, arguments.rounds, cores)
 }
 
 /// The cost, and whether the sessions lie on hugepages.
