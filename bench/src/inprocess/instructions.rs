@@ -6,7 +6,11 @@ use std::{collections::BTreeMap, env, fs, path::PathBuf, process::Command};
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, ValueEnum};
 
-use super::{case::Case, profile::Profile, turns};
+use super::{
+    case::Case,
+    profile::{Place, Profile},
+    turns,
+};
 use crate::{
     machine::{Cores, Machine},
     report::Report,
@@ -23,9 +27,9 @@ pub struct Arguments {
     /// Only these kinds of traffic
     #[arg(long = "case", value_name = "CASE")]
     cases: Vec<Case>,
-    /// Say also in which source files the instructions are
-    #[arg(long)]
-    by_file: bool,
+    /// Say also where the instructions are
+    #[arg(long, value_name = "WHAT", value_delimiter = ',')]
+    by: Vec<By>,
     /// Fail where a case takes over 3 % more than the baseline
     #[arg(long, conflicts_with = "update")]
     check: bool,
@@ -35,6 +39,15 @@ pub struct Arguments {
     /// The file of the baseline
     #[arg(long, value_name = "FILE", default_value = "bench/instructions.json")]
     baseline: PathBuf,
+}
+
+/// What instructions are told apart by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum By {
+    /// The step of the packet's way that they are for
+    Step,
+    /// The source file that they are in
+    File,
 }
 
 /// What one case takes, in instructions a packet.
@@ -83,8 +96,8 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         ]);
     }
     report.note("net is gross less what the bench itself takes to make and take back packets.");
-    if arguments.by_file {
-        by_file(&mut report, &counts);
+    for by in &arguments.by {
+        table(&mut report, &counts, *by);
     }
     if arguments.update {
         write(arguments, &counts)?;
@@ -139,25 +152,30 @@ fn profile(case: Case, bare: bool) -> Result<Profile> {
     Profile::read(&text, &program, TURNS * case.traffic().a_turn())
 }
 
-/// A note with a table: which file takes how much in which case.
-fn by_file(report: &mut Report, counts: &[Count]) {
-    let mut files: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
+/// A note with a table: how many instructions are where in which case.
+fn table(report: &mut Report, counts: &[Count], by: By) {
+    let (title, of): (_, fn(&Place) -> &str) = match by {
+        By::Step => ("gross, by step", |place| &place.step),
+        By::File => ("gross, by source file", |place| &place.file),
+    };
+    let mut rows: BTreeMap<&str, Vec<f64>> = BTreeMap::new();
     for (ix, count) in counts.iter().enumerate() {
-        for (file, instructions) in count.gross.by_file() {
-            files.entry(file).or_insert_with(|| vec![0.0; counts.len()])[ix] += instructions;
+        for (place, instructions) in count.gross.counts() {
+            let row = rows.entry(of(place));
+            row.or_insert_with(|| vec![0.0; counts.len()])[ix] += instructions;
         }
     }
-    let mut rows: Vec<_> = files.into_iter().collect();
-    rows.sort_by(|a, b| b.1[0].total_cmp(&a.1[0]));
-    let line = |head: &str, figures: Vec<String>| {
-        let figures: Vec<String> = figures.iter().map(|text| format!("{text:>12}")).collect();
-        format!("{head:40}{}", figures.concat())
+    let mut rows: Vec<_> = rows.into_iter().collect();
+    rows.sort_by(|(_, a), (_, b)| b[0].total_cmp(&a[0]));
+    let line = |head: &str, cells: Vec<String>| {
+        let cells: Vec<String> = cells.iter().map(|text| format!("{text:>12}")).collect();
+        format!("{head:40}{}", cells.concat())
     };
     let names = counts.iter().map(|count| count.case.name()).collect();
-    let mut lines = vec![line("gross, by source file", names)];
-    lines.extend(rows.into_iter().map(|(file, of_cases)| {
-        let figures = of_cases.iter().map(|figure| format!("{figure:.1}"));
-        line(file, figures.collect())
+    let mut lines = vec![line(title, names)];
+    lines.extend(rows.into_iter().map(|(head, of_cases)| {
+        let cells = of_cases.iter().map(|figure| format!("{figure:.1}"));
+        line(head, cells.collect())
     }));
     report.note(lines.join("\n") + "\n");
 }
@@ -197,7 +215,7 @@ fn check(counts: &[Count], baseline: &Baseline) -> Result<()> {
     }
     ensure!(
         faults.is_empty(),
-        "{} (bench instructions --by-file says where they are; a new baseline is a commit of its \
+        "{} (--by step,file says where they are; a new baseline is a commit of its \
          own that says why)",
         faults.join("; ")
     );
@@ -209,11 +227,10 @@ mod tests {
     use super::*;
 
     fn counts(net: f64) -> Vec<Count> {
-        let profile = |total| Profile::of([("path/parse.rs", total)]);
         vec![Count {
             case: Case::NatBoth,
-            gross: profile(net + 20.0),
-            bare: profile(20.0),
+            gross: Profile::of(net + 20.0),
+            bare: Profile::of(20.0),
         }]
     }
 

@@ -7,45 +7,52 @@ use anyhow::{Context, Result, anyhow};
 
 use super::as_f64;
 
-/// Instructions a packet, by source file.
+/// Where an instruction is from.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Place {
+    /// The step of the packet's way for whose sake it is executed.
+    pub step: String,
+    /// The source file.
+    pub file: String,
+}
+
+/// Instructions a packet, by where they are from.
 #[derive(Debug, PartialEq)]
 pub struct Profile {
-    by_file: BTreeMap<String, f64>,
+    counts: BTreeMap<Place, f64>,
 }
 
 impl Profile {
     /// From callgrind's file, with absolute addresses and whole names, of a run of `program`
     /// with so many packets.
     ///
-    /// An instruction belongs to the innermost function of this repository that it was inlined
-    /// into. What other libraries do belongs to who called them.
+    /// An instruction belongs to the file of the innermost function of this repository that it
+    /// was inlined into. What other libraries do belongs to who called them.
     pub fn read(text: &str, program: &Path, packets: u64) -> Result<Self> {
         let loader = Loader::new(program)
             .map_err(|error| anyhow!("no debug information in {}: {error}", program.display()))?;
-        let mut by_file = BTreeMap::new();
+        let mut counts = BTreeMap::new();
         for (address, count) in addresses(text, program)? {
-            let file = file_of(&loader, address).unwrap_or_else(|| "elsewhere".to_owned());
-            *by_file.entry(file).or_default() += as_f64(count) / as_f64(packets);
+            let place = place_of(&files_at(&loader, address));
+            *counts.entry(place).or_default() += as_f64(count) / as_f64(packets);
         }
-        Ok(Self { by_file })
+        Ok(Self { counts })
     }
 
     /// All instructions a packet.
     pub fn total(&self) -> f64 {
-        self.by_file.values().sum()
+        self.counts.values().sum()
     }
 
-    /// Instructions a packet in each file.
-    pub fn by_file(&self) -> impl Iterator<Item = (&str, f64)> {
-        self.by_file
-            .iter()
-            .map(|(file, count)| (file.as_str(), *count))
+    /// Instructions a packet by place.
+    pub fn counts(&self) -> impl Iterator<Item = (&Place, f64)> {
+        self.counts.iter().map(|(place, count)| (place, *count))
     }
 
     #[cfg(test)]
-    pub fn of<const N: usize>(counts: [(&str, f64); N]) -> Self {
+    pub fn of(count: f64) -> Self {
         Self {
-            by_file: counts.map(|(file, count)| (file.to_owned(), count)).into(),
+            counts: [(place_of(&[]), count)].into(),
         }
     }
 }
@@ -85,20 +92,52 @@ fn cost(line: &str) -> Option<(u64, u64)> {
     Some((u64::from_str_radix(address, 16).ok()?, count.parse().ok()?))
 }
 
-/// The file of the innermost frame that is ours, else that of the innermost of all.
-fn file_of(loader: &Loader, address: u64) -> Option<String> {
-    let mut frames = loader.find_frames(address).ok()?;
-    let mut innermost = None;
+/// The files of the functions that an instruction was inlined into, the innermost first.
+fn files_at(loader: &Loader, address: u64) -> Vec<String> {
+    let mut files = Vec::new();
+    let Ok(mut frames) = loader.find_frames(address) else {
+        return files;
+    };
     while let Ok(Some(frame)) = frames.next() {
-        let Some(file) = frame.location.and_then(|location| location.file) else {
-            continue;
-        };
-        if let Some(file) = ours(file) {
-            return Some(file.to_owned());
-        }
-        innermost.get_or_insert_with(|| last_parts(file).to_owned());
+        let file = frame.location.and_then(|location| location.file);
+        files.extend(file.map(str::to_owned));
     }
-    innermost
+    files
+}
+
+/// Where an instruction is from that was inlined into functions of these files.
+fn place_of(files: &[String]) -> Place {
+    let ours: Vec<&str> = files.iter().filter_map(|file| ours(file)).collect();
+    let file = match (ours.first(), files.first()) {
+        (Some(file), _) => file,
+        (None, Some(file)) => last_parts(file),
+        (None, None) => "unknown",
+    };
+    let outermost = ours.iter().rev().find_map(|file| step_of(file));
+    let step = outermost.or_else(|| ours.first().map(|file| room_of(file)));
+    Place {
+        step: step.unwrap_or("elsewhere").to_owned(),
+        file: file.to_owned(),
+    }
+}
+
+/// The step that a file is; none where it only calls steps, or is called by them.
+fn step_of(file: &str) -> Option<&str> {
+    match file.strip_prefix("path/")? {
+        "mod.rs" | "worker.rs" => None,
+        step => step.strip_suffix(".rs"),
+    }
+}
+
+/// For which step a function is that was not inlined into it.
+fn room_of(file: &str) -> &str {
+    match file.split_once('/') {
+        Some(("path", _)) => "turn",
+        Some(("sched", _)) => "schedule",
+        Some(("snapshot", _)) => "route",
+        Some((room, _)) => room,
+        None => file,
+    }
 }
 
 /// The last three parts of a path.
@@ -141,6 +180,35 @@ mod tests {
         let counts = addresses(TEXT, Path::new("/bin/bench")).unwrap();
         let expected = [(0x10, 8), (0x14, 4), (0x18, 1), (0x1c, 20), (0x90, 50)];
         assert_eq!(counts, expected.into());
+    }
+
+    #[test]
+    fn the_innermost_file_and_the_outermost_step_count() {
+        let place = |files: &[&str]| {
+            let files: Vec<String> = files.iter().map(|file| (*file).to_owned()).collect();
+            let Place { step, file } = place_of(&files);
+            format!("{step} {file}")
+        };
+        let core = "/rustc/59/library/core/src/option.rs";
+        let inlined = [
+            core,
+            "forwarder/wire/ipv4.rs",
+            "forwarder/path/batch.rs",
+            "forwarder/path/parse.rs",
+            "forwarder/path/mod.rs",
+            "bench/src/inprocess/stage.rs",
+        ];
+        assert_eq!(place(&inlined), "parse wire/ipv4.rs");
+        assert_eq!(place(&inlined[..5]), "parse wire/ipv4.rs");
+        assert_eq!(place(&inlined[..3]), "batch wire/ipv4.rs");
+        assert_eq!(place(&inlined[4..]), "turn path/mod.rs");
+        assert_eq!(place(&inlined[5..]), "bench bench/src/inprocess/stage.rs");
+        assert_eq!(
+            place(&["forwarder/session/table/insert.rs"]),
+            "session session/table/insert.rs"
+        );
+        assert_eq!(place(&["forwarder/path/mod.rs"]), "turn path/mod.rs");
+        assert_eq!(place(&[core]), "elsewhere core/src/option.rs");
     }
 
     #[test]
