@@ -11,8 +11,8 @@ use weir::{
 const HEADROOM: usize = 128;
 const ROOM: usize = 2048;
 
-/// Buffers of a thread.
-const BUFFERS: usize = 1024;
+/// Buffers of a thread: for four lines with full queues, and what is on its way.
+const BUFFERS: usize = 2048;
 
 thread_local! {
     /// Free buffers. Of each thread, for none of the frames made here leaves its thread.

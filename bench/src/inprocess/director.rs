@@ -32,17 +32,21 @@ pub enum Mode {
     Nat,
 }
 
-/// Slots of a Maglev table unless configured otherwise.
-pub const MAGLEV_SLOTS: u32 = 65_537;
-
 /// What a director is made of.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Spec {
     pub mode: Mode,
     /// The size of its session table.
     pub sessions: u32,
-    /// Slots of each service's Maglev table.
-    pub maglev_slots: u32,
+    /// As the configuration has it, with what belongs to it.
+    pub scheduler: String,
+}
+
+impl Spec {
+    /// What there is to schedule, as reports say it.
+    pub fn site(scheduler: &str) -> String {
+        format!("{SERVICES} services of {BACKENDS} backends each, scheduler {scheduler}")
+    }
 }
 
 /// One worker, what it counts and is asked, and who tells the lines what comes in.
@@ -60,7 +64,7 @@ pub struct Rig<L: Pool> {
 
 impl<L: Pool + Clone> Rig<L> {
     /// Puts one together; it has announced itself, and nothing waits anywhere.
-    pub fn new(spec: Spec, pool: &L) -> Result<Self> {
+    pub fn new(spec: &Spec, pool: &L) -> Result<Self> {
         let config = Config::parse(&text(spec), "bench.ron")?;
         let (clients, backends) = (Line::new(pool.clone()), Line::new(pool.clone()));
         let taps = [clients.1, backends.1];
@@ -99,17 +103,18 @@ pub fn vip(service: u8) -> Endpoint {
     Endpoint::new(Ipv4Addr::new(198, 18, 0, service), 80)
 }
 
-fn text(spec: Spec) -> String {
+fn text(spec: &Spec) -> String {
     let (forward, port) = match spec.mode {
         Mode::Dr => ("Dr", 80),
         Mode::Tun => ("Tun", 80),
         Mode::Nat => ("Nat", 8080),
     };
+    let scheduler = &spec.scheduler;
     let mut services = String::new();
     let mut neighbours = String::from(r#"(address: "192.0.2.1", mac: "02:00:00:00:ff:01"),"#);
     for service in 0..SERVICES {
         let address = vip(service);
-        let (ip, vport, slots) = (address.address, address.port, spec.maglev_slots);
+        let (ip, vport) = (address.address, address.port);
         let mut backends = String::new();
         for backend in 1..=BACKENDS {
             let rip = format!("10.1.{}.{backend}", service + 1);
@@ -121,7 +126,7 @@ fn text(spec: Spec) -> String {
         let _ = write!(
             services,
             r#"(name: "s{service}", address: "{ip}:{vport}", protocol: Tcp, forward: {forward},
-                scheduler: Maglev, maglev_slots: {slots}, backends: [{backends}]),"#
+                scheduler: {scheduler}, backends: [{backends}]),"#
         );
     }
     format!(

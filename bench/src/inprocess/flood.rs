@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Error, Result, ensure};
 use clap::Args;
+use weir::io::Pool;
 
 use super::{
     as_f64,
     case::Traffic,
-    director::{MAGLEV_SLOTS, Mode, Spec},
-    frames::{self, Frames},
+    director::{Mode, Spec},
+    frames,
     line::Bare,
     stage::{Stage, Time},
     timing,
@@ -26,6 +27,9 @@ pub struct Arguments {
     /// Per cent of it that established sessions take; the flood fills the rest
     #[arg(long, value_delimiter = ',', default_values_t = [50, 100])]
     established: Vec<u32>,
+    /// The scheduler of all services, as the configuration has it
+    #[arg(long, default_value = "Maglev")]
+    scheduler: String,
     /// Rounds of measuring established flows, the flood, and both
     #[arg(long, default_value_t = 12)]
     rounds: usize,
@@ -65,21 +69,22 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         }
     }
     report.note(format!(
-        "Nanoseconds on the CPU a packet of 64 octets in {frames}, less what the bench itself \
+        "{}. Nanoseconds on the CPU a packet of 64 octets in {frames}, less what the bench itself \
          takes: established flows alone, SYNs of sources never seen before alone, and one of each \
-         in turn; median of {} rounds, and from where to where. ratio: what a packet of an \
+         in turn; medians of {} rounds, and from where to where. ratio: what a packet of an \
          established flow costs beside the flood (twice mixed, less flood) by what it costs \
          alone. Every packet of an established flow came out, and each of their sessions is left.",
+        Spec::site(&arguments.scheduler),
         arguments.rounds
     ));
     Ok(report)
 }
 
-fn measure(
+fn measure<L: Pool + Clone>(
     (mode, name): (Mode, &str),
     established: u32,
     arguments: &Arguments,
-    pool: &Frames,
+    pool: &L,
 ) -> Result<[Cell; 9]> {
     let Arguments {
         sessions,
@@ -90,9 +95,9 @@ fn measure(
     let spec = Spec {
         mode,
         sessions,
-        maglev_slots: MAGLEV_SLOTS,
+        scheduler: arguments.scheduler.clone(),
     };
-    let mut stage = Stage::new(spec, established, Time::real(), pool)?;
+    let mut stage = Stage::new(&spec, established, Time::real(), pool)?;
     let mut bare = Bare::new(pool);
     fill_up(&mut stage)?;
     let mut flood = Flood::default();
@@ -135,7 +140,7 @@ struct Flood {
 }
 
 /// Floods until no entry is free.
-fn fill_up(stage: &mut Stage<Frames>) -> Result<()> {
+fn fill_up<L: Pool + Clone>(stage: &mut Stage<L>) -> Result<()> {
     while stage.rig.worker.sessions().len() < stage.rig.worker.sessions().capacity() {
         timing::with(stage, Traffic::Flood, 1024)?;
     }

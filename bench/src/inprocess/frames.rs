@@ -49,7 +49,11 @@ fn make(core: u16) -> Result<(Frames, String)> {
 }
 
 #[cfg(not(feature = "dpdk"))]
-#[expect(clippy::unnecessary_wraps, reason = "with DPDK it can fail")]
 fn make(_core: u16) -> Result<(Frames, String)> {
+    use weir::io::Pool;
+
+    // All buffers are made with the first.
+    let frame = super::buffers::Buffers.take(0);
+    ensure!(frame.is_some(), "there is no buffer");
     Ok((super::buffers::Buffers, "buffers of the bench's own".into()))
 }

@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::Args;
+use weir::io::Pool;
 
 use super::{
     against::{self, Row},
     case::Case,
-    director::{MAGLEV_SLOTS, Spec},
-    frames::{self, Frames},
+    director::Spec,
+    frames,
     line::Bare,
     stage::{Stage, Time},
     timing::{self, Cost},
@@ -28,6 +29,9 @@ pub struct Arguments {
     /// Sessions that are open, and that packets belong to in random order
     #[arg(long, value_delimiter = ',', default_values_t = [4096, 1_048_576, 10_000_000])]
     sessions: Vec<u32>,
+    /// The scheduler of all services, as the configuration has it
+    #[arg(long, default_value = "Maglev")]
+    scheduler: String,
     /// Rounds of measuring with and without the worker
     #[arg(long, default_value_t = 12)]
     rounds: usize,
@@ -91,8 +95,9 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         ]);
     }
     report.note(format!(
-        "Packets of 64 octets in {frames}. net is gross less what the bench itself takes to make \
-         and take back packets; median of {} rounds, and from where to where.",
+        "{}; packets of 64 octets in {frames}. net is gross less what the bench itself takes to \
+         make and take back packets; medians of {} rounds, and from where to where.",
+        Spec::site(&arguments.scheduler),
         arguments.rounds
     ));
     Ok(report)
@@ -104,6 +109,7 @@ fn against(arguments: &Arguments, other: &Path, cores: Cores) -> Result<Report> 
         let options = [
             ("--case", case.name()),
             ("--sessions", sessions.to_string()),
+            ("--scheduler", arguments.scheduler.clone()),
             ("--rounds", ROUNDS_A_RUN.to_string()),
             ("--turns", arguments.turns.to_string()),
         ];
@@ -120,24 +126,24 @@ fn against(arguments: &Arguments, other: &Path, cores: Cores) -> Result<Report> 
 }
 
 /// The cost, and whether the sessions lie on hugepages.
-fn measure(
+fn measure<L: Pool + Clone>(
     case: Case,
     sessions: u32,
     arguments: &Arguments,
-    pool: &Frames,
+    pool: &L,
 ) -> Result<(Cost, bool)> {
     let (traffic, turns) = (case.traffic(), arguments.turns);
     let spec = Spec {
         mode: case.mode(),
         sessions,
-        maglev_slots: MAGLEV_SLOTS,
+        scheduler: arguments.scheduler.clone(),
     };
     let open = if traffic.is_of_sessions() {
         sessions
     } else {
         0
     };
-    let mut stage = Stage::new(spec, open, Time::real(), pool)?;
+    let mut stage = Stage::new(&spec, open, Time::real(), pool)?;
     let mut bare = Bare::new(pool);
     let cost = timing::cost(&mut stage, arguments.rounds, |stage, with_worker| {
         if with_worker {

@@ -2,12 +2,13 @@
 
 use anyhow::{Result, ensure};
 use clap::Args;
+use weir::io::Pool;
 
 use super::{
     as_f64,
     case::{Case, Traffic},
-    director::{MAGLEV_SLOTS, Spec},
-    frames::{self, Frames},
+    director::Spec,
+    frames,
     line::Bare,
     memory,
     stage::{Stage, Time},
@@ -29,6 +30,9 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',',
           default_values_t = [65_536, 262_144, 1_048_576, 4_194_304, 8_388_608])]
     sessions: Vec<u32>,
+    /// The scheduler of all services, as the configuration has it
+    #[arg(long, default_value = "Maglev")]
+    scheduler: String,
     /// Rounds of measuring with and without the worker
     #[arg(long, default_value_t = 12)]
     rounds: usize,
@@ -63,43 +67,50 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
                 case.name()
             );
             progress(&format!("{} into {sessions} sessions", case.name()));
-            let row = measure(case, sessions, arguments.rounds, &pool)?;
+            let row = measure(case, sessions, arguments, &pool)?;
             report.row(row);
         }
     }
     report.note(format!(
-        "Each packet, of 64 octets in {frames}, begins a session; the table is filled from empty \
-         to full, let expire, and filled again. net is gross less what the bench itself takes to \
-         make and take back packets, and what sessions per second are of; median of {} rounds, \
-         and from where to where. octets per session: what there is more of resident memory, \
+        "{}. Each packet, of 64 octets in {frames}, begins a session; the table is filled from \
+         empty to full, let expire, and filled again. net is gross less what the bench itself \
+         takes to make and take back packets, and sessions per second are by it; medians of {} \
+         rounds, and from where to where. octets per session: how much more memory is resident, \
          hugepages included, after the last round than before the worker was made, by session.",
+        Spec::site(&arguments.scheduler),
         arguments.rounds
     ));
     Ok(report)
 }
 
-fn measure(case: Case, sessions: u32, rounds: usize, pool: &Frames) -> Result<[Cell; 8]> {
+fn measure<L: Pool + Clone>(
+    case: Case,
+    sessions: u32,
+    arguments: &Arguments,
+    pool: &L,
+) -> Result<[Cell; 8]> {
     let spec = Spec {
         mode: case.mode(),
         sessions,
-        maglev_slots: MAGLEV_SLOTS,
+        scheduler: arguments.scheduler.clone(),
     };
-    let mut stage = Stage::new(spec, 0, Time::real(), pool)?;
+    let mut stage = Stage::new(&spec, 0, Time::real(), pool)?;
     let mut bare = Bare::new(pool);
     let traffic = case.traffic();
     let turns = u64::from(sessions) / traffic.a_turn();
     let fills = MEASURED.div_ceil(u64::from(sessions));
-    let Cost { gross, bare, net } = timing::cost(&mut stage, rounds, |stage, with_worker| {
-        let mut sum_ns = 0.0;
-        for _ in 0..fills {
-            sum_ns += if with_worker {
-                fill(stage, traffic, turns)?
-            } else {
-                timing::without(stage, &mut bare, traffic, turns)?
-            };
-        }
-        Ok(sum_ns / as_f64(fills))
-    })?;
+    let Cost { gross, bare, net } =
+        timing::cost(&mut stage, arguments.rounds, |stage, with_worker| {
+            let mut sum_ns = 0.0;
+            for _ in 0..fills {
+                sum_ns += if with_worker {
+                    fill(stage, traffic, turns)?
+                } else {
+                    timing::without(stage, &mut bare, traffic, turns)?
+                };
+            }
+            Ok(sum_ns / as_f64(fills))
+        })?;
     let more = memory::resident_octets()? - stage.rig.resident_octets_before;
     let hugepages = stage.rig.worker.sessions().on_hugepages();
     Ok([
@@ -115,7 +126,7 @@ fn measure(case: Case, sessions: u32, rounds: usize, pool: &Frames) -> Result<[C
 }
 
 /// Nanoseconds for each session of a table that is filled, and empty afterwards.
-fn fill(stage: &mut Stage<Frames>, traffic: Traffic, turns: u64) -> Result<f64> {
+fn fill<L: Pool + Clone>(stage: &mut Stage<L>, traffic: Traffic, turns: u64) -> Result<f64> {
     let ns = timing::with(stage, traffic, turns)?;
     let there = u64::from(stage.rig.worker.sessions().len());
     let wanted = turns * traffic.a_turn();

@@ -81,7 +81,7 @@ pub struct Stage<L: Pool> {
 
 impl<L: Pool + Clone> Stage<L> {
     /// Makes the director and opens `open` sessions.
-    pub fn new(spec: Spec, open: u32, time: Time, pool: &L) -> Result<Self> {
+    pub fn new(spec: &Spec, open: u32, time: Time, pool: &L) -> Result<Self> {
         // Before the worker, to whose memory it does not belong: even of nothing it is a page.
         let flows = Arc::new(Slab::new(0)?);
         let mut stage = Self {
@@ -230,9 +230,9 @@ mod tests {
         let spec = Spec {
             mode,
             sessions,
-            maglev_slots: 101,
+            scheduler: "Maglev, maglev_slots: 101".into(),
         };
-        Stage::new(spec, open, Time::Virtual(Now::default()), &Buffers).unwrap()
+        Stage::new(&spec, open, Time::Virtual(Now::default()), &Buffers).unwrap()
     }
 
     /// How many packets of four turns went where they should.

@@ -41,15 +41,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let spec = Spec {
         mode: case.mode(),
         sessions: 2 * SESSIONS.max(u32::try_from(packets)?),
-        // Their number changes no instruction of a pick, but the time to start under callgrind.
-        maglev_slots: 1009,
+        // The size of a table changes no instruction of a pick, but the time to start.
+        scheduler: "Maglev, maglev_slots: 1009".into(),
     };
     let open = if traffic.is_of_sessions() {
         SESSIONS
     } else {
         0
     };
-    let mut stage = Stage::new(spec, open, Time::Virtual(Now::default()), &Buffers)?;
+    let mut stage = Stage::new(&spec, open, Time::Virtual(Now::default()), &Buffers)?;
     if bare {
         let mut bare = Bare::new(&Buffers);
         stage.start(traffic, &bare.taps, turns);
