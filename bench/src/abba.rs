@@ -35,6 +35,15 @@ impl Sample {
     }
 }
 
+/// A count to calculate with.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "53 bits of nanoseconds are more than a hundred days"
+)]
+pub fn real(count: u64) -> f64 {
+    count as f64
+}
+
 /// Which of `alternatives` has its turn when: each once in a round, every other round backwards.
 pub fn order(alternatives: usize, rounds: usize) -> impl Iterator<Item = usize> {
     (0..rounds).flat_map(move |round| {

@@ -12,13 +12,20 @@ use core_affinity::CoreId;
 use serde::Serialize;
 use weir::{cli, control::Clock};
 
-use crate::{abba::Sample, report::Report};
+use crate::{
+    abba::{Sample, real},
+    report::Report,
+};
 
 /// Hops of the line that are timed together.
 const HOPS: u64 = 2_000;
 
-/// How many such times are taken.
+/// How many such times are taken at most, and within how many milliseconds.
 const TIMES: usize = 101;
+const PING_PONG_MS: u64 = 500;
+
+/// Tells the answering thread that nothing more comes.
+const END: u64 = u64::MAX;
 
 /// The cores that measurements use.
 #[derive(Clone, Copy, Debug, clap::Args)]
@@ -136,35 +143,31 @@ fn fields<'a>(text: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
     })
 }
 
-/// Lets a cache line go to and fro between two pinned threads.
+/// Lets a cache line go to and fro between two pinned threads, for a while: where other programs
+/// take the cores' time, each hop may last as long as their turns.
 fn ping_pong(cores: Cores) -> Result<Option<Sample>> {
     if cores.worker_core == cores.main_core {
         return Ok(None);
     }
     let line = Line(AtomicU64::new(0));
-    let last = HOPS * TIMES as u64;
     thread::scope(|scope| {
         let answering = scope.spawn(|| {
             // Answers even where it could not be pinned, so that the other does not wait for ever.
             let pinned = pin(cores.main_core);
-            for hop in 0..last {
-                line.wait_for(2 * hop + 1);
-                line.0.store(2 * hop + 2, Ordering::Release);
+            let mut last = 0;
+            loop {
+                let asked = line.wait_for(|value| value > last);
+                if asked == END {
+                    return pinned;
+                }
+                last = asked + 1;
+                line.0.store(last, Ordering::Release);
             }
-            pinned
         });
         let asking = scope.spawn(|| {
             let pinned = pin(cores.worker_core);
-            let clock = Clock::start();
-            let mut figures = Vec::with_capacity(TIMES);
-            for time in 0..TIMES as u64 {
-                let began = clock.now();
-                for hop in time * HOPS..(time + 1) * HOPS {
-                    line.0.store(2 * hop + 1, Ordering::Release);
-                    line.wait_for(2 * hop + 2);
-                }
-                figures.push(nanoseconds(clock.now().ns - began.ns) / nanoseconds(HOPS));
-            }
+            let figures = line.ask();
+            line.0.store(END, Ordering::Release);
             pinned.map(|()| figures)
         });
         let joined = "neither thread panics";
@@ -178,19 +181,31 @@ fn ping_pong(cores: Cores) -> Result<Option<Sample>> {
 struct Line(AtomicU64);
 
 impl Line {
-    fn wait_for(&self, value: u64) {
-        while self.0.load(Ordering::Acquire) != value {
+    fn wait_for(&self, awaited: impl Fn(u64) -> bool) -> u64 {
+        loop {
+            let value = self.0.load(Ordering::Acquire);
+            if awaited(value) {
+                return value;
+            }
             hint::spin_loop();
         }
     }
-}
 
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "53 bits of nanoseconds are more than a hundred days"
-)]
-fn nanoseconds(ns: u64) -> f64 {
-    ns as f64
+    /// Nanoseconds of a hop and its answer, taken as often as there is time.
+    fn ask(&self) -> Vec<f64> {
+        let clock = Clock::start();
+        let mut figures = Vec::with_capacity(TIMES);
+        let mut value = 0;
+        while figures.len() < TIMES && clock.now().ms() < PING_PONG_MS {
+            let began = clock.now();
+            for _ in 0..HOPS {
+                self.0.store(value + 1, Ordering::Release);
+                value = self.wait_for(|answer| answer == value + 2);
+            }
+            figures.push(real(clock.now().ns - began.ns) / real(HOPS));
+        }
+        figures
+    }
 }
 
 #[cfg(test)]

@@ -12,9 +12,13 @@ use inprocess::{flood, instructions, path, sessions, turns};
 use machine::Cores;
 
 mod abba;
+mod dut;
 mod inprocess;
 mod machine;
 mod report;
+mod site;
+mod traffic;
+mod vdev;
 
 /// Measures what weir costs
 #[derive(Debug, Parser)]
@@ -44,6 +48,8 @@ enum Command {
     /// Take turns of one kind of traffic, for `instructions` to watch
     #[command(hide = true)]
     Turns(turns::Arguments),
+    /// Cost of balancing: weir beside testpmd on a capture, each on one core
+    Vdev(vdev::Options),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +71,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Flood(arguments) => flood::run(arguments, cores)?,
         Command::Instructions(arguments) => instructions::run(arguments, cores)?,
         Command::Turns(arguments) => return turns::run(arguments),
+        Command::Vdev(options) => vdev::run(options, cores)?,
     };
     report.print(arguments.json)
 }

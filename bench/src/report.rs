@@ -26,7 +26,7 @@ pub enum Cell {
     Text(String),
     /// A count.
     Count(u64),
-    /// A figure, printed with one decimal.
+    /// A figure.
     Figure(f64),
     /// A figure that was measured several times: the median, and from where to where.
     Sample(Sample),
@@ -85,6 +85,16 @@ impl Report {
         let row: Vec<Cell> = cells.into_iter().collect();
         assert_eq!(row.len(), self.columns.len(), "a cell for each column");
         self.rows.push(row);
+    }
+
+    /// The row that was added last, in one line.
+    pub fn last(&self) -> String {
+        let cells = self.rows.last().into_iter().flatten();
+        let named = self.columns.iter().zip(cells);
+        let words: Vec<String> = named
+            .map(|(key, cell)| format!("{} {}", key.replace('_', " "), text(cell)))
+            .collect();
+        words.join(", ")
     }
 
     /// Adds a sentence about how it was measured.
@@ -151,10 +161,19 @@ fn text(cell: &Cell) -> String {
         Cell::Empty => "-".to_owned(),
         Cell::Text(text) => text.clone(),
         Cell::Count(count) => count.to_string(),
-        Cell::Figure(figure) => format!("{figure:.1}"),
+        Cell::Figure(figure) => digits(*figure),
         Cell::Sample(Sample {
             median, min, max, ..
-        }) => format!("{median:.1} ({min:.1}..{max:.1})"),
+        }) => format!("{} ({}..{})", digits(*median), digits(*min), digits(*max)),
+    }
+}
+
+/// Three or four digits: more are noise.
+fn digits(figure: f64) -> String {
+    match figure.abs() {
+        ..10.0 => format!("{figure:.2}"),
+        ..1000.0 => format!("{figure:.1}"),
+        _ => format!("{figure:.0}"),
     }
 }
 
@@ -232,9 +251,9 @@ mod tests {
             [
                 "t",
                 "",
-                "case      ns per packet  frames",
-                "dr      9.0 (8.0..20.0)       7",
-                "tunnel                -    1234",
+                "case        ns per packet  frames",
+                "dr      9.04 (8.00..20.0)       7",
+                "tunnel                  -    1234",
                 "",
                 "Note.",
             ]

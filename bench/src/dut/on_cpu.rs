@@ -1,0 +1,103 @@
+//! How long a thread of another process has run.
+
+use std::{fs, path::PathBuf, thread, time::Duration};
+
+use anyhow::{Context, Result, bail};
+
+/// Between two looks: the kernel accounts every few milliseconds.
+const LOOK: Duration = Duration::from_micros(20);
+
+/// Looks at most, within which any kernel's tick has come many times.
+const LOOKS: usize = 10_000;
+
+/// A thread of another process.
+#[derive(Debug)]
+pub(super) struct Thread {
+    schedstat: PathBuf,
+}
+
+impl Thread {
+    /// The thread of this name in a process.
+    pub(super) fn find(process: u32, name: &str) -> Result<Self> {
+        let tasks = format!("/proc/{process}/task");
+        for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
+            let task = task.with_context(|| format!("cannot read {tasks}"))?.path();
+            // A thread may end between these two lines.
+            let comm = fs::read_to_string(task.join("comm")).unwrap_or_default();
+            if comm.trim_end() == name {
+                return Ok(Self {
+                    schedstat: task.join("schedstat"),
+                });
+            }
+        }
+        bail!("there is no thread {name} in {tasks}")
+    }
+
+    /// Nanoseconds that it has been on a CPU, at the moment when the kernel accounts them: between
+    /// ticks the figure stands still while the thread runs.
+    pub(super) fn on_cpu_ns(&self) -> Result<u64> {
+        let before = self.accounted()?;
+        for _ in 0..LOOKS {
+            let now = self.accounted()?;
+            if now != before {
+                return Ok(now);
+            }
+            thread::sleep(LOOK);
+        }
+        bail!("{}: the thread does not run", self.schedstat.display())
+    }
+
+    fn accounted(&self) -> Result<u64> {
+        let place = || format!("cannot read {}", self.schedstat.display());
+        let text = fs::read_to_string(&self.schedstat).with_context(place)?;
+        on_cpu(&text).with_context(place)
+    }
+}
+
+/// The first of the three numbers.
+fn on_cpu(schedstat: &str) -> Option<u64> {
+    schedstat.split_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        hint, process,
+        sync::{
+            Arc,
+            atomic::{AtomicBool, Ordering::Relaxed},
+            mpsc,
+        },
+        thread,
+    };
+
+    use super::{Thread, on_cpu};
+
+    #[test]
+    fn reads_the_first_number() {
+        assert_eq!(on_cpu("3456789 120 17\n"), Some(3_456_789));
+        assert_eq!(on_cpu(""), None);
+    }
+
+    #[test]
+    fn a_thread_that_spins_is_on_a_cpu() {
+        let (begun, has_begun) = mpsc::channel();
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Arc::clone(&stop);
+        let spinning = thread::Builder::new()
+            .name("spinning".into())
+            .spawn(move || {
+                begun.send(()).unwrap();
+                while !stopped.load(Relaxed) {
+                    hint::spin_loop();
+                }
+            });
+        has_begun.recv().unwrap();
+        let figures = Thread::find(process::id(), "spinning")
+            .and_then(|thread| Ok((thread.on_cpu_ns()?, thread.on_cpu_ns()?)));
+        stop.store(true, Relaxed);
+        spinning.unwrap().join().unwrap();
+        let (first, second) = figures.unwrap();
+        assert!(second > first);
+    }
+}

@@ -1,0 +1,161 @@
+//! dpdk-testpmd under test: what DPDK alone costs. Asked over DPDK's telemetry.
+
+use std::{os::fd::AsRawFd, process::Command};
+
+use anyhow::{Context, Result, ensure};
+use nix::sys::socket::{
+    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket,
+};
+use serde::Deserialize;
+
+use super::{Place, Program};
+use crate::{
+    machine::Cores,
+    site::{BUFFER_CACHE, BUFFERS, DESCRIPTORS},
+};
+
+/// The program; of the package dpdk-dev.
+const PROGRAM: &str = "dpdk-testpmd";
+
+/// Octets of an answer; DPDK's are 16 KiB at most.
+const ANSWER: usize = 16 * 1024;
+
+/// What testpmd does with a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Forwarding {
+    /// Nothing: it goes out as it came in.
+    Io,
+    /// Its two MACs change places.
+    Macswap,
+}
+
+impl Forwarding {
+    /// As testpmd names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::Macswap => "macswap",
+        }
+    }
+}
+
+/// A testpmd and what it is given.
+#[derive(Clone, Debug)]
+pub struct Testpmd {
+    /// Its cores.
+    pub cores: Cores,
+    /// The one port, as EAL takes it.
+    pub device: String,
+    /// What it does.
+    pub forwarding: Forwarding,
+}
+
+#[derive(Debug, Deserialize)]
+struct Answer {
+    #[serde(rename = "/ethdev/stats")]
+    stats: Stats,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+struct Stats {
+    ipackets: u64,
+    opackets: u64,
+}
+
+impl Testpmd {
+    /// An error that says where it comes from, where this machine has none.
+    pub fn look_for() -> Result<()> {
+        let found = Command::new(PROGRAM).arg("--version").output();
+        found
+            .map(drop)
+            .with_context(|| format!("{PROGRAM} is missing: apt-get install dpdk-dev"))
+    }
+}
+
+impl Program for Testpmd {
+    fn command(&self, place: &Place) -> Result<Command> {
+        let Cores {
+            worker_core,
+            main_core,
+        } = self.cores;
+        let mut command = Command::new(PROGRAM);
+        command
+            .arg(format!("--lcores=0@{main_core},1@{worker_core}"))
+            .args(["--main-lcore=0", "--no-pci", "--huge-unlink"])
+            .args(["--file-prefix", &place.file_prefix])
+            .args(["--vdev", &self.device])
+            .arg("--")
+            .arg(format!("--forward-mode={}", self.forwarding.name()))
+            .args(["--port-topology=loop", "--nb-cores=1"])
+            // A generator that never ends would be flushed for ever.
+            .arg("--no-flush-rx")
+            .args(["--no-lsc-interrupt", "--burst=32"])
+            .arg(format!("--rxd={DESCRIPTORS}"))
+            .arg(format!("--txd={DESCRIPTORS}"))
+            .arg(format!("--mbcache={BUFFER_CACHE}"))
+            .arg(format!("--total-num-mbufs={BUFFERS}"));
+        Ok(command)
+    }
+
+    fn worker(&self) -> &'static str {
+        "rte-worker-1"
+    }
+
+    fn received(&self, place: &Place) -> Result<u64> {
+        Ok(stats(place)?.ipackets)
+    }
+
+    fn is_settled(&self, place: &Place) -> Result<bool> {
+        Ok(stats(place)?.ipackets > 0)
+    }
+
+    fn check(&self, place: &Place) -> Result<()> {
+        let Stats { ipackets, opackets } = stats(place)?;
+        ensure!(
+            opackets + super::IN_FLIGHT >= ipackets,
+            "of {ipackets} packets {opackets} were sent"
+        );
+        Ok(())
+    }
+}
+
+fn stats(place: &Place) -> Result<Stats> {
+    let path = place.run_directory().join("dpdk_telemetry.v2");
+    let cannot = || format!("cannot ask {}", path.display());
+    let telemetry = socket(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .with_context(cannot)?;
+    let address = UnixAddr::new(&path).with_context(cannot)?;
+    connect(telemetry.as_raw_fd(), &address).with_context(cannot)?;
+    let mut octets = vec![0; ANSWER];
+    let mut hear = || -> Result<Vec<u8>> {
+        let length =
+            recv(telemetry.as_raw_fd(), &mut octets, MsgFlags::empty()).with_context(cannot)?;
+        Ok(octets.get(..length).unwrap_or_default().to_vec())
+    };
+    // It says who it is before it is asked.
+    hear()?;
+    send(telemetry.as_raw_fd(), b"/ethdev/stats,0", MsgFlags::empty()).with_context(cannot)?;
+    read(&hear()?).with_context(cannot)
+}
+
+fn read(answer: &[u8]) -> Result<Stats> {
+    Ok(serde_json::from_slice::<Answer>(answer)?.stats)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::read;
+
+    #[test]
+    fn reads_what_telemetry_answers() {
+        let answer = br#"{"/ethdev/stats":{"ipackets":7,"opackets":5,"q_ipackets":[7]}}"#;
+        let stats = read(answer).unwrap();
+        assert_eq!((stats.ipackets, stats.opackets), (7, 5));
+        assert!(read(br#"{"/ethdev/stats":null}"#).is_err());
+    }
+}

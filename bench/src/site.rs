@@ -1,0 +1,215 @@
+//! The site that weir is measured in: 100 services of 10 backends each behind one port.
+
+use std::{
+    fmt::Write,
+    net::{Ipv4Addr, SocketAddrV4},
+    path::PathBuf,
+};
+
+use clap::ValueEnum;
+
+use crate::{dut::Place, machine::Cores, traffic::Protocol};
+
+/// Services, each with a VIP of its own.
+pub const SERVICES: usize = 100;
+
+/// Backends of each.
+const BACKENDS: usize = 10;
+
+/// The port of all services.
+const SERVED: u16 = 443;
+
+/// A port of the VIPs where no service is.
+pub const NO_SERVICE: u16 = 444;
+
+/// The MAC that `net_pcap` gives its first port, and cannot change.
+pub const PORT_MAC: [u8; 6] = [0x02, 0x70, 0x63, 0x61, 0x70, 0x00];
+
+/// The MAC of the gateway, which the clients are behind.
+pub const GATEWAY_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0xfe];
+
+/// Octets of weir's packet memory, in MiB: its default.
+const MEMORY_MB: u32 = 256;
+
+/// Buffers that weir makes of it: three quarters, in buffers of 2,048 octets with 128 of headroom
+/// and 256 of overhead. Other programs get as many.
+pub const BUFFERS: u32 = MEMORY_MB * 1024 * 1024 / 4 * 3 / (2048 + 128 + 256);
+
+/// Buffers that weir's threads keep for themselves, and so others' too.
+pub const BUFFER_CACHE: u32 = 256;
+
+/// Descriptors of weir's queues: its default.
+pub const DESCRIPTORS: u32 = 1024;
+
+/// How packets reach the backends, or that they do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Mode {
+    /// Only the MACs are rewritten
+    Dr,
+    /// IP in IP
+    Tun,
+    /// The destination is rewritten; packets from clients only
+    Nat,
+    /// Packets to a port of the VIPs where no service is; they are dropped
+    NoService,
+}
+
+impl Mode {
+    /// As on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Dr => "dr",
+            Self::Tun => "tun",
+            Self::Nat => "nat",
+            Self::NoService => "no-service",
+        }
+    }
+
+    /// As in the configuration. What no service is for passes services of the plainest kind.
+    fn forward(self) -> &'static str {
+        match self {
+            Self::Dr | Self::NoService => "Dr",
+            Self::Tun => "Tun",
+            Self::Nat => "Nat",
+        }
+    }
+}
+
+/// VIP and port of a service.
+pub fn service(number: usize) -> SocketAddrV4 {
+    SocketAddrV4::new(Ipv4Addr::new(198, 19, 0, octet(number + 1)), SERVED)
+}
+
+/// RIP of a backend.
+fn backend(service: usize, number: usize) -> Ipv4Addr {
+    Ipv4Addr::new(10, 0, octet(service + 1), octet(number + 1))
+}
+
+fn octet(number: usize) -> u8 {
+    u8::try_from(number).expect("services and backends are 100 at most")
+}
+
+/// What a weir is started with.
+#[derive(Clone, Debug)]
+pub struct Site {
+    /// Its cores.
+    pub cores: Cores,
+    /// The one port, as EAL takes it.
+    pub device: String,
+    /// How packets reach the backends.
+    pub mode: Mode,
+    /// What the services serve.
+    pub protocol: Protocol,
+    /// As the configuration names it.
+    pub scheduler: String,
+}
+
+impl Site {
+    /// Where a weir at this place is asked.
+    pub fn socket(place: &Place) -> PathBuf {
+        place.file("weir.sock")
+    }
+
+    /// The configuration, in RON, of a weir at this place. All neighbours are known, so that
+    /// nothing waits for a MAC.
+    pub fn configuration(&self, place: &Place) -> String {
+        let Cores {
+            worker_core,
+            main_core,
+        } = self.cores;
+        let Self {
+            device, scheduler, ..
+        } = self;
+        let (file_prefix, socket) = (&place.file_prefix, Self::socket(place));
+        let socket = socket.display();
+        let mut text = format!(
+            r#"(
+    dpdk: (
+        workers: [{worker_core}], main_core: {main_core}, hugepages: Required,
+        memory_mb: {MEMORY_MB}, descriptors: {DESCRIPTORS}, file_prefix: "{file_prefix}",
+    ),
+    idle: Spin,
+    ports: [(name: "wan", device: Vdev("{device}"), addresses: ["10.0.0.1/16"])],
+    routes: [(to: "0.0.0.0/0", via: "10.0.0.254")],
+    api: (socket: "{socket}"),
+"#
+        );
+        let mut neighbours = format!(
+            "    neighbours: [\n        (address: \"10.0.0.254\", mac: \"{}\"),\n",
+            mac(GATEWAY_MAC)
+        );
+        let mut services = String::from("    services: [\n");
+        let to_port = match self.mode {
+            Mode::Nat => 8443,
+            Mode::Dr | Mode::Tun | Mode::NoService => SERVED,
+        };
+        let protocol = match self.protocol {
+            Protocol::Udp => "Udp",
+            Protocol::Tcp => "Tcp",
+        };
+        for number in 0..SERVICES {
+            let _ = writeln!(
+                services,
+                "        (name: \"service{number}\", address: \"{}\", protocol: {protocol}, \
+                 forward: {}, scheduler: {scheduler}, backends: [",
+                service(number),
+                self.mode.forward()
+            );
+            for place in 0..BACKENDS {
+                let address = backend(number, place);
+                let [_, _, c, d] = address.octets();
+                let _ = writeln!(
+                    services,
+                    "            (name: \"backend{number}.{place}\", address: \"{address}:{to_port}\"),"
+                );
+                let _ = writeln!(
+                    neighbours,
+                    "        (address: \"{address}\", mac: \"{}\"),",
+                    mac([2, 0, 0, 0, c, d])
+                );
+            }
+            services.push_str("        ]),\n");
+        }
+        text.push_str(&neighbours);
+        text.push_str("    ],\n");
+        text.push_str(&services);
+        text.push_str("    ],\n)\n");
+        text
+    }
+}
+
+fn mac(octets: [u8; 6]) -> String {
+    octets.map(|octet| format!("{octet:02x}")).join(":")
+}
+
+#[cfg(test)]
+mod tests {
+    use weir::config::Config;
+
+    use super::{Mode, SERVICES, Site};
+    use crate::{dut::Place, machine::Cores, traffic::Protocol};
+
+    fn site(mode: Mode) -> Site {
+        Site {
+            cores: Cores {
+                worker_core: 1,
+                main_core: 0,
+            },
+            device: "net_pcap0,rx_pcap=a.pcap,infinite_rx=1".into(),
+            mode,
+            protocol: Protocol::Udp,
+            scheduler: "Maglev".into(),
+        }
+    }
+
+    #[test]
+    fn the_configuration_is_valid_in_every_mode() {
+        for mode in [Mode::Dr, Mode::Tun, Mode::Nat, Mode::NoService] {
+            let place = Place::new("bench".into()).unwrap();
+            let text = site(mode).configuration(&place);
+            let services = Config::parse(&text, "weir.ron").unwrap().services;
+            assert_eq!(services.len(), SERVICES);
+            assert!(services.iter().all(|service| service.backends.len() == 10));
+        }
+    }
+}
