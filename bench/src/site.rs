@@ -1,12 +1,12 @@
 //! The site that weir is measured in: 100 services of 10 backends each behind one port.
 
 use std::{
-    fmt::Write,
     net::{Ipv4Addr, SocketAddrV4},
     path::PathBuf,
 };
 
 use clap::ValueEnum;
+use weir::wire::Mac;
 
 use crate::{dut::Place, machine::Cores, traffic::Protocol};
 
@@ -25,7 +25,10 @@ pub const NO_SERVICE: u16 = 444;
 /// The MAC that `net_pcap` gives its first port, and cannot change.
 pub const PORT_MAC: [u8; 6] = [0x02, 0x70, 0x63, 0x61, 0x70, 0x00];
 
-/// The MAC of the gateway, which the clients are behind.
+/// The gateway that the clients are behind.
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 254);
+
+/// Its MAC.
 pub const GATEWAY_MAC: [u8; 6] = [0x02, 0, 0, 0, 0, 0xfe];
 
 /// Octets of weir's packet memory, in MiB: its default.
@@ -80,11 +83,6 @@ pub fn service(number: usize) -> SocketAddrV4 {
     SocketAddrV4::new(Ipv4Addr::new(198, 19, 0, octet(number + 1)), SERVED)
 }
 
-/// RIP of a backend.
-fn backend(service: usize, number: usize) -> Ipv4Addr {
-    Ipv4Addr::new(10, 0, octet(service + 1), octet(number + 1))
-}
-
 fn octet(number: usize) -> u8 {
     u8::try_from(number).expect("services and backends are 100 at most")
 }
@@ -117,12 +115,16 @@ impl Site {
             worker_core,
             main_core,
         } = self.cores;
-        let Self {
-            device, scheduler, ..
-        } = self;
-        let (file_prefix, socket) = (&place.file_prefix, Self::socket(place));
-        let socket = socket.display();
-        let mut text = format!(
+        let mut services = String::new();
+        let mut neighbours = neighbour(GATEWAY, GATEWAY_MAC);
+        for number in 0..SERVICES {
+            services.push_str(&self.service(number));
+            for backend in backends(number) {
+                let [_, _, c, d] = backend.octets();
+                neighbours.push_str(&neighbour(backend, [2, 0, 0, 0, c, d]));
+            }
+        }
+        format!(
             r#"(
     dpdk: (
         workers: [{worker_core}], main_core: {main_core}, hugepages: Required,
@@ -130,56 +132,52 @@ impl Site {
     ),
     idle: Spin,
     ports: [(name: "wan", device: Vdev("{device}"), addresses: ["10.0.0.1/16"])],
-    routes: [(to: "0.0.0.0/0", via: "10.0.0.254")],
+    routes: [(to: "0.0.0.0/0", via: "{GATEWAY}")],
+    neighbours: [
+{neighbours}    ],
+    services: [
+{services}    ],
     api: (socket: "{socket}"),
-"#
-        );
-        let mut neighbours = format!(
-            "    neighbours: [\n        (address: \"10.0.0.254\", mac: \"{}\"),\n",
-            mac(GATEWAY_MAC)
-        );
-        let mut services = String::from("    services: [\n");
-        let to_port = match self.mode {
-            Mode::Nat => 8443,
+)
+"#,
+            file_prefix = place.file_prefix,
+            device = self.device,
+            socket = Self::socket(place).display(),
+        )
+    }
+
+    fn service(&self, number: usize) -> String {
+        // Without NAT ports cannot be mapped.
+        let port = match self.mode {
+            Mode::Nat => SERVED + 8000,
             Mode::Dr | Mode::Tun | Mode::NoService => SERVED,
         };
-        let protocol = match self.protocol {
-            Protocol::Udp => "Udp",
-            Protocol::Tcp => "Tcp",
-        };
-        for number in 0..SERVICES {
-            let _ = writeln!(
-                services,
-                "        (name: \"service{number}\", address: \"{}\", protocol: {protocol}, \
-                 forward: {}, scheduler: {scheduler}, backends: [",
-                service(number),
-                self.mode.forward()
-            );
-            for place in 0..BACKENDS {
-                let address = backend(number, place);
-                let [_, _, c, d] = address.octets();
-                let _ = writeln!(
-                    services,
-                    "            (name: \"backend{number}.{place}\", address: \"{address}:{to_port}\"),"
-                );
-                let _ = writeln!(
-                    neighbours,
-                    "        (address: \"{address}\", mac: \"{}\"),",
-                    mac([2, 0, 0, 0, c, d])
-                );
-            }
-            services.push_str("        ]),\n");
-        }
-        text.push_str(&neighbours);
-        text.push_str("    ],\n");
-        text.push_str(&services);
-        text.push_str("    ],\n)\n");
-        text
+        let mut text = format!(
+            "        (
+            name: \"{number}\", address: \"{address}\", protocol: {protocol:?},
+            forward: {forward}, scheduler: {scheduler}, backends: [
+",
+            address = service(number),
+            protocol = self.protocol,
+            forward = self.mode.forward(),
+            scheduler = self.scheduler,
+        );
+        let rows: Vec<String> = backends(number)
+            .map(|backend| {
+                format!("                (name: \"{backend}\", address: \"{backend}:{port}\"),\n")
+            })
+            .collect();
+        text.push_str(&rows.concat());
+        text + "            ],\n        ),\n"
     }
 }
 
-fn mac(octets: [u8; 6]) -> String {
-    octets.map(|octet| format!("{octet:02x}")).join(":")
+fn backends(service: usize) -> impl Iterator<Item = Ipv4Addr> {
+    (0..BACKENDS).map(move |place| Ipv4Addr::new(10, 0, octet(service + 1), octet(place + 1)))
+}
+
+fn neighbour(address: Ipv4Addr, mac: [u8; 6]) -> String {
+    format!("        (address: \"{address}\", mac: \"{}\"),\n", Mac(mac))
 }
 
 #[cfg(test)]

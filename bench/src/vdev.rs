@@ -249,11 +249,13 @@ fn letters() -> impl Iterator<Item = String> {
 
 fn notes(options: &Options, binaries: &[PathBuf], report: &mut Report) -> Result<()> {
     for (letter, binary) in letters().zip(binaries) {
-        report.note(format!(
-            "weir {letter}: {}, {}",
-            binary.display(),
-            version(binary)?
-        ));
+        let told = version(binary)?;
+        let place = binary.display();
+        report.note(if options.binaries.is_empty() {
+            told
+        } else {
+            format!("{letter}: {place}, {told}")
+        });
     }
     report.note(format!(
         "Medians (least..greatest) of {} turns of {} ms, in the order A B B A, over {} starts. \
