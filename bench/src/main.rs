@@ -12,10 +12,12 @@ use inprocess::{flood, instructions, path, sessions, turns};
 use machine::Cores;
 
 mod abba;
+mod binary;
 mod dut;
 mod inprocess;
 mod machine;
 mod report;
+mod scale;
 mod site;
 mod traffic;
 mod vdev;
@@ -50,6 +52,8 @@ enum Command {
     Turns(turns::Arguments),
     /// Cost of balancing: weir beside testpmd on a capture, each on one core
     Vdev(vdev::Options),
+    /// A second worker, and the cost of handing packets over to it
+    Scale(scale::Options),
 }
 
 fn main() -> ExitCode {
@@ -72,6 +76,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Instructions(arguments) => instructions::run(arguments, cores)?,
         Command::Turns(arguments) => return turns::run(arguments),
         Command::Vdev(options) => vdev::run(options, cores)?,
+        Command::Scale(options) => scale::run(options, cores)?,
     };
     report.print(arguments.json)
 }

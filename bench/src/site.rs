@@ -8,7 +8,7 @@ use std::{
 use clap::ValueEnum;
 use weir::wire::Mac;
 
-use crate::{dut::Place, machine::Cores, traffic::Protocol};
+use crate::{dut::Place, traffic::Protocol};
 
 /// Services, each with a VIP of its own.
 pub const SERVICES: usize = 100;
@@ -90,8 +90,10 @@ fn octet(number: usize) -> u8 {
 /// What a weir is started with.
 #[derive(Clone, Debug)]
 pub struct Site {
-    /// Its cores.
-    pub cores: Cores,
+    /// The cores of its workers.
+    pub workers: Vec<u16>,
+    /// The core of its management thread.
+    pub main_core: u16,
     /// The one port, as EAL takes it.
     pub device: String,
     /// How packets reach the backends.
@@ -111,10 +113,6 @@ impl Site {
     /// The configuration, in RON, of a weir at this place. All neighbours are known, so that
     /// nothing waits for a MAC.
     pub fn configuration(&self, place: &Place) -> String {
-        let Cores {
-            worker_core,
-            main_core,
-        } = self.cores;
         let mut services = String::new();
         let mut neighbours = neighbour(GATEWAY, GATEWAY_MAC);
         for number in 0..SERVICES {
@@ -127,7 +125,7 @@ impl Site {
         format!(
             r#"(
     dpdk: (
-        workers: [{worker_core}], main_core: {main_core}, hugepages: Required,
+        workers: {workers:?}, main_core: {main_core}, hugepages: Required,
         memory_mb: {MEMORY_MB}, descriptors: {DESCRIPTORS}, file_prefix: "{file_prefix}",
     ),
     idle: Spin,
@@ -140,6 +138,8 @@ impl Site {
     api: (socket: "{socket}"),
 )
 "#,
+            workers = self.workers,
+            main_core = self.main_core,
             file_prefix = place.file_prefix,
             device = self.device,
             socket = Self::socket(place).display(),
@@ -185,14 +185,12 @@ mod tests {
     use weir::config::Config;
 
     use super::{Mode, SERVICES, Site};
-    use crate::{dut::Place, machine::Cores, traffic::Protocol};
+    use crate::{dut::Place, traffic::Protocol};
 
     fn site(mode: Mode) -> Site {
         Site {
-            cores: Cores {
-                worker_core: 1,
-                main_core: 0,
-            },
+            workers: vec![1, 0],
+            main_core: 0,
             device: "net_pcap0,rx_pcap=a.pcap,infinite_rx=1".into(),
             mode,
             protocol: Protocol::Udp,

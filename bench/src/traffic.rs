@@ -40,6 +40,10 @@ pub enum Protocol {
 pub struct Traffic {
     /// Different flows.
     pub flows: usize,
+    /// Of which so many come from one address and port of a client, to different services.
+    pub flows_per_client: usize,
+    /// Clients before the first of these, which other captures have.
+    pub clients_before: usize,
     /// Octets of a frame on the wire, check sequence included, as testers count.
     pub octets: usize,
     /// What the packets are.
@@ -51,6 +55,19 @@ pub struct Traffic {
 }
 
 impl Traffic {
+    /// Datagrams over all services, each flow from a client of its own.
+    pub fn new(flows: usize, octets: usize) -> Self {
+        Self {
+            flows,
+            flows_per_client: 1,
+            clients_before: 0,
+            octets,
+            protocol: Protocol::Udp,
+            services: site::SERVICES,
+            served: true,
+        }
+    }
+
     /// Writes the capture: each flow has its turn, once or, of TCP, with a SYN and then again.
     pub fn write(&self, path: &Path) -> Result<()> {
         let cannot = || format!("cannot write {}", path.display());
@@ -79,10 +96,16 @@ impl Traffic {
             Protocol::Udp => 1,
             Protocol::Tcp => (MOST_FRAMES / self.flows).clamp(1, 1 + SEGMENTS_PER_SYN),
         };
-        let clients: Vec<SocketAddrV4> = clients().take(self.flows).collect();
+        let clients: Vec<SocketAddrV4> = clients()
+            .skip(self.clients_before)
+            .take(self.flows.div_ceil(self.flows_per_client))
+            .collect();
         (0..rounds)
-            .flat_map(|round| clients.iter().zip(0..).map(move |flow| (round, flow)))
-            .map(|(round, (client, flow))| self.frame(*client, flow, round == 0))
+            .flat_map(|round| (0..self.flows).map(move |flow| (round, flow)))
+            .map(|(round, flow)| {
+                let client = clients[flow / self.flows_per_client];
+                self.frame(client, flow, round == 0)
+            })
             .collect()
     }
 
@@ -156,21 +179,17 @@ fn mixed(number: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use std::{collections::HashSet, fs::File};
+    use std::{collections::HashSet, fs::File, net::SocketAddrV4};
 
-    use etherparse::{SlicedPacket, TransportSlice};
+    use etherparse::{NetSlice, SlicedPacket, TransportSlice};
     use weir::io::pcap::Reader;
 
     use super::{Protocol, Traffic, clients};
     use crate::site;
 
-    const TRAFFIC: Traffic = Traffic {
-        flows: 256,
-        octets: 64,
-        protocol: Protocol::Udp,
-        services: 100,
-        served: true,
-    };
+    fn traffic() -> Traffic {
+        Traffic::new(256, 64)
+    }
 
     #[test]
     fn clients_are_all_different() {
@@ -182,13 +201,18 @@ mod tests {
     #[test]
     fn a_frame_is_as_long_as_testers_count() {
         for octets in [64, 1400] {
-            let frames = Traffic { octets, ..TRAFFIC }.frames().unwrap();
+            let frames = Traffic {
+                octets,
+                ..traffic()
+            }
+            .frames()
+            .unwrap();
             assert_eq!(frames.len(), 256);
             assert!(frames.iter().all(|frame| frame.len() + 4 == octets));
         }
         let short = Traffic {
             octets: 45,
-            ..TRAFFIC
+            ..traffic()
         };
         let text = short.frames().unwrap_err().to_string();
         assert_eq!(text, "45 octets: the headers take 42 of them");
@@ -196,26 +220,51 @@ mod tests {
 
     #[test]
     fn flows_are_spread_over_the_services() {
-        let mut services = HashSet::new();
-        for frame in TRAFFIC.frames().unwrap() {
-            let packet = SlicedPacket::from_ethernet(&frame).unwrap();
-            let Some(etherparse::NetSlice::Ipv4(ip)) = packet.net else {
-                panic!("not IPv4");
+        let ends = ends(&traffic().frames().unwrap());
+        let services: HashSet<_> = ends.iter().map(|(_, to)| to).collect();
+        let clients: HashSet<_> = ends.iter().map(|(from, _)| from).collect();
+        assert_eq!((services.len(), clients.len()), (100, 256));
+        assert!(services.contains(&site::service(99)));
+    }
+
+    #[test]
+    fn a_client_may_have_many_flows() {
+        let traffic = Traffic {
+            flows: 200,
+            flows_per_client: 100,
+            clients_before: 1,
+            ..traffic()
+        };
+        let ends = ends(&traffic.frames().unwrap());
+        let expected: Vec<_> = clients().skip(1).take(2).collect();
+        assert!(ends[..100].iter().all(|(from, _)| *from == expected[0]));
+        assert!(ends[100..].iter().all(|(from, _)| *from == expected[1]));
+        assert_eq!(ends.iter().collect::<HashSet<_>>().len(), 200);
+    }
+
+    /// Source and destination of datagrams.
+    fn ends(frames: &[Vec<u8>]) -> Vec<(SocketAddrV4, SocketAddrV4)> {
+        let ends = |frame: &Vec<u8>| {
+            let packet = SlicedPacket::from_ethernet(frame).unwrap();
+            let (Some(NetSlice::Ipv4(ip)), Some(TransportSlice::Udp(udp))) =
+                (packet.net, packet.transport)
+            else {
+                panic!("no datagram: {frame:?}");
             };
-            let Some(TransportSlice::Udp(udp)) = packet.transport else {
-                panic!("not UDP");
-            };
-            assert_eq!(udp.destination_port(), site::service(0).port());
-            services.insert(ip.header().destination_addr());
-        }
-        assert_eq!(services.len(), 100);
+            let ip = ip.header();
+            (
+                SocketAddrV4::new(ip.source_addr(), udp.source_port()),
+                SocketAddrV4::new(ip.destination_addr(), udp.destination_port()),
+            )
+        };
+        frames.iter().map(ends).collect()
     }
 
     #[test]
     fn connections_begin_with_syn() {
         let traffic = Traffic {
             protocol: Protocol::Tcp,
-            ..TRAFFIC
+            ..traffic()
         };
         let frames = traffic.frames().unwrap();
         assert_eq!(frames.len(), 256 * 32);
@@ -231,10 +280,10 @@ mod tests {
     #[test]
     fn a_capture_holds_the_frames() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        TRAFFIC.write(file.path()).unwrap();
+        traffic().write(file.path()).unwrap();
         let mut reader = Reader::new(File::open(file.path()).unwrap()).unwrap();
         let mut frame = Vec::new();
-        for expected in TRAFFIC.frames().unwrap() {
+        for expected in traffic().frames().unwrap() {
             reader.next_frame(&mut frame).unwrap().unwrap();
             assert_eq!(frame, expected);
         }

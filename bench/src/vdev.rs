@@ -4,18 +4,14 @@
 //! what it sends. What testpmd costs that only passes them on is the driver's; what weir costs
 //! beyond that is the cost of balancing.
 
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::{self, Command},
-    time::Duration,
-};
+use std::{path::PathBuf, process, time::Duration};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
 use crate::{
     abba::{Sample, alternate},
-    dut::{Dut, Forwarding, Program, Testpmd, Weir},
+    binary,
+    dut::{Dut, Forwarding, Lap, Program, Testpmd, Weir},
     machine::{self, Cores, Machine},
     report::{Cell, Report, progress},
     site::{self, Mode, Site},
@@ -75,7 +71,7 @@ const TESTPMDS: usize = 2;
 pub fn run(options: &Options, cores: Cores) -> Result<Report> {
     Testpmd::look_for()?;
     machine::pin(cores.main_core)?;
-    let binaries = weirs(&options.binaries)?;
+    let binaries = binary::weirs(&options.binaries)?;
     let columns = [
         "mode",
         "flows",
@@ -110,11 +106,10 @@ fn cases(options: &Options) -> impl Iterator<Item = Case> {
             options.flows.iter().map(move |flows| Case {
                 mode,
                 traffic: Traffic {
-                    flows: *flows,
-                    octets: *octets,
                     protocol: options.protocol,
                     services: options.services,
                     served: mode != Mode::NoService,
+                    ..Traffic::new(*flows, *octets)
                 },
             })
         })
@@ -137,23 +132,6 @@ impl Case {
     }
 }
 
-/// The binaries that were given, or the one beside this program.
-fn weirs(given: &[PathBuf]) -> Result<Vec<PathBuf>> {
-    let mut binaries = given.to_vec();
-    if binaries.is_empty() {
-        let own = env::current_exe().context("cannot find this program")?;
-        binaries.push(own.with_file_name("weir"));
-    }
-    for binary in &binaries {
-        ensure!(
-            binary.is_file(),
-            "there is no {}; build it: cargo build --release",
-            binary.display()
-        );
-    }
-    Ok(binaries)
-}
-
 fn measure(case: Case, binaries: &[PathBuf], options: &Options, cores: Cores) -> Result<Figures> {
     let folder = tempfile::tempdir().context("cannot make a folder for the capture")?;
     let capture = folder.path().join("in.pcap");
@@ -167,7 +145,10 @@ fn measure(case: Case, binaries: &[PathBuf], options: &Options, cores: Cores) ->
             duts.push(Dut::start(program, file_prefix)?);
         }
         let length = Duration::from_millis(options.turn_ms);
-        let turns = alternate(&mut duts, options.rounds, |dut| dut.turn(length))?;
+        let turns = alternate(&mut duts, options.rounds, |dut| {
+            let lap = dut.turn(length)?.first().and_then(Lap::ns_per_packet);
+            lap.context("no packets came")
+        })?;
         duts.iter().try_for_each(Dut::check)?;
         for (all, new) in figures.iter_mut().zip(turns) {
             all.extend(new);
@@ -186,7 +167,8 @@ fn programs(
     let mut programs: Vec<Box<dyn Program>> = Vec::new();
     for forwarding in [Forwarding::Io, Forwarding::Macswap] {
         programs.push(Box::new(Testpmd {
-            cores,
+            workers: vec![cores.worker_core],
+            main_core: cores.main_core,
             device: device.to_owned(),
             forwarding,
         }));
@@ -195,13 +177,15 @@ fn programs(
         programs.push(Box::new(Weir {
             binary: binary.clone(),
             site: Site {
-                cores,
+                workers: vec![cores.worker_core],
+                main_core: cores.main_core,
                 device: device.to_owned(),
                 mode: case.mode,
                 protocol: options.protocol,
                 scheduler: options.scheduler.clone(),
             },
             sessions: case.sessions(),
+            drops: (case.mode == Mode::NoService).then_some("no_service"),
         }));
     }
     programs
@@ -249,7 +233,7 @@ fn letters() -> impl Iterator<Item = String> {
 
 fn notes(options: &Options, binaries: &[PathBuf], report: &mut Report) -> Result<()> {
     for (letter, binary) in letters().zip(binaries) {
-        let told = version(binary)?;
+        let told = binary::version(binary)?;
         let place = binary.display();
         report.note(if options.binaries.is_empty() {
             told
@@ -278,37 +262,16 @@ fn notes(options: &Options, binaries: &[PathBuf], report: &mut Report) -> Result
     Ok(())
 }
 
-/// What a weir says it is.
-fn version(binary: &Path) -> Result<String> {
-    let place = || format!("cannot ask {} for its version", binary.display());
-    let output = Command::new(binary)
-        .arg("--version")
-        .output()
-        .with_context(place)?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::{Case, rows};
-    use crate::{
-        machine::Machine,
-        report::Report,
-        site::Mode,
-        traffic::{Protocol, Traffic},
-    };
+    use crate::{machine::Machine, report::Report, site::Mode, traffic::Traffic};
 
     #[test]
     fn each_round_is_held_against_the_bare_driver_in_it() {
         let case = Case {
             mode: Mode::Nat,
-            traffic: Traffic {
-                flows: 256,
-                octets: 64,
-                protocol: Protocol::Udp,
-                services: 100,
-                served: true,
-            },
+            traffic: Traffic::new(256, 64),
         };
         let figures = vec![
             vec![10.0, 20.0, 10.0],

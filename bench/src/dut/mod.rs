@@ -30,19 +30,16 @@ const SETTLING: Duration = Duration::from_millis(50);
 /// Between two looks at what is awaited.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// Packets that may have been counted as received and not yet as sent when they are asked for.
-const IN_FLIGHT: u64 = 64;
-
 /// How a program is started and asked.
 pub trait Program {
     /// The program, with what it is given.
     fn command(&self, place: &Place) -> Result<Command>;
 
-    /// The name of the thread that is measured.
-    fn worker(&self) -> &'static str;
+    /// The names of the threads that are measured.
+    fn workers(&self) -> Vec<String>;
 
-    /// Packets received so far. An error while the program is not yet there.
-    fn received(&self, place: &Place) -> Result<u64>;
+    /// What each of them has done so far. An error while the program is not yet there.
+    fn counts(&self, place: &Place) -> Result<Vec<Counts>>;
 
     /// Whether all that comes once, such as new sessions, has come.
     fn is_settled(&self, place: &Place) -> Result<bool>;
@@ -51,11 +48,31 @@ pub trait Program {
     fn check(&self, place: &Place) -> Result<()>;
 }
 
+/// What a worker has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Packets received from ports.
+    pub received: u64,
+    /// Packets sent.
+    pub sent: u64,
+    /// Packets given to another worker.
+    pub handed_over: u64,
+}
+
+/// What a worker did in one turn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Lap {
+    /// Nanoseconds that it was on a CPU.
+    pub on_cpu_ns: u64,
+    /// What it did then.
+    pub counts: Counts,
+}
+
 /// A program that has settled, paused but for its turns.
 pub struct Dut {
     program: Box<dyn Program>,
     process: Process,
-    worker: Thread,
+    workers: Vec<Thread>,
 }
 
 impl Dut {
@@ -65,54 +82,66 @@ impl Dut {
         let place = Place::new(file_prefix)?;
         let command = program.command(&place)?;
         let mut process = Process::start(command, place)?;
-        let worker = settle(&*program, &mut process)
-            .and_then(|()| Thread::find(process.id(), program.worker()))
+        let workers = settle(&*program, &mut process)
+            .and_then(|()| Thread::find_all(process.id(), &program.workers()))
             .map_err(|error| error.context(process.last_words()))?;
         process.pause()?;
         Ok(Self {
             program,
             process,
-            worker,
+            workers,
         })
     }
 
-    /// Lets it run for a while: on-CPU nanoseconds of its worker for each packet received.
-    pub fn turn(&self, length: Duration) -> Result<f64> {
+    /// Lets it run for a while: what each of its workers did.
+    pub fn turn(&self, length: Duration) -> Result<Vec<Lap>> {
         self.process.resume()?;
         thread::sleep(SETTLING);
         let began = self.look()?;
         thread::sleep(length);
         let ended = self.look()?;
         self.process.pause()?;
-        let packets = ended.packets.saturating_sub(began.packets);
-        if packets == 0 {
-            bail!(
-                "no packets within {length:?}; {}",
-                self.process.last_words()
-            );
-        }
-        Ok(real(ended.on_cpu_ns - began.on_cpu_ns) / real(packets))
+        Ok(began.iter().zip(ended).map(|(b, e)| e.since(*b)).collect())
     }
 
     /// An error where it did not do with all packets what it is measured for.
     pub fn check(&self) -> Result<()> {
         self.process.resume()?;
-        self.program.check(self.process.place())?;
+        self.program
+            .check(self.process.place())
+            .map_err(|error| error.context(self.process.last_words()))?;
         self.process.pause()
     }
 
-    fn look(&self) -> Result<Look> {
-        Ok(Look {
-            on_cpu_ns: self.worker.on_cpu_ns()?,
-            packets: self.program.received(self.process.place())?,
-        })
+    /// What each worker has done so far, each asked for when its own time is known.
+    fn look(&self) -> Result<Vec<Lap>> {
+        let look = |(worker, thread): (usize, &Thread)| {
+            let on_cpu_ns = thread.on_cpu_ns()?;
+            let counts = self.program.counts(self.process.place())?;
+            let counts = *counts.get(worker).context("a worker is missing")?;
+            Ok(Lap { on_cpu_ns, counts })
+        };
+        self.workers.iter().enumerate().map(look).collect()
     }
 }
 
-/// What is known at one time.
-struct Look {
-    on_cpu_ns: u64,
-    packets: u64,
+impl Lap {
+    fn since(self, began: Self) -> Self {
+        Self {
+            on_cpu_ns: self.on_cpu_ns - began.on_cpu_ns,
+            counts: Counts {
+                received: self.counts.received - began.counts.received,
+                sent: self.counts.sent - began.counts.sent,
+                handed_over: self.counts.handed_over - began.counts.handed_over,
+            },
+        }
+    }
+
+    /// On-CPU nanoseconds for each packet received. None where none was.
+    pub fn ns_per_packet(&self) -> Option<f64> {
+        let packets = self.counts.received;
+        (packets > 0).then(|| real(self.on_cpu_ns) / real(packets))
+    }
 }
 
 fn settle(program: &dyn Program, process: &mut Process) -> Result<()> {

@@ -17,8 +17,13 @@ pub(super) struct Thread {
 }
 
 impl Thread {
+    /// The threads of these names in a process, in their order.
+    pub(super) fn find_all(process: u32, names: &[String]) -> Result<Vec<Self>> {
+        names.iter().map(|name| Self::find(process, name)).collect()
+    }
+
     /// The thread of this name in a process.
-    pub(super) fn find(process: u32, name: &str) -> Result<Self> {
+    fn find(process: u32, name: &str) -> Result<Self> {
         let tasks = format!("/proc/{process}/task");
         for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
             let task = task.with_context(|| format!("cannot read {tasks}"))?.path();

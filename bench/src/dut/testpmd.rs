@@ -1,6 +1,6 @@
 //! dpdk-testpmd under test: what DPDK alone costs. Asked over DPDK's telemetry.
 
-use std::{os::fd::AsRawFd, process::Command};
+use std::{iter, os::fd::AsRawFd, process::Command};
 
 use anyhow::{Context, Result, ensure};
 use nix::sys::socket::{
@@ -8,14 +8,14 @@ use nix::sys::socket::{
 };
 use serde::Deserialize;
 
-use super::{Place, Program};
-use crate::{
-    machine::Cores,
-    site::{BUFFER_CACHE, BUFFERS, DESCRIPTORS},
-};
+use super::{Counts, Place, Program};
+use crate::site::{BUFFER_CACHE, BUFFERS, DESCRIPTORS};
 
 /// The program; of the package dpdk-dev.
 const PROGRAM: &str = "dpdk-testpmd";
+
+/// Packets that may have been counted as received and not yet as sent when they are asked for.
+const IN_FLIGHT: u64 = 256;
 
 /// Octets of an answer; DPDK's are 16 KiB at most.
 const ANSWER: usize = 16 * 1024;
@@ -42,8 +42,10 @@ impl Forwarding {
 /// A testpmd and what it is given.
 #[derive(Clone, Debug)]
 pub struct Testpmd {
-    /// Its cores.
-    pub cores: Cores,
+    /// The cores of its workers.
+    pub workers: Vec<u16>,
+    /// The core of everything else.
+    pub main_core: u16,
     /// The one port, as EAL takes it.
     pub device: String,
     /// What it does.
@@ -56,10 +58,13 @@ struct Answer {
     stats: Stats,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 struct Stats {
     ipackets: u64,
     opackets: u64,
+    /// By queue, which is by worker.
+    q_ipackets: Vec<u64>,
+    q_opackets: Vec<u64>,
 }
 
 impl Testpmd {
@@ -74,19 +79,24 @@ impl Testpmd {
 
 impl Program for Testpmd {
     fn command(&self, place: &Place) -> Result<Command> {
-        let Cores {
-            worker_core,
-            main_core,
-        } = self.cores;
+        let count = self.workers.len();
+        let cores = iter::once(&self.main_core).chain(&self.workers);
+        let lcores: Vec<String> = cores
+            .zip(0..)
+            .map(|(core, lcore)| format!("{lcore}@{core}"))
+            .collect();
         let mut command = Command::new(PROGRAM);
         command
-            .arg(format!("--lcores=0@{main_core},1@{worker_core}"))
+            .args(["--lcores", &lcores.join(",")])
             .args(["--main-lcore=0", "--no-pci", "--huge-unlink"])
             .args(["--file-prefix", &place.file_prefix])
             .args(["--vdev", &self.device])
             .arg("--")
             .arg(format!("--forward-mode={}", self.forwarding.name()))
-            .args(["--port-topology=loop", "--nb-cores=1"])
+            .arg("--port-topology=loop")
+            .arg(format!("--nb-cores={count}"))
+            .arg(format!("--rxq={count}"))
+            .arg(format!("--txq={count}"))
             // A generator that never ends would be flushed for ever.
             .arg("--no-flush-rx")
             .args(["--no-lsc-interrupt", "--burst=32"])
@@ -97,12 +107,20 @@ impl Program for Testpmd {
         Ok(command)
     }
 
-    fn worker(&self) -> &'static str {
-        "rte-worker-1"
+    fn workers(&self) -> Vec<String> {
+        let workers = 1..=self.workers.len();
+        workers.map(|lcore| format!("rte-worker-{lcore}")).collect()
     }
 
-    fn received(&self, place: &Place) -> Result<u64> {
-        Ok(stats(place)?.ipackets)
+    fn counts(&self, place: &Place) -> Result<Vec<Counts>> {
+        let stats = stats(place)?;
+        let queues = stats.q_ipackets.iter().zip(&stats.q_opackets);
+        let counts = |(received, sent): (&u64, &u64)| Counts {
+            received: *received,
+            sent: *sent,
+            handed_over: 0,
+        };
+        Ok(queues.take(self.workers.len()).map(counts).collect())
     }
 
     fn is_settled(&self, place: &Place) -> Result<bool> {
@@ -110,9 +128,11 @@ impl Program for Testpmd {
     }
 
     fn check(&self, place: &Place) -> Result<()> {
-        let Stats { ipackets, opackets } = stats(place)?;
+        let Stats {
+            ipackets, opackets, ..
+        } = stats(place)?;
         ensure!(
-            opackets + super::IN_FLIGHT >= ipackets,
+            opackets + IN_FLIGHT >= ipackets,
             "of {ipackets} packets {opackets} were sent"
         );
         Ok(())
@@ -153,7 +173,8 @@ mod tests {
 
     #[test]
     fn reads_what_telemetry_answers() {
-        let answer = br#"{"/ethdev/stats":{"ipackets":7,"opackets":5,"q_ipackets":[7]}}"#;
+        let answer = br#"{"/ethdev/stats":{"ipackets":7,"opackets":5,"q_ipackets":[7,0],
+            "q_opackets":[5,0],"ierrors":0}}"#;
         let stats = read(answer).unwrap();
         assert_eq!((stats.ipackets, stats.opackets), (7, 5));
         assert!(read(br#"{"/ethdev/stats":null}"#).is_err());

@@ -12,11 +12,16 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, de::DeserializeOwned};
 
-use super::{Place, Program};
+use super::{Counts, Place, Program};
 use crate::site::{Mode, Site};
 
 /// Within this weir answers or does not.
 const ANSWER: Duration = Duration::from_secs(10);
+
+/// Packets that are on their way through a worker when it is asked, and those that rings between
+/// workers hold.
+const IN_WORKER: u64 = 64;
+const IN_RINGS: u64 = 256 * 32;
 
 /// A weir binary and what it is given.
 #[derive(Clone, Debug)]
@@ -27,6 +32,8 @@ pub struct Weir {
     pub site: Site,
     /// Sessions that it has when all flows have come.
     pub sessions: u64,
+    /// Why packets may be dropped, if they may.
+    pub drops: Option<&'static str>,
 }
 
 /// As much of a worker's row as is looked at. Not the program's own structure: that of another
@@ -38,6 +45,7 @@ struct Worker {
     injected: u64,
     sent: u64,
     dropped: u64,
+    handed_over: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,61 +64,79 @@ impl Program for Weir {
         Ok(command)
     }
 
-    fn worker(&self) -> &'static str {
-        "worker0"
+    fn workers(&self) -> Vec<String> {
+        let workers = 0..self.site.workers.len();
+        workers.map(|worker| format!("worker{worker}")).collect()
     }
 
-    fn received(&self, place: &Place) -> Result<u64> {
-        Ok(worker(place)?.received)
+    fn counts(&self, place: &Place) -> Result<Vec<Counts>> {
+        let counts = |worker: &Worker| Counts {
+            received: worker.received,
+            sent: worker.sent,
+            handed_over: worker.handed_over,
+        };
+        Ok(workers(place)?.iter().map(counts).collect())
     }
 
     fn is_settled(&self, place: &Place) -> Result<bool> {
-        let worker = worker(place)?;
-        Ok(worker.received > 0 && worker.sessions >= self.sessions)
+        let all = sum(&workers(place)?);
+        Ok(all.received > 0 && all.sessions >= self.sessions)
     }
 
     fn check(&self, place: &Place) -> Result<()> {
-        let worker = worker(place)?;
-        ensure!(
-            worker.sessions == self.sessions,
-            "{} sessions, {} are expected",
-            worker.sessions,
-            self.sessions
-        );
         let drops: Vec<Drop> = ask(&Site::socket(place), "/drops")?;
-        let expected = match self.site.mode {
-            Mode::NoService => "no_service",
-            Mode::Dr | Mode::Tun | Mode::Nat => "",
-        };
-        let unexpected: Vec<String> = drops
-            .iter()
-            .filter(|drop| drop.packets > 0 && drop.reason != expected)
-            .map(|drop| format!("{} {}", drop.packets, drop.reason))
-            .collect();
-        ensure!(
-            unexpected.is_empty(),
-            "packets were dropped: {unexpected:?}"
-        );
-        // What the management thread sends, as announcements, comes on top.
-        let forwarded = worker.sent.saturating_sub(worker.injected);
-        let expected = match self.site.mode {
-            Mode::NoService => worker.dropped,
-            Mode::Dr | Mode::Tun | Mode::Nat => forwarded,
-        };
-        ensure!(
-            forwarded + worker.dropped == expected
-                && expected + super::IN_FLIGHT >= worker.received,
-            "of {} packets {forwarded} were sent and {} dropped",
-            worker.received,
-            worker.dropped
-        );
-        Ok(())
+        check(self, sum(&workers(place)?), &drops)
     }
 }
 
-fn worker(place: &Place) -> Result<Worker> {
-    let workers: Vec<Worker> = ask(&Site::socket(place), "/workers")?;
-    workers.first().copied().context("there are no workers")
+fn check(program: &Weir, all: Worker, drops: &[Drop]) -> Result<()> {
+    ensure!(
+        all.sessions == program.sessions,
+        "{} sessions, {} are expected",
+        all.sessions,
+        program.sessions
+    );
+    let unexpected: Vec<String> = drops
+        .iter()
+        .filter(|drop| drop.packets > 0 && Some(&*drop.reason) != program.drops)
+        .map(|drop| format!("{} {}", drop.packets, drop.reason))
+        .collect();
+    ensure!(
+        unexpected.is_empty(),
+        "packets were dropped: {unexpected:?}"
+    );
+    // What the management thread sends, as announcements, comes on top.
+    let forwarded = all.sent.saturating_sub(all.injected);
+    ensure!(
+        program.site.mode != Mode::NoService || forwarded == 0,
+        "{forwarded} packets for no service were sent"
+    );
+    let between = program.site.workers.len() as u64 - 1;
+    let in_flight = (IN_WORKER + IN_RINGS * between) * program.site.workers.len() as u64;
+    ensure!(
+        forwarded + all.dropped + in_flight >= all.received,
+        "of {} packets {forwarded} were sent and {} dropped",
+        all.received,
+        all.dropped
+    );
+    Ok(())
+}
+
+fn workers(place: &Place) -> Result<Vec<Worker>> {
+    ask(&Site::socket(place), "/workers")
+}
+
+fn sum(workers: &[Worker]) -> Worker {
+    workers
+        .iter()
+        .fold(Worker::default(), |sum, worker| Worker {
+            sessions: sum.sessions + worker.sessions,
+            received: sum.received + worker.received,
+            injected: sum.injected + worker.injected,
+            sent: sum.sent + worker.sent,
+            dropped: sum.dropped + worker.dropped,
+            handed_over: sum.handed_over + worker.handed_over,
+        })
 }
 
 /// Gets what is at `path`. By hand, since a request then takes a fifth of a millisecond: the
@@ -127,4 +153,72 @@ fn ask<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
     let status = head.lines().next().unwrap_or_default();
     ensure!(status.contains(" 200 "), "weir answers {status} to {path}");
     serde_json::from_str(body).with_context(|| format!("weir's answer to {path}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Drop, Weir, Worker, check};
+    use crate::{
+        site::{Mode, Site},
+        traffic::Protocol,
+    };
+
+    fn weir(mode: Mode, drops: Option<&'static str>) -> Weir {
+        Weir {
+            binary: "weir".into(),
+            site: Site {
+                workers: vec![1],
+                main_core: 0,
+                device: "net_null0".into(),
+                mode,
+                protocol: Protocol::Udp,
+                scheduler: "Maglev".into(),
+            },
+            sessions: 256,
+            drops,
+        }
+    }
+
+    const ALL_SENT: Worker = Worker {
+        sessions: 256,
+        received: 10_000,
+        injected: 3,
+        sent: 10_003,
+        dropped: 0,
+        handed_over: 0,
+    };
+
+    fn dropped(packets: u64) -> [Drop; 1] {
+        let reason = "no_service".to_owned();
+        [Drop { reason, packets }]
+    }
+
+    #[test]
+    fn all_packets_went_the_way_that_is_measured() {
+        let nat = weir(Mode::Nat, None);
+        assert!(check(&nat, ALL_SENT, &dropped(0)).is_ok());
+        assert!(check(&nat, ALL_SENT, &dropped(1)).is_err(), "a drop");
+        let few = Worker {
+            sessions: 255,
+            ..ALL_SENT
+        };
+        assert!(check(&nat, few, &[]).is_err(), "a flow without a session");
+        let lost = Worker {
+            sent: 9_000,
+            ..ALL_SENT
+        };
+        assert!(check(&nat, lost, &[]).is_err(), "packets that went nowhere");
+    }
+
+    #[test]
+    fn packets_for_no_service_are_dropped() {
+        let none = weir(Mode::NoService, Some("no_service"));
+        let all = Worker {
+            sent: 3,
+            dropped: 10_000,
+            ..ALL_SENT
+        };
+        assert!(check(&none, all, &dropped(10_000)).is_ok());
+        assert!(check(&none, ALL_SENT, &[]).is_err(), "they were sent");
+    }
 }
