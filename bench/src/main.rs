@@ -14,11 +14,19 @@ use machine::Cores;
 mod abba;
 mod binary;
 mod dut;
+#[cfg(feature = "dpdk")]
+mod generator;
 mod inprocess;
+#[cfg(feature = "dpdk")]
+mod latency;
 mod machine;
+#[cfg(feature = "dpdk")]
+mod ndr;
 mod report;
 mod scale;
 mod site;
+#[cfg(feature = "dpdk")]
+mod testbed;
 mod traffic;
 mod vdev;
 
@@ -54,6 +62,12 @@ enum Command {
     Vdev(vdev::Options),
     /// A second worker, and the cost of handing packets over to it
     Scale(scale::Options),
+    /// Throughput without loss, connection rate and table capacity, over memif
+    #[cfg(feature = "dpdk")]
+    Ndr(ndr::Options),
+    /// Time in the box at parts of the rate without loss, over memif
+    #[cfg(feature = "dpdk")]
+    Latency(latency::Options),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +82,7 @@ fn main() -> ExitCode {
 
 fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let cores = arguments.cores;
+    dut::clear_up();
     let report = match &arguments.command {
         Command::Machine => machine::report(cores)?,
         Command::Path(arguments) => path::run(arguments, cores)?,
@@ -77,6 +92,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Turns(arguments) => return turns::run(arguments),
         Command::Vdev(options) => vdev::run(options, cores)?,
         Command::Scale(options) => scale::run(options, cores)?,
+        #[cfg(feature = "dpdk")]
+        Command::Ndr(options) => ndr::run(options, cores)?,
+        #[cfg(feature = "dpdk")]
+        Command::Latency(options) => latency::run(options, cores)?.0,
     };
     report.print(arguments.json)
 }

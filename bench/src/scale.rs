@@ -7,7 +7,6 @@
 
 use std::{
     path::{Path, PathBuf},
-    process,
     time::Duration,
 };
 
@@ -19,7 +18,7 @@ use crate::{
     dut::{Dut, Forwarding, Lap, Program, Testpmd, Weir},
     machine::{self, Cores, Machine},
     report::{Cell, Report, progress},
-    site::{Mode, SERVICES, Site},
+    site::{Mode, SERVICES, Site, UDP_TIMEOUT},
     traffic::{Protocol, Traffic},
 };
 
@@ -213,11 +212,13 @@ fn program(
             workers,
             main_core,
             device,
+            is_fed: true,
             forwarding: Forwarding::Io,
         });
     }
     Box::new(Weir {
         binary: binary.to_owned(),
+        is_fed: true,
         sessions: (SERVICES * workers.len()) as u64,
         drops: (case == Case::HandedOver).then_some("hand_over_full"),
         site: Site {
@@ -227,6 +228,7 @@ fn program(
             mode: options.mode,
             protocol: Protocol::Udp,
             scheduler: options.scheduler.clone(),
+            udp_timeout: UDP_TIMEOUT.to_owned(),
         },
     })
 }
@@ -234,8 +236,7 @@ fn program(
 /// Starts a program again and again, until its workers receive what the case wants.
 fn start_as(case: Case, number: usize, program: impl Fn() -> Box<dyn Program>) -> Result<Dut> {
     for _ in 0..TRIES {
-        let file_prefix = format!("weir-bench-{}-{number}", process::id());
-        let dut = Dut::start(program(), file_prefix)?;
+        let dut = Dut::start(program(), number)?;
         if case.wants(&dut.turn(LOOK)?) {
             return Ok(dut);
         }
@@ -315,6 +316,7 @@ mod tests {
             received,
             sent,
             handed_over,
+            ..Counts::default()
         };
         Lap { on_cpu_ns, counts }
     }

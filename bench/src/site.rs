@@ -44,6 +44,9 @@ pub const BUFFER_CACHE: u32 = 256;
 /// Descriptors of weir's queues: its default.
 pub const DESCRIPTORS: u32 = 1024;
 
+/// How long a session of UDP may be idle: weir's default.
+pub const UDP_TIMEOUT: &str = "5m";
+
 /// How packets reach the backends, or that they do not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum Mode {
@@ -102,6 +105,8 @@ pub struct Site {
     pub protocol: Protocol,
     /// As the configuration names it.
     pub scheduler: String,
+    /// How long a session of UDP may be idle, as the configuration writes it.
+    pub udp_timeout: String,
 }
 
 impl Site {
@@ -135,6 +140,7 @@ impl Site {
 {neighbours}    ],
     services: [
 {services}    ],
+    timeouts: (udp: "{udp_timeout}"),
     api: (socket: "{socket}"),
 )
 "#,
@@ -142,6 +148,7 @@ impl Site {
             main_core = self.main_core,
             file_prefix = place.file_prefix,
             device = self.device,
+            udp_timeout = self.udp_timeout,
             socket = Self::socket(place).display(),
         )
     }
@@ -184,7 +191,7 @@ fn neighbour(address: Ipv4Addr, mac: [u8; 6]) -> String {
 mod tests {
     use weir::config::Config;
 
-    use super::{Mode, SERVICES, Site};
+    use super::{Mode, SERVICES, Site, UDP_TIMEOUT};
     use crate::{dut::Place, traffic::Protocol};
 
     fn site(mode: Mode) -> Site {
@@ -195,13 +202,14 @@ mod tests {
             mode,
             protocol: Protocol::Udp,
             scheduler: "Maglev".into(),
+            udp_timeout: UDP_TIMEOUT.into(),
         }
     }
 
     #[test]
     fn the_configuration_is_valid_in_every_mode() {
         for mode in [Mode::Dr, Mode::Tun, Mode::Nat, Mode::NoService] {
-            let place = Place::new("bench".into()).unwrap();
+            let place = Place::new(&mode.name()).unwrap();
             let text = site(mode).configuration(&place);
             let services = Config::parse(&text, "weir.ron").unwrap().services;
             assert_eq!(services.len(), SERVICES);

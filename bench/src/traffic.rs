@@ -24,7 +24,7 @@ const MOST_FRAMES: usize = 65_536;
 const SEGMENTS_PER_SYN: usize = 31;
 
 /// Clients are in the network of RFC 2544's testers.
-const CLIENTS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
+pub const CLIENTS: Ipv4Addr = Ipv4Addr::new(198, 18, 0, 0);
 
 /// What the packets are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@
 //! what it sends. What testpmd costs that only passes them on is the driver's; what weir costs
 //! beyond that is the cost of balancing.
 
-use std::{path::PathBuf, process, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -14,7 +14,7 @@ use crate::{
     dut::{Dut, Forwarding, Lap, Program, Testpmd, Weir},
     machine::{self, Cores, Machine},
     report::{Cell, Report, progress},
-    site::{self, Mode, Site},
+    site::{self, Mode, Site, UDP_TIMEOUT},
     traffic::{Protocol, Traffic},
 };
 
@@ -141,8 +141,8 @@ fn measure(case: Case, binaries: &[PathBuf], options: &Options, cores: Cores) ->
     for _ in 0..options.starts {
         let mut duts = Vec::new();
         for program in programs(case, binaries, options, cores, &device) {
-            let file_prefix = format!("weir-bench-{}-{}", process::id(), duts.len());
-            duts.push(Dut::start(program, file_prefix)?);
+            let number = duts.len();
+            duts.push(Dut::start(program, number)?);
         }
         let length = Duration::from_millis(options.turn_ms);
         let turns = alternate(&mut duts, options.rounds, |dut| {
@@ -170,6 +170,7 @@ fn programs(
             workers: vec![cores.worker_core],
             main_core: cores.main_core,
             device: device.to_owned(),
+            is_fed: true,
             forwarding,
         }));
     }
@@ -183,7 +184,9 @@ fn programs(
                 mode: case.mode,
                 protocol: options.protocol,
                 scheduler: options.scheduler.clone(),
+                udp_timeout: UDP_TIMEOUT.to_owned(),
             },
+            is_fed: true,
             sessions: case.sessions(),
             drops: (case.mode == Mode::NoService).then_some("no_service"),
         }));

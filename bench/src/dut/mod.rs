@@ -14,11 +14,13 @@ mod process;
 mod testpmd;
 mod weir;
 
-pub use process::Place;
+pub use process::{Place, clear_up};
 pub use testpmd::{Forwarding, Testpmd};
 pub use weir::Weir;
 
 use on_cpu::Thread;
+#[cfg(feature = "dpdk")]
+pub use on_cpu::go_first;
 use process::Process;
 
 /// How long a program may take to start and to see all flows.
@@ -44,6 +46,9 @@ pub trait Program {
     /// Whether all that comes once, such as new sessions, has come.
     fn is_settled(&self, place: &Place) -> Result<bool>;
 
+    /// Forgets sessions whose time is up.
+    fn sweep(&self, place: &Place) -> Result<()>;
+
     /// An error where it did not do with all packets what it is measured for.
     fn check(&self, place: &Place) -> Result<()>;
 }
@@ -57,6 +62,10 @@ pub struct Counts {
     pub sent: u64,
     /// Packets given to another worker.
     pub handed_over: u64,
+    /// Sessions that it has.
+    pub sessions: u64,
+    /// Sessions that had no room, or had to make room.
+    pub crowded_out: u64,
 }
 
 /// What a worker did in one turn.
@@ -76,12 +85,12 @@ pub struct Dut {
 }
 
 impl Dut {
-    /// Starts the program, waits until it has settled, and pauses it. `file_prefix` names its
-    /// files and must be its alone.
-    pub fn start(program: Box<dyn Program>, file_prefix: String) -> Result<Self> {
-        let place = Place::new(file_prefix)?;
+    /// Starts the program, waits until it has settled, and pauses it. No other that is alive has
+    /// this number.
+    pub fn start(program: Box<dyn Program>, number: usize) -> Result<Self> {
+        let place = Place::new(&number)?;
         let command = program.command(&place)?;
-        let mut process = Process::start(command, place)?;
+        let mut process = Process::start(&command, place)?;
         let workers = settle(&*program, &mut process)
             .and_then(|()| Thread::find_all(process.id(), &program.workers()))
             .map_err(|error| error.context(process.last_words()))?;
@@ -102,6 +111,34 @@ impl Dut {
         let ended = self.look()?;
         self.process.pause()?;
         Ok(began.iter().zip(ended).map(|(b, e)| e.since(*b)).collect())
+    }
+
+    /// Lets it run while something is done.
+    #[cfg(feature = "dpdk")]
+    pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.process.resume()?;
+        thread::sleep(SETTLING);
+        let done = work();
+        self.process.pause()?;
+        done
+    }
+
+    /// Lets nothing else that is not of the kernel take its workers' cores while it runs.
+    #[cfg(feature = "dpdk")]
+    pub fn go_first(&self) -> Result<()> {
+        self.workers.iter().try_for_each(Thread::go_first)
+    }
+
+    /// What each of its workers has done so far.
+    #[cfg(feature = "dpdk")]
+    pub fn counts(&self) -> Result<Vec<Counts>> {
+        self.program.counts(self.process.place())
+    }
+
+    /// Lets it forget sessions whose time is up.
+    #[cfg(feature = "dpdk")]
+    pub fn sweep(&self) -> Result<()> {
+        self.program.sweep(self.process.place())
     }
 
     /// An error where it did not do with all packets what it is measured for.
@@ -133,6 +170,7 @@ impl Lap {
                 received: self.counts.received - began.counts.received,
                 sent: self.counts.sent - began.counts.sent,
                 handed_over: self.counts.handed_over - began.counts.handed_over,
+                ..self.counts
             },
         }
     }

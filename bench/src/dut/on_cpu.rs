@@ -1,8 +1,8 @@
 //! How long a thread of another process has run.
 
-use std::{fs, path::PathBuf, thread, time::Duration};
+use std::{fs, path::PathBuf, process::Command, thread, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// Between two looks: the kernel accounts every few milliseconds.
 const LOOK: Duration = Duration::from_micros(20);
@@ -13,6 +13,7 @@ const LOOKS: usize = 10_000;
 /// A thread of another process.
 #[derive(Debug)]
 pub(super) struct Thread {
+    id: u32,
     schedstat: PathBuf,
 }
 
@@ -26,16 +27,25 @@ impl Thread {
     fn find(process: u32, name: &str) -> Result<Self> {
         let tasks = format!("/proc/{process}/task");
         for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
-            let task = task.with_context(|| format!("cannot read {tasks}"))?.path();
+            let task = task.with_context(|| format!("cannot read {tasks}"))?;
+            let id = task.file_name().to_string_lossy().parse();
+            let task = task.path();
             // A thread may end between these two lines.
             let comm = fs::read_to_string(task.join("comm")).unwrap_or_default();
             if comm.trim_end() == name {
                 return Ok(Self {
+                    id: id.with_context(|| format!("{} is no thread", task.display()))?,
                     schedstat: task.join("schedstat"),
                 });
             }
         }
         bail!("there is no thread {name} in {tasks}")
+    }
+
+    /// Lets nothing else that is not of the kernel take its core.
+    #[cfg(feature = "dpdk")]
+    pub(super) fn go_first(&self) -> Result<()> {
+        go_first(self.id)
     }
 
     /// Nanoseconds that it has been on a CPU, at the moment when the kernel accounts them: between
@@ -57,6 +67,20 @@ impl Thread {
         let text = fs::read_to_string(&self.schedstat).with_context(place)?;
         on_cpu(&text).with_context(place)
     }
+}
+
+/// Lets nothing else that is not of the kernel take the core of a thread while it runs.
+#[cfg(feature = "dpdk")]
+pub fn go_first(thread: u32) -> Result<()> {
+    let mut command = Command::new("chrt");
+    command.args(["--fifo", "--pid", "1", &thread.to_string()]);
+    let output = command.output().context("cannot start chrt")?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
 }
 
 /// The first of the three numbers.

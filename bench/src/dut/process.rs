@@ -1,9 +1,10 @@
 //! A child process that uses DPDK: started, paused, ended, and its leavings removed.
 
 use std::{
+    fmt::Display,
     fs::{self, File},
-    path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    path::{Path, PathBuf},
+    process::{self, Child, Command, ExitStatus, Stdio},
     thread,
     time::Duration,
 };
@@ -20,6 +21,9 @@ use super::LOOK;
 /// How long a program may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What names of files in hugepages begin with; this process's number follows.
+const PREFIX: &str = "weir-bench-";
+
 /// Lines of its output that are quoted when it fails.
 const LAST_LINES: usize = 12;
 
@@ -32,8 +36,10 @@ pub struct Place {
 }
 
 impl Place {
-    /// A new folder; it goes with this.
-    pub fn new(file_prefix: String) -> Result<Self> {
+    /// A new folder, for a program that no other of this process is called like. It goes with
+    /// this.
+    pub fn new(name: &dyn Display) -> Result<Self> {
+        let file_prefix = format!("{PREFIX}{}-{name}", process::id());
         let folder = tempfile::tempdir().context("cannot make a folder for a program's files")?;
         Ok(Self {
             folder,
@@ -50,20 +56,37 @@ impl Place {
     pub fn run_directory(&self) -> PathBuf {
         PathBuf::from("/var/run/dpdk").join(&self.file_prefix)
     }
+}
 
+impl Drop for Place {
     /// Hugepages of a program that has ended belong to nobody, but their files keep them.
-    fn give_back_hugepages(&self) {
-        let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
-        let start = format!("{}map_", self.file_prefix);
-        for folder in mounts.lines().filter_map(hugetlbfs) {
-            let files = fs::read_dir(folder).into_iter().flatten().flatten();
-            for file in files.filter(|f| f.file_name().to_string_lossy().starts_with(&start)) {
-                // Nothing more can be done here where it fails; `show` of scripts/hugepages.sh
-                // shows what is missing.
+    fn drop(&mut self) {
+        remove_hugepages(|file| file.starts_with(&format!("{}map_", self.file_prefix)));
+        // It is not there where the program has not come so far.
+        let _ = fs::remove_dir_all(self.run_directory());
+    }
+}
+
+/// Gives back the hugepages of benchmarks that were killed.
+pub fn clear_up() {
+    remove_hugepages(|file| {
+        let process = file.strip_prefix(PREFIX).and_then(|rest| {
+            let end = rest.find(|c: char| !c.is_ascii_digit())?;
+            rest.get(..end)
+        });
+        process.is_some_and(|id| !Path::new("/proc").join(id).exists())
+    });
+}
+
+fn remove_hugepages(is_ours: impl Fn(&str) -> bool) {
+    let mounts = fs::read_to_string("/proc/mounts").unwrap_or_default();
+    for folder in mounts.lines().filter_map(hugetlbfs) {
+        for file in fs::read_dir(folder).into_iter().flatten().flatten() {
+            if is_ours(&file.file_name().to_string_lossy()) {
+                // Where this fails, `scripts/hugepages.sh show` shows what is missing.
                 let _ = fs::remove_file(file.path());
             }
         }
-        let _ = fs::remove_dir_all(self.run_directory());
     }
 }
 
@@ -82,8 +105,13 @@ pub(super) struct Process {
 }
 
 impl Process {
-    pub(super) fn start(mut command: Command, place: Place) -> Result<Self> {
-        let name = command.get_program().to_string_lossy().into_owned();
+    pub(super) fn start(program: &Command, place: Place) -> Result<Self> {
+        let name = program.get_program().to_string_lossy().into_owned();
+        // A paused program would outlive this one for ever.
+        let mut command = Command::new("setpriv");
+        command
+            .args(["--pdeathsig", "KILL", &name])
+            .args(program.get_args());
         let log = File::create(place.file("log")).context("cannot write a log")?;
         let child = command
             .stdin(Stdio::piped())
@@ -146,7 +174,6 @@ impl Drop for Process {
         }
         let _ = self.child.kill();
         let _ = self.child.wait();
-        self.place.give_back_hugepages();
     }
 }
 

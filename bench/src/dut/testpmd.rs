@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use nix::sys::socket::{
     AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket,
 };
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 
 use super::{Counts, Place, Program};
 use crate::site::{BUFFER_CACHE, BUFFERS, DESCRIPTORS};
@@ -48,14 +48,27 @@ pub struct Testpmd {
     pub main_core: u16,
     /// The one port, as EAL takes it.
     pub device: String,
+    /// Whether packets come by themselves.
+    pub is_fed: bool,
     /// What it does.
     pub forwarding: Forwarding,
 }
 
 #[derive(Debug, Deserialize)]
-struct Answer {
+struct StatsAnswer {
     #[serde(rename = "/ethdev/stats")]
     stats: Stats,
+}
+
+#[derive(Debug, Deserialize)]
+struct InfoAnswer {
+    #[serde(rename = "/ethdev/info")]
+    info: Info,
+}
+
+#[derive(Debug, Deserialize)]
+struct Info {
+    dev_started: u8,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -118,13 +131,18 @@ impl Program for Testpmd {
         let counts = |(received, sent): (&u64, &u64)| Counts {
             received: *received,
             sent: *sent,
-            handed_over: 0,
+            ..Counts::default()
         };
         Ok(queues.take(self.workers.len()).map(counts).collect())
     }
 
     fn is_settled(&self, place: &Place) -> Result<bool> {
-        Ok(stats(place)?.ipackets > 0)
+        let Info { dev_started } = ask::<InfoAnswer>(place, "/ethdev/info,0")?.info;
+        Ok(dev_started == 1 && (!self.is_fed || stats(place)?.ipackets > 0))
+    }
+
+    fn sweep(&self, _place: &Place) -> Result<()> {
+        Ok(())
     }
 
     fn check(&self, place: &Place) -> Result<()> {
@@ -140,8 +158,13 @@ impl Program for Testpmd {
 }
 
 fn stats(place: &Place) -> Result<Stats> {
+    Ok(ask::<StatsAnswer>(place, "/ethdev/stats,0")?.stats)
+}
+
+/// Asks DPDK's telemetry.
+fn ask<T: DeserializeOwned>(place: &Place, question: &str) -> Result<T> {
     let path = place.run_directory().join("dpdk_telemetry.v2");
-    let cannot = || format!("cannot ask {}", path.display());
+    let cannot = || format!("cannot ask {} for {question}", path.display());
     let telemetry = socket(
         AddressFamily::Unix,
         SockType::SeqPacket,
@@ -159,24 +182,28 @@ fn stats(place: &Place) -> Result<Stats> {
     };
     // It says who it is before it is asked.
     hear()?;
-    send(telemetry.as_raw_fd(), b"/ethdev/stats,0", MsgFlags::empty()).with_context(cannot)?;
-    read(&hear()?).with_context(cannot)
-}
-
-fn read(answer: &[u8]) -> Result<Stats> {
-    Ok(serde_json::from_slice::<Answer>(answer)?.stats)
+    send(
+        telemetry.as_raw_fd(),
+        question.as_bytes(),
+        MsgFlags::empty(),
+    )
+    .with_context(cannot)?;
+    serde_json::from_slice(&hear()?).with_context(cannot)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::read;
+    use super::{InfoAnswer, StatsAnswer};
 
     #[test]
     fn reads_what_telemetry_answers() {
-        let answer = br#"{"/ethdev/stats":{"ipackets":7,"opackets":5,"q_ipackets":[7,0],
+        let answer = r#"{"/ethdev/stats":{"ipackets":7,"opackets":5,"q_ipackets":[7,0],
             "q_opackets":[5,0],"ierrors":0}}"#;
-        let stats = read(answer).unwrap();
+        let stats = serde_json::from_str::<StatsAnswer>(answer).unwrap().stats;
         assert_eq!((stats.ipackets, stats.opackets), (7, 5));
-        assert!(read(br#"{"/ethdev/stats":null}"#).is_err());
+        let answer = r#"{"/ethdev/info":{"name":"net_memif0","dev_started":1,"rxq_state":[1]}}"#;
+        let answer = serde_json::from_str::<InfoAnswer>(answer).unwrap();
+        assert_eq!(answer.info.dev_started, 1);
+        assert!(serde_json::from_str::<StatsAnswer>(r#"{"/ethdev/stats":null}"#).is_err());
     }
 }

@@ -10,7 +10,10 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::{
+    Deserialize,
+    de::{DeserializeOwned, IgnoredAny},
+};
 
 use super::{Counts, Place, Program};
 use crate::site::{Mode, Site};
@@ -30,6 +33,8 @@ pub struct Weir {
     pub binary: PathBuf,
     /// What it is configured for.
     pub site: Site,
+    /// Whether packets come by themselves.
+    pub is_fed: bool,
     /// Sessions that it has when all flows have come.
     pub sessions: u64,
     /// Why packets may be dropped, if they may.
@@ -41,6 +46,8 @@ pub struct Weir {
 #[derive(Clone, Copy, Debug, Default, Deserialize)]
 struct Worker {
     sessions: u64,
+    sessions_evicted: u64,
+    sessions_refused: u64,
     received: u64,
     injected: u64,
     sent: u64,
@@ -74,13 +81,20 @@ impl Program for Weir {
             received: worker.received,
             sent: worker.sent,
             handed_over: worker.handed_over,
+            sessions: worker.sessions,
+            crowded_out: worker.sessions_evicted + worker.sessions_refused,
         };
         Ok(workers(place)?.iter().map(counts).collect())
     }
 
     fn is_settled(&self, place: &Place) -> Result<bool> {
         let all = sum(&workers(place)?);
-        Ok(all.received > 0 && all.sessions >= self.sessions)
+        Ok(!self.is_fed || (all.received > 0 && all.sessions >= self.sessions))
+    }
+
+    fn sweep(&self, place: &Place) -> Result<()> {
+        // Counts of sessions are exact there, so it looks at all of them first.
+        ask::<IgnoredAny>(&Site::socket(place), "/services").map(drop)
     }
 
     fn check(&self, place: &Place) -> Result<()> {
@@ -131,6 +145,8 @@ fn sum(workers: &[Worker]) -> Worker {
         .iter()
         .fold(Worker::default(), |sum, worker| Worker {
             sessions: sum.sessions + worker.sessions,
+            sessions_evicted: sum.sessions_evicted + worker.sessions_evicted,
+            sessions_refused: sum.sessions_refused + worker.sessions_refused,
             received: sum.received + worker.received,
             injected: sum.injected + worker.injected,
             sent: sum.sent + worker.sent,
@@ -159,7 +175,7 @@ fn ask<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
 mod tests {
     use super::{Drop, Weir, Worker, check};
     use crate::{
-        site::{Mode, Site},
+        site::{Mode, Site, UDP_TIMEOUT},
         traffic::Protocol,
     };
 
@@ -173,7 +189,9 @@ mod tests {
                 mode,
                 protocol: Protocol::Udp,
                 scheduler: "Maglev".into(),
+                udp_timeout: UDP_TIMEOUT.into(),
             },
+            is_fed: true,
             sessions: 256,
             drops,
         }
@@ -181,6 +199,8 @@ mod tests {
 
     const ALL_SENT: Worker = Worker {
         sessions: 256,
+        sessions_evicted: 0,
+        sessions_refused: 0,
         received: 10_000,
         injected: 3,
         sent: 10_003,

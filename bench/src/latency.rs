@@ -1,0 +1,239 @@
+//! `bench latency`: how long a frame is in the box, beside testpmd, which is the floor.
+//!
+//! All programs get the same rates: parts of the rate that weir passes without loss. A frame's
+//! time begins when it is given to the link and ends when it is seen behind it, so it holds the
+//! link twice, and what the generator itself is late by; testpmd's time holds the same.
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use hdrhistogram::Histogram;
+
+use crate::{
+    abba::{Sample, alternate, real},
+    binary,
+    dut::Testpmd,
+    generator::Frames,
+    machine::{Cores, Machine},
+    ndr::phases::Search,
+    report::{Cell, Report, progress},
+    site::{Mode, UDP_TIMEOUT},
+    testbed::{Kind, Setting, Testbed},
+    traffic::Traffic,
+};
+
+/// Nanoseconds that a histogram tells apart: up to ten seconds, to three digits.
+const MOST_NS: u64 = 10_000_000_000;
+const DIGITS: u8 = 3;
+
+/// What is measured.
+#[derive(Debug, clap::Args)]
+pub struct Options {
+    /// How packets reach the backends
+    #[arg(long, default_value = "nat")]
+    mode: Mode,
+    /// Different flows
+    #[arg(long, default_value_t = 256)]
+    flows: usize,
+    /// Octets of a frame on the wire
+    #[arg(long, default_value_t = 64)]
+    octets: usize,
+    /// Per cent of the rate that weir passes without loss
+    #[arg(long, value_delimiter = ',', default_value = "10,50,90")]
+    loads: Vec<u32>,
+    /// That rate in millions of frames a second; searched for unless given
+    #[arg(long)]
+    mpps: Option<f64>,
+    /// The weir to measure; the one beside this program unless given
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// The scheduler of all services, as the configuration names it
+    #[arg(long, default_value = "Maglev")]
+    scheduler: String,
+    /// Trials of each program at each load
+    #[arg(long, default_value_t = 6)]
+    rounds: usize,
+    /// Milliseconds of one trial
+    #[arg(long, default_value_t = 500, value_name = "MS")]
+    trial_ms: u64,
+    /// Let other programs take the cores of worker and generator as they may
+    #[arg(long)]
+    share_cores: bool,
+}
+
+/// One trial.
+#[derive(Clone, Debug)]
+struct Figure {
+    away_ns: Histogram<u64>,
+    lost: u64,
+}
+
+/// What came of a program at a load.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// The program.
+    pub program: String,
+    /// Per cent of weir's rate without loss.
+    pub load_percent: u32,
+    /// Of all trials together.
+    pub away_ns: Histogram<u64>,
+}
+
+/// Measures all loads; gives the histograms besides.
+pub fn run(options: &Options, cores: Cores) -> Result<(Report, Vec<Series>)> {
+    Testpmd::look_for()?;
+    let given: Vec<PathBuf> = options.binary.iter().cloned().collect();
+    let binaries = binary::weirs(&given)?;
+    let binary = binaries.first().context("no weir")?;
+    let kinds = [Kind::Macswap, Kind::Weir(options.mode)];
+    let setting = Setting {
+        binary,
+        scheduler: &options.scheduler,
+        udp_timeout: UDP_TIMEOUT,
+        is_first: !options.share_cores,
+    };
+    let machine = Machine::ask(cores)?;
+    let mut testbed = Testbed::start(&kinds, &setting, cores)?;
+    let traffic = Traffic::new(options.flows, options.octets).frames()?;
+    let mut frames = Frames::listed(&traffic).context("the frames are too short")?;
+    let most = match options.mpps {
+        Some(mpps) => mpps * 1e6,
+        None => loss_free(&mut testbed, &mut frames, options)?,
+    };
+    let length = Duration::from_millis(options.trial_ms);
+    let mut report = report(machine);
+    let mut all = Vec::new();
+    for load in &options.loads {
+        let rate = most * f64::from(*load) / 100.0;
+        progress(&format!("{load} %: {:.2} Mpps", rate / 1e6));
+        let mut numbers = [0, 1];
+        let turns = alternate(&mut numbers, options.rounds, |number| {
+            trial(&mut testbed, *number, &mut frames, rate, length)
+        })?;
+        for (kind, figures) in kinds.iter().zip(&turns) {
+            report.row(row(*kind, *load, rate, figures));
+            all.push(series(*kind, *load, figures)?);
+        }
+    }
+    report.note(format!(
+        "Nanoseconds from the generator over memif through the program and back; medians \
+         (least..greatest) of {} trials of {} ms. {} flows, {} octets.",
+        options.rounds, options.trial_ms, options.flows, options.octets
+    ));
+    report.note(format!(
+        "{}, {}",
+        binary::version(binary)?,
+        options.scheduler
+    ));
+    Ok((report, all))
+}
+
+/// What weir passes without loss, in frames a second.
+fn loss_free(testbed: &mut Testbed, frames: &mut Frames, options: &Options) -> Result<f64> {
+    let search = Search {
+        trial: Duration::from_millis(options.trial_ms),
+        loss: 0.0,
+        precision: 0.02,
+    };
+    let found = testbed.run(1, |dut| search.throughput(dut, frames))?;
+    ensure!(found.rate > 0.0, "weir passes nothing without loss");
+    Ok(found.rate)
+}
+
+fn trial(
+    testbed: &mut Testbed,
+    number: usize,
+    frames: &mut Frames,
+    rate: f64,
+    length: Duration,
+) -> Result<Figure> {
+    let mut away_ns = Histogram::new_with_bounds(1, MOST_NS, DIGITS)?;
+    let outcome = testbed.run(number, |dut| {
+        dut.trickle(frames, frames.count())?;
+        dut.trial(frames, rate, length, |ns| away_ns.saturating_record(ns))
+    })?;
+    Ok(Figure {
+        away_ns,
+        lost: outcome.lost(),
+    })
+}
+
+fn report(machine: Machine) -> Report {
+    let columns = [
+        "program",
+        "load_percent",
+        "mpps",
+        "p50_ns",
+        "p90_ns",
+        "p99_ns",
+        "p999_ns",
+        "max_ns",
+        "lost",
+    ];
+    Report::new("latency: nanoseconds in the box", machine, &columns)
+}
+
+fn row(kind: Kind, load: u32, rate: f64, figures: &[Figure]) -> Vec<Cell> {
+    let at = |quantile: f64| {
+        let values: Vec<f64> = figures
+            .iter()
+            .map(|figure| real(figure.away_ns.value_at_quantile(quantile)))
+            .collect();
+        Cell::from(Sample::of(&values))
+    };
+    vec![
+        kind.name().into(),
+        u64::from(load).into(),
+        (rate / 1e6).into(),
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(0.999),
+        at(1.0),
+        figures.iter().map(|figure| figure.lost).sum::<u64>().into(),
+    ]
+}
+
+fn series(kind: Kind, load: u32, figures: &[Figure]) -> Result<Series> {
+    let mut away_ns = Histogram::new_with_bounds(1, MOST_NS, DIGITS)?;
+    for figure in figures {
+        away_ns.add(&figure.away_ns)?;
+    }
+    Ok(Series {
+        program: kind.name(),
+        load_percent: load,
+        away_ns,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use hdrhistogram::Histogram;
+
+    use super::{DIGITS, Figure, MOST_NS, report, row, series};
+    use crate::{machine::Machine, site::Mode, testbed::Kind};
+
+    fn figure(values: impl IntoIterator<Item = u64>, lost: u64) -> Figure {
+        let mut away_ns = Histogram::new_with_bounds(1, MOST_NS, DIGITS).unwrap();
+        for value in values {
+            away_ns.record(value).unwrap();
+        }
+        Figure { away_ns, lost }
+    }
+
+    #[test]
+    fn quantiles_are_those_of_each_trial() {
+        let kind = Kind::Weir(Mode::Nat);
+        let figures = [figure(1..=1000, 1), figure(101..=1100, 2)];
+        let mut report = report(Machine::default());
+        report.row(row(kind, 50, 2e6, &figures));
+        let json = serde_json::to_value(report).unwrap();
+        let row = &json["rows"][0];
+        assert_eq!(row["p50_ns"]["min"], 500.0);
+        assert_eq!(row["p50_ns"]["max"], 600.0);
+        assert_eq!(row["p99_ns"]["min"], 990.0);
+        assert_eq!(row["lost"], 3);
+        let together = series(kind, 50, &figures).unwrap().away_ns;
+        assert_eq!(together.len(), 2000);
+    }
+}
