@@ -69,7 +69,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
         sessions: u64::from_ne_bytes(random()?),
     };
     let clock = Clock::start();
-    let director = Director::new(&config, ends, pool, &seeds, clock.now())?;
+    let mut director = Director::new(&config, ends, pool, &seeds, clock.now())?;
     let manner = Manner {
         cores: config.dpdk.workers.clone(),
         main_core: config.dpdk.main_core,
@@ -78,6 +78,8 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     };
     let register = move || EalThread::register(&eal).map_err(|error| error.to_string());
     let (mut threads, seen) = Threads::start(director.workers, &manner, register)?;
+    let tables = seen.iter().map(|worker| Arc::clone(&worker.counts));
+    director.manager.watch(tables);
     let end = runtime.block_on(async {
         let facts = Box::new(move || devices.iter().map(facts).collect());
         let books = Books::new(Arc::new(config), seen);

@@ -133,6 +133,14 @@ pub(super) enum Scheduler {
     RoundRobin,
     #[serde(alias = "wrr")]
     WeightedRoundRobin,
+    #[serde(alias = "lc")]
+    LeastConnections,
+    #[serde(alias = "wlc")]
+    WeightedLeastConnections,
+    #[serde(alias = "sed")]
+    ShortestExpectedDelay,
+    #[serde(alias = "nq")]
+    NeverQueue,
     #[serde(alias = "mh")]
     Maglev,
 }

@@ -14,9 +14,16 @@ use super::{
 pub enum Scheduler {
     /// Each in turn.
     RoundRobin,
-    /// Each in turn, as often as its weight says. The default: LVS's own, `wlc`, is not built
-    /// yet, and with sessions of equal length this spreads them alike.
+    /// Each in turn, as often as its weight says.
     WeightedRoundRobin,
+    /// Who has the fewest connections.
+    LeastConnections,
+    /// Who has the fewest connections for its weight. The default, as ipvsadm's.
+    WeightedLeastConnections,
+    /// Who would have the fewest active connections for its weight, the new one included.
+    ShortestExpectedDelay,
+    /// Who has no active connection; without such a one as `ShortestExpectedDelay`.
+    NeverQueue,
     /// By a consistent hash of the client.
     Maglev {
         /// Slots of the table: prime, and more than the service has backends.
@@ -40,15 +47,21 @@ impl Scheduler {
         problems: &mut Problems<'a>,
     ) -> Option<Self> {
         let choice = match raw.scheduler {
-            None => raw::Scheduler::WeightedRoundRobin,
+            None => raw::Scheduler::WeightedLeastConnections,
             Some(written) => {
-                written.read("`RoundRobin`, `WeightedRoundRobin` or `Maglev`", problems)?
+                let what = "a scheduler such as `WeightedLeastConnections` or `Maglev`";
+                written.read(what, problems)?
             }
         };
-        match choice {
+        let simple = match choice {
+            raw::Scheduler::RoundRobin => Self::RoundRobin,
+            raw::Scheduler::WeightedRoundRobin => Self::WeightedRoundRobin,
+            raw::Scheduler::LeastConnections => Self::LeastConnections,
+            raw::Scheduler::WeightedLeastConnections => Self::WeightedLeastConnections,
+            raw::Scheduler::ShortestExpectedDelay => Self::ShortestExpectedDelay,
+            raw::Scheduler::NeverQueue => Self::NeverQueue,
             raw::Scheduler::Maglev => return read_maglev(raw, backends, problems),
-            raw::Scheduler::RoundRobin | raw::Scheduler::WeightedRoundRobin => {}
-        }
+        };
         let options = [
             ("maglev_slots", raw.maglev_slots.map(Written::text)),
             ("hash_port", raw.hash_port.map(Written::text)),
@@ -61,10 +74,7 @@ impl Scheduler {
                 problems.refuse(at, text);
             }
         }
-        Some(match choice {
-            raw::Scheduler::RoundRobin => Self::RoundRobin,
-            _ => Self::WeightedRoundRobin,
-        })
+        Some(simple)
     }
 }
 

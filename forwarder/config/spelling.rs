@@ -17,22 +17,14 @@ const KEYS_NOT_BUILT: [(&str, &str); 12] = [
 ];
 
 /// Choices likewise.
-const CHOICES_NOT_BUILT: [(&str, &str); 24] = [
+const CHOICES_NOT_BUILT: [(&str, &str); 16] = [
     ("Fullnat", "forwarding by full NAT"),
     ("Snat", "source NAT"),
     ("Sctp", "SCTP"),
-    ("WeightedLeastConnections", WLC),
-    ("wlc", WLC),
-    ("LeastConnections", LC),
-    ("lc", LC),
     ("SourceHashing", SH),
     ("sh", SH),
     ("DestinationHashing", DH),
     ("dh", DH),
-    ("ShortestExpectedDelay", SED),
-    ("sed", SED),
-    ("NeverQueue", NQ),
-    ("nq", NQ),
     ("LocalityBasedLeastConnections", LBLC),
     ("lblc", LBLC),
     ("LocalityBasedLeastConnectionsWithReplication", LBLCR),
@@ -43,12 +35,8 @@ const CHOICES_NOT_BUILT: [(&str, &str); 24] = [
     ("ovf", OVF),
     ("twos", "power of twos choice (twos)"),
 ];
-const WLC: &str = "the scheduler WeightedLeastConnections (wlc)";
-const LC: &str = "the scheduler LeastConnections (lc)";
 const SH: &str = "the scheduler SourceHashing (sh)";
 const DH: &str = "the scheduler DestinationHashing (dh)";
-const SED: &str = "the scheduler ShortestExpectedDelay (sed)";
-const NQ: &str = "the scheduler NeverQueue (nq)";
 const LBLC: &str = "the scheduler LocalityBasedLeastConnections (lblc)";
 const LBLCR: &str = "the scheduler LocalityBasedLeastConnectionsWithReplication (lblcr)";
 const FO: &str = "the scheduler WeightedFailover (fo)";

@@ -200,6 +200,10 @@ impl Books {
         let (scheduler, flags) = match service.scheduler {
             config::Scheduler::RoundRobin => ("rr", ""),
             config::Scheduler::WeightedRoundRobin => ("wrr", ""),
+            config::Scheduler::LeastConnections => ("lc", ""),
+            config::Scheduler::WeightedLeastConnections => ("wlc", ""),
+            config::Scheduler::ShortestExpectedDelay => ("sed", ""),
+            config::Scheduler::NeverQueue => ("nq", ""),
             config::Scheduler::Maglev {
                 hash_port: true, ..
             } => ("mh", "(mh-port)"),

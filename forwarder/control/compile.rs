@@ -137,6 +137,14 @@ fn compile_service(
     let (method, hash_port, seed) = match service.scheduler {
         config::Scheduler::RoundRobin => (sched::Method::RoundRobin, false, 0),
         config::Scheduler::WeightedRoundRobin => (sched::Method::WeightedRoundRobin, false, 0),
+        config::Scheduler::LeastConnections => (sched::Method::LeastConnections, false, 0),
+        config::Scheduler::WeightedLeastConnections => {
+            (sched::Method::WeightedLeastConnections, false, 0)
+        }
+        config::Scheduler::ShortestExpectedDelay => {
+            (sched::Method::ShortestExpectedDelay, false, 0)
+        }
+        config::Scheduler::NeverQueue => (sched::Method::NeverQueue, false, 0),
         config::Scheduler::Maglev {
             slots,
             hash_port,

@@ -6,11 +6,12 @@ use super::{
     compile::{CompileError, compile},
     manager::Manager,
     neighbour::{Facts, Link, Neighbours, Settings},
+    tally::Tally,
 };
 use crate::{
     config::{self, Config},
     io::{Now, Pool, Port, PortIx},
-    path::{Counters, Ends, Inquiries, Rings, WorkerSpec},
+    path::{Counters, Ends, Inquiries, Loads, Rings, WorkerSpec},
     snapshot::{Own, Publisher, SlotHash, Snapshot, WorkerIx},
     wire::Mac,
 };
@@ -80,7 +81,11 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
                 });
             }
         }
-        let spec = |(worker, ends): (WorkerIx, Vec<Ends<P>>)| WorkerSpec {
+        let others: Box<[Arc<Loads>]> = (0..workers)
+            .map(|_| Arc::new(Loads::new(backends)))
+            .collect();
+        let tally = Tally::new(others.clone());
+        let spec = |((worker, ends), others): ((WorkerIx, Vec<Ends<P>>), _)| WorkerSpec {
             worker,
             counters: Arc::new(Counters::new(ends.len(), backends)),
             ends: ends.into(),
@@ -89,11 +94,12 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             subscriber: publisher.subscribe(),
             rings: Arc::clone(&rings),
             inquiries: Arc::new(Inquiries::default()),
+            others,
         };
-        let workers = WorkerIx::all().zip(ends).map(spec).collect();
+        let workers = WorkerIx::all().zip(ends).zip(others).map(spec).collect();
         Ok(Self {
             workers,
-            manager: Manager::new(pool, neighbours, publisher, rings, named, now),
+            manager: Manager::new(pool, neighbours, tally, publisher, rings, named, now),
         })
     }
 }

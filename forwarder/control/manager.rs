@@ -4,10 +4,14 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
-use super::neighbour::{Event, Neighbours, Output, State};
+use super::{
+    neighbour::{Event, Neighbours, Output, State},
+    tally::Tally,
+};
 use crate::{
     io::{BURST, Burst, Now, Pool, PortIx},
     path::{Parcel, Punt, Rings},
+    session::BackendCounts,
     snapshot::{Publisher, Reach, Snapshot, WorkerIx},
 };
 
@@ -30,6 +34,7 @@ pub struct Loss {
 pub struct Manager<L: Pool> {
     pool: L,
     neighbours: Neighbours<L::Frame>,
+    tally: Tally,
     publisher: Publisher,
     rings: Arc<Rings<L::Frame>>,
     /// By port: its name, and who sends on it.
@@ -41,9 +46,10 @@ pub struct Manager<L: Pool> {
 impl<L: Pool> Manager<L> {
     /// An owner that publishes with `publisher` and knows by name each port and who sends on
     /// it. What is known of neighbours without asking is published at once.
-    pub fn new(
+    pub(super) fn new(
         pool: L,
         neighbours: Neighbours<L::Frame>,
+        tally: Tally,
         publisher: Publisher,
         rings: Arc<Rings<L::Frame>>,
         ports: Box<[(String, WorkerIx)]>,
@@ -53,6 +59,7 @@ impl<L: Pool> Manager<L> {
         let mut manager = Self {
             pool,
             neighbours,
+            tally,
             publisher,
             rings,
             ports,
@@ -61,6 +68,12 @@ impl<L: Pool> Manager<L> {
         };
         manager.publish(now);
         manager
+    }
+
+    /// Sums these tables of sessions from now on, by worker, for the schedulers that go by
+    /// connections.
+    pub fn watch(&mut self, tables: impl IntoIterator<Item = Arc<[BackendCounts]>>) {
+        self.tally.watch(tables.into_iter().collect());
     }
 
     /// Takes what workers have punted, does what is due, sends and publishes what came of it.
@@ -91,6 +104,7 @@ impl<L: Pool> Manager<L> {
         if changed {
             self.publish(now);
         }
+        self.tally.turn(&self.publisher.current().services, now);
         self.publisher.collect();
         taken
     }

@@ -13,6 +13,7 @@ mod observer;
 pub mod replay;
 mod serve;
 pub mod socket;
+mod tally;
 mod threads;
 pub mod views;
 

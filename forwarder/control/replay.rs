@@ -157,7 +157,7 @@ impl Replay {
             sessions: seed,
         };
         let now = Now::default();
-        let director = Director::new(&config, ends.collect(), MemoryPool, &seeds, now)?;
+        let mut director = Director::new(&config, ends.collect(), MemoryPool, &seeds, now)?;
         let rings = director.workers.first().map(|spec| Arc::clone(&spec.rings));
         let rings = rings.expect("a configuration has at least one worker");
         let mut workers = Vec::new();
@@ -169,6 +169,8 @@ impl Replay {
             seen.push(Seen::simulated(*core, counters, counts, inquiries));
             workers.push(worker);
         }
+        let tables = seen.iter().map(|worker| Arc::clone(&worker.counts));
+        director.manager.watch(tables);
         Ok(Self {
             books: Books::new(Arc::new(config), seen),
             workers,

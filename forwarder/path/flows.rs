@@ -1,11 +1,13 @@
 //! What one worker remembers from packet to packet.
 
-use sched::Cursor;
+use std::sync::Arc;
 
-use super::{Answer, limiter::Limiter};
+use sched::{Cursor, Load};
+
+use super::{Answer, Loads, limiter::Limiter};
 use crate::{
     io::Now,
-    session::{ServiceIx, Table},
+    session::{BackendCounts, BackendIx, ServiceIx, Table},
     snapshot::{Service, Services, WorkerIx},
 };
 
@@ -13,6 +15,10 @@ use crate::{
 pub(super) struct Flows {
     /// The session table.
     pub(super) sessions: Table,
+    /// How many of them each backend has, at this moment.
+    own: Arc<[BackendCounts]>,
+    /// How many the other workers have, some milliseconds ago.
+    others: Arc<Loads>,
     /// Where each service's scheduler stands, by [`ServiceIx`].
     cursors: Box<[Cursor]>,
     /// By [`Answer::index`].
@@ -27,6 +33,7 @@ impl Flows {
     /// Nothing remembered yet, for one of `workers` workers.
     pub(super) fn new(
         sessions: Table,
+        others: Arc<Loads>,
         services: &Services,
         worker: WorkerIx,
         workers: usize,
@@ -36,7 +43,9 @@ impl Flows {
             .map(|service| service.scheduler.start())
             .collect();
         Self {
+            own: sessions.counts(),
             sessions,
+            others,
             cursors,
             answers: Default::default(),
             overflowed: None,
@@ -49,9 +58,18 @@ impl Flows {
     /// Asks the service's scheduler for a backend by its place in the service.
     #[inline]
     pub(super) fn pick(&mut self, ix: ServiceIx, service: &Service, key: u64) -> Option<usize> {
-        service
-            .scheduler
-            .pick(self.cursors.get_mut(ix.index())?, key)
+        let Self {
+            own,
+            others,
+            cursors,
+            ..
+        } = self;
+        let load = |at| {
+            let backend = service.first_backend.plus(at);
+            backend.map_or_else(Load::default, |backend| load(own, others, backend))
+        };
+        let cursor = cursors.get_mut(ix.index())?;
+        service.scheduler.pick(cursor, key, load)
     }
 
     /// Notes that a packet goes on without a session.
@@ -83,6 +101,16 @@ impl Flows {
     }
 }
 
+/// The sessions of a backend in all workers' tables.
+#[inline]
+fn load(own: &[BackendCounts], others: &Loads, backend: BackendIx) -> Load {
+    let others = others.get(backend);
+    own.get(backend.index()).map_or(others, |own| Load {
+        active: others.active.saturating_add(own.active()),
+        inactive: others.inactive.saturating_add(own.inactive()),
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,7 +118,8 @@ mod tests {
     #[test]
     fn a_flood_of_one_kind_leaves_the_others_their_rate() {
         let table = Table::new(8, 1, 1).unwrap();
-        let mut flows = Flows::new(table, &Services::default(), WorkerIx(0), 1);
+        let others = Arc::new(Loads::new(1));
+        let mut flows = Flows::new(table, others, &Services::default(), WorkerIx(0), 1);
         let now = Now::from_ms(1);
         let mut answered = |answer| {
             (0..50)

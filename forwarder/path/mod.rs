@@ -15,6 +15,7 @@ mod encapsulate;
 mod flows;
 mod inquiry;
 mod limiter;
+mod loads;
 mod neighbour;
 mod outbox;
 mod own;
@@ -32,6 +33,7 @@ use std::ops::ControlFlow;
 
 pub use counters::{BackendTraffic, Counter, Counters, PortTraffic, Traffic};
 pub use inquiry::{Inquiries, Inquiry, Page};
+pub use loads::Loads;
 pub use outbox::Ends;
 pub use rings::{Inbox, Parcel, Punted, Rings};
 pub use verdict::{Answer, DropReason, Layer, Punt, Verdict};

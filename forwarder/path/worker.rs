@@ -5,8 +5,8 @@ use std::sync::Arc;
 use crossbeam::queue::ArrayQueue;
 
 use super::{
-    Batch, Bench, Counters, Ends, Inquiries, Inquiry, Outbox, Page, Parcel, Rings, flows::Flows,
-    outbox::Outside, run,
+    Batch, Bench, Counters, Ends, Inquiries, Inquiry, Loads, Outbox, Page, Parcel, Rings,
+    flows::Flows, outbox::Outside, run,
 };
 use crate::{
     io::{BURST, Now, Port, PortIx},
@@ -46,6 +46,8 @@ pub struct WorkerSpec<P: Port> {
     pub counters: Arc<Counters>,
     /// What it is asked.
     pub inquiries: Arc<Inquiries>,
+    /// The other workers' sessions.
+    pub others: Arc<Loads>,
 }
 
 /// One worker.
@@ -73,7 +75,7 @@ impl<P: Port> Worker<P> {
         let services = &spec.subscriber.snapshot().services;
         let backends = u16::try_from(services.backends()).unwrap_or(u16::MAX);
         let sessions = Table::new(spec.sessions, backends, spec.seed)?;
-        let flows = Flows::new(sessions, services, spec.worker, workers);
+        let flows = Flows::new(sessions, spec.others, services, spec.worker, workers);
         Ok(Self {
             worker: spec.worker,
             subscriber: spec.subscriber,

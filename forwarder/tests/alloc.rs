@@ -86,7 +86,7 @@ fn nothing_is_allocated_for_any_way_through() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
     for (workers, arms, tx_queues) in [(1, Arms::Two, 1), (2, Arms::Two, 1), (3, Arms::One, 3)] {
-        for scheduler in [MAGLEV, "rr", "wrr"] {
+        for scheduler in [MAGLEV, "rr", "wrr", "wlc", "nq"] {
             let text = config(workers, arms, scheduler);
             let mut rig = Rig::with_tx_queues(&text, tx_queues);
             for _ in 0..20 {

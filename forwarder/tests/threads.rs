@@ -60,7 +60,7 @@ impl Live {
             sessions: 7,
         };
         let clock = Clock::start();
-        let director =
+        let mut director =
             Director::new(&parsed, ends.collect(), MemoryPool, &seeds, clock.now()).unwrap();
         let cores = core_affinity::get_core_ids().unwrap();
         let core = |number: usize| u16::try_from(cores[number % cores.len()].id).unwrap();
@@ -71,6 +71,8 @@ impl Live {
             clock,
         };
         let (threads, seen) = Threads::start(director.workers, &manner, || Ok(())).unwrap();
+        let tables = seen.iter().map(|worker| Arc::clone(&worker.counts));
+        director.manager.watch(tables);
         Self {
             threads,
             seen,

@@ -1,19 +1,23 @@
-//! Whom a new flow goes to: LVS's round robin and weighted round robin in IPVS's own order, and
-//! Maglev.
+//! Whom a new flow goes to: LVS's schedulers in IPVS's own order, and Maglev.
 //!
 //! A [`Scheduler`] is built once from the candidates, which may take milliseconds and allocates,
 //! and never changes again; all workers share it. [`Scheduler::pick`] is for the packet's way: it
 //! does not allocate, lock or panic. What moves from pick to pick is a [`Cursor`], and each worker
-//! has its own, so the order that IPVS keeps over all flows holds here within one worker.
+//! has its own, so the order that IPVS keeps over all flows holds here within one worker. What
+//! the candidates have to carry is asked of the caller, candidate by candidate.
 //!
 //! ```
-//! use sched::{Candidate, Method, Scheduler};
+//! use sched::{Candidate, Load, Method, Scheduler};
 //!
 //! let web = [Candidate { name: "web1", weight: 2 }, Candidate { name: "web2", weight: 1 }];
 //! let scheduler = Scheduler::build(Method::WeightedRoundRobin, &web)?;
 //! let mut cursor = scheduler.start();
-//! let chosen = [(); 4].map(|()| scheduler.pick(&mut cursor, 0));
+//! let chosen = [(); 4].map(|()| scheduler.pick(&mut cursor, 0, |_| Load::default()));
 //! assert_eq!(chosen, [Some(1), Some(0), Some(0), Some(1)]);
+//!
+//! let loads = [Load { active: 5, inactive: 0 }, Load { active: 3, inactive: 0 }];
+//! let scheduler = Scheduler::build(Method::WeightedLeastConnections, &web)?;
+//! assert_eq!(scheduler.pick(&mut scheduler.start(), 0, |index| loads[index]), Some(0));
 //! # Ok::<(), sched::BuildError>(())
 //! ```
 
@@ -21,6 +25,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod key;
+mod least;
 mod maglev;
 mod round_robin;
 mod weighted;
@@ -28,6 +33,7 @@ mod weighted;
 pub use key::flow_key;
 pub use maglev::{MOST_SLOTS, is_prime};
 
+use least::{Least, Measure};
 use maglev::Maglev;
 use round_robin::RoundRobin;
 use weighted::WeightedRoundRobin;
@@ -44,6 +50,23 @@ pub struct Candidate<'a> {
     pub weight: u32,
 }
 
+/// What a candidate has to carry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Load {
+    /// Connections that are open or half-open.
+    pub active: u32,
+    /// All others that are remembered: those that end, and UDP.
+    pub inactive: u32,
+}
+
+impl Load {
+    /// As IPVS weighs connections: 256 inactive ones are as one active.
+    #[inline]
+    fn overhead(self) -> u64 {
+        u64::from(self.active) << 8 | u64::from(self.inactive)
+    }
+}
+
 /// The rule by which a scheduler chooses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
@@ -51,6 +74,16 @@ pub enum Method {
     RoundRobin,
     /// IPVS's `wrr`: rounds in which the heavier ones take part more often.
     WeightedRoundRobin,
+    /// IPVS's `lc`: who has the fewest connections, an active one counted as 256 inactive. Of the
+    /// weight only 0 counts.
+    LeastConnections,
+    /// IPVS's `wlc`: who has the fewest connections for its weight, counted as in `lc`.
+    WeightedLeastConnections,
+    /// IPVS's `sed`: who would have the fewest active connections for its weight, this one
+    /// included.
+    ShortestExpectedDelay,
+    /// IPVS's `nq`: who has no active connection; without such a one as `sed`.
+    NeverQueue,
     /// By the flow's key, whatever was chosen before.
     Maglev {
         /// Entries of the table: prime, more than there are candidates, at most [`MOST_SLOTS`].
@@ -125,6 +158,7 @@ pub struct Scheduler {
 enum Rule {
     RoundRobin(RoundRobin),
     WeightedRoundRobin(WeightedRoundRobin),
+    Least(Least),
     Maglev(Maglev),
 }
 
@@ -140,11 +174,16 @@ impl Scheduler {
         if let Some([name, _]) = names.array_windows().find(|[a, b]| a == b) {
             return Err(BuildError::DuplicateName((*name).to_owned()));
         }
+        let least = |measure| Rule::Least(Least::build(measure, candidates));
         let rule = match method {
             Method::RoundRobin => Rule::RoundRobin(RoundRobin::build(candidates)),
             Method::WeightedRoundRobin => {
                 Rule::WeightedRoundRobin(WeightedRoundRobin::build(candidates))
             }
+            Method::LeastConnections => least(Measure::Connections),
+            Method::WeightedLeastConnections => least(Measure::ConnectionsByWeight),
+            Method::ShortestExpectedDelay => least(Measure::Delay),
+            Method::NeverQueue => least(Measure::DelayUnlessIdle),
             Method::Maglev { slots, seed } => Rule::Maglev(Maglev::build(slots, seed, candidates)?),
         };
         Ok(Self {
@@ -162,17 +201,36 @@ impl Scheduler {
         }
     }
 
-    /// The index of the candidate for a new flow, and the cursor moved on to it. Maglev goes by
-    /// `key` alone (see [`flow_key`]) and leaves the cursor where it is; the others pay no heed
-    /// to `key`. None when no candidate has a weight above 0.
+    /// How many candidates it was built from.
+    pub fn candidates(&self) -> usize {
+        self.candidates.into()
+    }
+
+    /// True where [`pick`](Self::pick) asks for loads.
+    pub fn asks_for_loads(&self) -> bool {
+        matches!(self.rule, Rule::Least(_))
+    }
+
+    /// The index of the candidate for a new flow, and the cursor moved on to it. None when no
+    /// candidate has a weight above 0.
     ///
-    /// Takes constant time, but for weighted round robin, which looks at each candidate at most
+    /// Maglev goes by `key` alone (see [`flow_key`]); least connections and its kin go by what
+    /// `load` says of the candidates, whom it is given by index. Both leave the cursor where it
+    /// is.
+    ///
+    /// Takes constant time with round robin and Maglev; the others look at each candidate at most
     /// twice, however large the weights are.
     #[inline]
-    pub fn pick(&self, cursor: &mut Cursor, key: u64) -> Option<usize> {
+    pub fn pick(
+        &self,
+        cursor: &mut Cursor,
+        key: u64,
+        load: impl Fn(usize) -> Load,
+    ) -> Option<usize> {
         let chosen = match &self.rule {
             Rule::RoundRobin(rule) => rule.pick(cursor),
             Rule::WeightedRoundRobin(rule) => rule.pick(cursor),
+            Rule::Least(rule) => rule.pick(load),
             Rule::Maglev(rule) => rule.pick(key),
         };
         chosen.map(usize::from)

@@ -1,13 +1,21 @@
 use proptest::{collection::vec, prelude::*};
 
-use crate::{BuildError, Candidate, Cursor, MOST_CANDIDATES, Method, Scheduler, flow_key};
+use crate::{BuildError, Candidate, Cursor, Load, MOST_CANDIDATES, Method, Scheduler, flow_key};
 
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 const MAGLEV: Method = Method::Maglev {
     slots: 251,
     seed: 0,
 };
-const METHODS: [Method; 3] = [Method::RoundRobin, Method::WeightedRoundRobin, MAGLEV];
+const METHODS: [Method; 7] = [
+    Method::RoundRobin,
+    Method::WeightedRoundRobin,
+    Method::LeastConnections,
+    Method::WeightedLeastConnections,
+    Method::ShortestExpectedDelay,
+    Method::NeverQueue,
+    MAGLEV,
+];
 
 fn scheduler(method: Method, weights: &[u32]) -> Scheduler {
     let names: Vec<String> = (0..weights.len()).map(|index| index.to_string()).collect();
@@ -19,12 +27,23 @@ fn scheduler(method: Method, weights: &[u32]) -> Scheduler {
     Scheduler::build(method, &candidates).unwrap()
 }
 
-/// Whom the first flows go to, A being the candidate added first.
+/// The choice for one more flow, where neither key nor loads matter.
+fn next(scheduler: &Scheduler, cursor: &mut Cursor) -> Option<usize> {
+    scheduler.pick(cursor, 0, |_| Load::default())
+}
+
+/// Whom the first flows go to, A being the candidate added first. All of them stay, as active
+/// connections.
 fn letters(method: Method, weights: &[u32], flows: usize) -> String {
     let scheduler = scheduler(method, weights);
     let mut cursor = scheduler.start();
+    let mut loads = vec![Load::default(); weights.len()];
+    let mut choose = || {
+        let chosen = scheduler.pick(&mut cursor, 0, |index| loads[index]);
+        chosen.inspect(|chosen| loads[*chosen].active += 1)
+    };
     (0..flows)
-        .map(|_| LETTERS[scheduler.pick(&mut cursor, 0).unwrap()])
+        .map(|_| choose().map_or("-", |chosen| LETTERS[chosen]))
         .collect()
 }
 
@@ -41,6 +60,40 @@ fn the_order_is_that_of_ipvs() {
     assert_eq!(wrr(&[10, 6, 4, 0], 18), "CBAAABACBACBAAABAC");
     assert_eq!(wrr(&[1, 2, 5], 16), "CBACCCCBCBACCCCB");
     assert_eq!(wrr(&[1, 2, 5], 32), "CBACCCCBCBACCCCBCBACCCCBCBACCCCB");
+
+    let lc = letters(Method::LeastConnections, &[1, 1, 1, 1], 12);
+    assert_eq!(lc, "DCBADCBADCBA");
+    let wlc = letters(Method::WeightedLeastConnections, &[4, 3, 2, 1], 20);
+    assert_eq!(wlc, "DCBAABCABADCBAABCABA");
+    let sed = letters(Method::ShortestExpectedDelay, &[4, 3, 2, 1], 20);
+    assert_eq!(sed, "ABCABADCBAABCABADCBA");
+    let nq = letters(Method::NeverQueue, &[4, 3, 2, 1], 20);
+    assert_eq!(nq, "DCBAABACBAABCABADCBA");
+}
+
+/// 256 connections that end weigh as much as one that is open, but for `sed` and `nq`, which do
+/// not count them.
+#[test]
+fn inactive_connections_weigh_little() {
+    let load = |active, inactive| Load { active, inactive };
+    let chosen = |method, weights: &[u32], loads: &[Load]| {
+        let scheduler = scheduler(method, weights);
+        scheduler.pick(&mut scheduler.start(), 0, |index| loads[index])
+    };
+    for method in [Method::LeastConnections, Method::WeightedLeastConnections] {
+        for (inactive, least) in [(255, 0), (256, 1), (257, 1)] {
+            let loads = [load(0, inactive), load(1, 0)];
+            assert_eq!(chosen(method, &[1, 1], &loads), Some(least), "{method:?}");
+        }
+    }
+    let loads = [load(0, 1000), load(1, 0)];
+    for method in [Method::ShortestExpectedDelay, Method::NeverQueue] {
+        assert_eq!(chosen(method, &[1, 1], &loads), Some(0), "{method:?}");
+    }
+    let heavy = [u32::MAX, 1];
+    let loads = [load(u32::MAX, u32::MAX), load(1, 0)];
+    let wlc = chosen(Method::WeightedLeastConnections, &heavy, &loads);
+    assert_eq!(wlc, Some(1), "its 256 against 257 for each unit of weight");
 }
 
 /// IPVS's wrr as its rules are worded: servers are put at the head of a list one by one, each
@@ -109,7 +162,7 @@ proptest! {
         let ours = scheduler(Method::WeightedRoundRobin, &weights);
         let mut cursor = ours.start();
         for flow in 0..1000 {
-            prop_assert_eq!(ours.pick(&mut cursor, 0), Some(ipvs.pick()), "flow {}", flow);
+            prop_assert_eq!(next(&ours, &mut cursor), Some(ipvs.pick()), "flow {}", flow);
         }
     }
 
@@ -123,11 +176,11 @@ proptest! {
             let scheduler = scheduler(method, &weights);
             let mut cursor = scheduler.start();
             for _ in 0..skipped {
-                scheduler.pick(&mut cursor, 0);
+                next(&scheduler, &mut cursor);
             }
             let mut chosen = vec![0; weights.len()];
             for _ in 0..due.iter().sum() {
-                chosen[scheduler.pick(&mut cursor, 0).unwrap()] += 1;
+                chosen[next(&scheduler, &mut cursor).unwrap()] += 1;
             }
             prop_assert_eq!(chosen, due);
         }
@@ -140,12 +193,17 @@ proptest! {
         last: u16,
         level in prop_oneof![1u32..20, 1..=u32::MAX],
         keys in vec(any::<u64>(), 50),
+        loads in vec((any::<u32>(), any::<u32>()), 40),
     ) {
+        let loads: Vec<_> = loads
+            .into_iter()
+            .map(|(active, inactive)| Load { active, inactive })
+            .collect();
         for method in METHODS {
             let scheduler = scheduler(method, &weights);
             let mut cursor = Cursor { last, level };
             for key in &keys {
-                match scheduler.pick(&mut cursor, *key) {
+                match scheduler.pick(&mut cursor, *key, |index| loads[index]) {
                     Some(chosen) => prop_assert!(weights[chosen] > 0),
                     None => prop_assert!(weights.iter().all(|weight| *weight == 0)),
                 }
@@ -160,7 +218,7 @@ fn a_cursor_goes_on_when_weights_change() {
         let scheduler = scheduler(method, &[1, 1, 1, 1]);
         let mut cursor = scheduler.start();
         for _ in 0..flows {
-            scheduler.pick(&mut cursor, 0);
+            next(&scheduler, &mut cursor);
         }
         cursor
     };
@@ -168,7 +226,7 @@ fn a_cursor_goes_on_when_weights_change() {
         // D and C were chosen; then B goes away.
         let mut cursor = cursor_after(method, 2);
         let without_b = scheduler(method, &[1, 0, 1, 1]);
-        let next = [(); 4].map(|()| LETTERS[without_b.pick(&mut cursor, 0).unwrap()]);
+        let next = [(); 4].map(|()| LETTERS[next(&without_b, &mut cursor).unwrap()]);
         assert_eq!(next, ["A", "D", "C", "A"], "{method:?}");
     }
     // From a level above every weight, the next round is that of the heaviest.
@@ -177,7 +235,7 @@ fn a_cursor_goes_on_when_weights_change() {
         level: u32::MAX,
     };
     let lighter = scheduler(Method::WeightedRoundRobin, &[2, 1, 1, 1]);
-    let next = [(); 6].map(|()| LETTERS[lighter.pick(&mut cursor, 0).unwrap()]);
+    let next = [(); 6].map(|()| LETTERS[next(&lighter, &mut cursor).unwrap()]);
     assert_eq!(next, ["A", "D", "C", "B", "A", "A"]);
 }
 
@@ -188,12 +246,12 @@ fn weights_far_apart_cost_no_more() {
     weights[500] = i32::MAX.cast_unsigned();
     let scheduler = scheduler(Method::WeightedRoundRobin, &weights);
     let mut cursor = scheduler.start();
-    let round_of_one: Vec<_> = (0..1000).map(|_| scheduler.pick(&mut cursor, 0)).collect();
+    let round_of_one: Vec<_> = (0..1000).map(|_| next(&scheduler, &mut cursor)).collect();
     assert!(round_of_one.into_iter().eq((0..1000).rev().map(Some)));
-    assert!((0..10_000).all(|_| scheduler.pick(&mut cursor, 0) == Some(500)));
+    assert!((0..10_000).all(|_| next(&scheduler, &mut cursor) == Some(500)));
 
     let mut cursor = Cursor { last: 0, level: 3 };
-    let end_of_cycle: Vec<_> = (0..3).map(|_| scheduler.pick(&mut cursor, 0)).collect();
+    let end_of_cycle: Vec<_> = (0..3).map(|_| next(&scheduler, &mut cursor)).collect();
     assert_eq!(end_of_cycle, [Some(500), Some(999), Some(998)]);
 }
 
@@ -216,8 +274,8 @@ fn what_cannot_be_built_is_refused() {
 
     let scheduler = Scheduler::build(Method::RoundRobin, &many[1..]).unwrap();
     let mut cursor = scheduler.start();
-    assert_eq!(scheduler.pick(&mut cursor, 0), Some(65_534));
-    assert_eq!(scheduler.pick(&mut cursor, 0), Some(65_533));
+    assert_eq!(next(&scheduler, &mut cursor), Some(65_534));
+    assert_eq!(next(&scheduler, &mut cursor), Some(65_533));
 }
 
 #[test]

@@ -70,7 +70,7 @@ fn what_is_written_is_what_is_meant() {
     let service = &config.services[0];
     assert_eq!(service.address.to_string(), "192.0.2.100:80");
     assert_eq!(service.forward, Forward::Nat);
-    assert_eq!(service.scheduler, Scheduler::WeightedRoundRobin);
+    assert_eq!(service.scheduler, Scheduler::WeightedLeastConnections);
     assert_eq!(service.backends[0].weight, 2);
     assert_eq!(service.backends[1].weight, 1);
 }

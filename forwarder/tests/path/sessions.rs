@@ -260,7 +260,9 @@ fn maglev(packet: &Spec) -> usize {
     };
     let scheduler = sched::Scheduler::build(method, &candidates).unwrap();
     let key = sched::flow_key(7, packet.from.address.octets(), Some(packet.from.port));
-    scheduler.pick(&mut scheduler.start(), key).unwrap()
+    scheduler
+        .pick(&mut scheduler.start(), key, |_| sched::Load::default())
+        .unwrap()
 }
 
 /// DR and TUN with a consistent hash go on without memory, and find the same backend each time.

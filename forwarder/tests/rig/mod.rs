@@ -102,7 +102,7 @@ impl Rig {
             sessions: 0x5eed,
         };
         let now = Now::from_ms(1000);
-        let director = Director::new(&config, ends.collect(), MemoryPool, &seeds, now).unwrap();
+        let mut director = Director::new(&config, ends.collect(), MemoryPool, &seeds, now).unwrap();
         let counters = director
             .workers
             .iter()
@@ -114,11 +114,13 @@ impl Rig {
             .map(|spec| Arc::clone(&spec.inquiries))
             .collect();
         let rings = Arc::clone(&director.workers[0].rings);
-        let workers = director
+        let workers: Vec<_> = director
             .workers
             .into_iter()
             .map(|spec| Worker::new(spec).unwrap())
             .collect();
+        let tables = workers.iter().map(|worker| worker.sessions().counts());
+        director.manager.watch(tables);
         Self {
             workers,
             manager: director.manager,
