@@ -15,7 +15,9 @@ BOTH_WAYS = [
     *("IP options malformed", "IP malformed", "padded", "largest packet"),
 ]
 FORWARD_ALONE = [
-    *("TCP port reuse", "too big, DF", "scheduler rr", "scheduler wrr", "weight 0 of all"),
+    *("TCP port reuse", "too big, DF", "weight 0 of all"),
+    *("scheduler rr", "scheduler wrr"),
+    *("scheduler lc", "scheduler wlc", "scheduler sed", "scheduler nq"),
 ]
 WHOLE = [
     *("TCP whole connection", "idle time", "idle, not too long", "idle too long"),

@@ -7,12 +7,15 @@ from oracle.play import Case, Group
 from oracle.services import MODES, NAT_MODES, PROTOCOLS, Service
 
 FLOWS = 24
+COMMON = [(1, 1, 1, 1), (4, 3, 2, 1), (1, 2, 5), (100, 1, 1), (0, 3, 0, 2), (65535, 65534)]
+BY_CONNECTIONS = ["lc", "wlc", "sed", "nq"]
 WEIGHTS = {
     "rr": [(1,), (1, 1), (1, 1, 1, 1), (3, 2, 1), (4, 3, 0, 1), (0, 0, 5), (0, 1, 0, 0)],
     "wrr": [
         *((1,), (5,), (1, 1, 1, 1), (4, 3, 2, 1), (1, 2, 5), (10, 6, 4, 0), (0, 0, 3)),
         *((2, 4, 6, 8), (7, 5, 3), (1, 100), (100, 1, 1), (65535, 65534), (3, 3, 3), (0, 9, 6, 3)),
     ],
+    **dict.fromkeys(BY_CONNECTIONS, COMMON),
 }
 NO_WEIGHTS = [(0,), (0, 0), (0, 0, 0)]
 # Of established TCP, half-closed TCP and UDP.
@@ -38,13 +41,31 @@ def _sequences():
                 service = Service(mode, protocol, weights, scheduler)
                 name = f"{','.join(map(str, weights))} {protocol}"
                 yield Case(name, f"scheduler {scheduler}", "forward", service, _flows)
+                if protocol == "tcp" and scheduler not in ("rr", "wrr"):
+                    name = f"{name}, some end"
+                    yield Case(name, f"scheduler {scheduler}", "forward", service, _ending_flows)
+
+
+def _flow(play, number):
+    # No scheduler here looks at who asks.
+    client = plan.CLIENTS[number % len(plan.CLIENTS)]
+    talk = play.talk(client, play.client_port + 1000 * number)
+    talk.first()
+    return talk
 
 
 def _flows(play):
     for number in range(FLOWS):
-        # Neither scheduler looks at who asks.
-        client = plan.CLIENTS[number % len(plan.CLIENTS)]
-        play.talk(client, play.client_port + 1000 * number).first()
+        _flow(play, number)
+
+
+def _ending_flows(play):
+    """Connections of which two in three end, not in the order in which they began."""
+    open_ones = []
+    for number in range(FLOWS):
+        open_ones.append(_flow(play, number))
+        if number % 3:
+            open_ones.pop(number % len(open_ones)).tcp(">FA")
 
 
 def _weight_zero():
