@@ -108,8 +108,11 @@ pub(super) struct Service<'a> {
     pub(super) forward: Written<'a, Forward>,
     pub(super) scheduler: Option<Written<'a, Scheduler>>,
     pub(super) maglev_slots: Option<Number<'a>>,
+    pub(super) balance_factor: Option<Number<'a>>,
     pub(super) hash_port: Option<Written<'a, bool>>,
     pub(super) seed: Option<Number<'a>>,
+    pub(super) fallback: Option<Written<'a, bool>>,
+    pub(super) draws: Option<Number<'a>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) backends: Option<List<'a, Backend<'a>>>,
 }
@@ -141,8 +144,28 @@ pub(super) enum Scheduler {
     ShortestExpectedDelay,
     #[serde(alias = "nq")]
     NeverQueue,
+    #[serde(alias = "fo")]
+    WeightedFailover,
+    #[serde(alias = "ovf")]
+    WeightedOverflow,
+    #[serde(alias = "lblc")]
+    LocalityBasedLeastConnections,
+    #[serde(alias = "lblcr")]
+    LocalityBasedLeastConnectionsWithReplication,
+    #[serde(alias = "sh")]
+    SourceHashing,
+    #[serde(alias = "dh")]
+    DestinationHashing,
     #[serde(alias = "mh")]
     Maglev,
+    #[serde(alias = "twos")]
+    TwoRandomChoices,
+    #[serde(alias = "random")]
+    Random,
+    #[serde(alias = "first")]
+    First,
+    #[serde(alias = "static_rr")]
+    StaticRoundRobin,
 }
 
 #[derive(Deserialize)]

@@ -136,7 +136,17 @@ fn read<'a>(
         let text = format!("at most {MAX_BACKENDS} backends are possible in all services");
         problems.refuse(address_at, text);
     }
-    let scheduler = Scheduler::read(&raw, count, problems);
+    let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
+    if let (Some(Protocol::Udp), Some(scheduler), Some(written)) =
+        (protocol, scheduler, raw.scheduler)
+        && scheduler.fills()
+    {
+        let text = format!(
+            "UDP sessions are never active, so `{}` gives all of them to one backend",
+            written.text()
+        );
+        problems.warn(written.text(), text);
+    }
     let timeouts = timeouts::read(raw.timeouts, timeouts, problems);
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();
     let service = Service {

@@ -17,30 +17,11 @@ const KEYS_NOT_BUILT: [(&str, &str); 12] = [
 ];
 
 /// Choices likewise.
-const CHOICES_NOT_BUILT: [(&str, &str); 16] = [
+const CHOICES_NOT_BUILT: [(&str, &str); 3] = [
     ("Fullnat", "forwarding by full NAT"),
     ("Snat", "source NAT"),
     ("Sctp", "SCTP"),
-    ("SourceHashing", SH),
-    ("sh", SH),
-    ("DestinationHashing", DH),
-    ("dh", DH),
-    ("LocalityBasedLeastConnections", LBLC),
-    ("lblc", LBLC),
-    ("LocalityBasedLeastConnectionsWithReplication", LBLCR),
-    ("lblcr", LBLCR),
-    ("WeightedFailover", FO),
-    ("fo", FO),
-    ("WeightedOverflow", OVF),
-    ("ovf", OVF),
-    ("twos", "power of twos choice (twos)"),
 ];
-const SH: &str = "the scheduler SourceHashing (sh)";
-const DH: &str = "the scheduler DestinationHashing (dh)";
-const LBLC: &str = "the scheduler LocalityBasedLeastConnections (lblc)";
-const LBLCR: &str = "the scheduler LocalityBasedLeastConnectionsWithReplication (lblcr)";
-const FO: &str = "the scheduler WeightedFailover (fo)";
-const OVF: &str = "the scheduler WeightedOverflow (ovf)";
 
 /// An example of each key that cannot be left out.
 const EXAMPLES: [(&str, &str); 11] = [

@@ -197,20 +197,6 @@ impl Books {
             config::Forward::Dr => views::Forward::Route,
             config::Forward::Tun => views::Forward::Tunnel,
         };
-        let (scheduler, flags) = match service.scheduler {
-            config::Scheduler::RoundRobin => ("rr", ""),
-            config::Scheduler::WeightedRoundRobin => ("wrr", ""),
-            config::Scheduler::LeastConnections => ("lc", ""),
-            config::Scheduler::WeightedLeastConnections => ("wlc", ""),
-            config::Scheduler::ShortestExpectedDelay => ("sed", ""),
-            config::Scheduler::NeverQueue => ("nq", ""),
-            config::Scheduler::Maglev {
-                hash_port: true, ..
-            } => ("mh", "(mh-port)"),
-            config::Scheduler::Maglev {
-                hash_port: false, ..
-            } => ("mh", ""),
-        };
         let backends: Vec<_> = (first..)
             .zip(&service.backends)
             .map(|(ix, backend)| self.backend(ix, backend, forward))
@@ -222,8 +208,8 @@ impl Books {
             name: service.name.clone(),
             protocol: service.protocol.into(),
             virtual_address: service.address.into(),
-            scheduler: scheduler.to_owned(),
-            flags: flags.to_owned(),
+            scheduler: service.scheduler.name.to_owned(),
+            flags: flags(&service.scheduler),
             forward,
             traffic: views::Traffic {
                 connections: sum(|t| t.connections),
@@ -330,6 +316,29 @@ impl Books {
             answered: (0..Answer::COUNT).map(|kind| counters.answers(kind)).sum(),
         }
     }
+}
+
+/// A scheduler's flags as ipvsadm prints them, and by weir's own keys what ipvsadm does not know.
+fn flags(scheduler: &config::Scheduler) -> String {
+    let flags = match scheduler.method {
+        sched::Method::SourceHashing { fallback } => [
+            fallback.then(|| "sh-fallback".to_owned()),
+            scheduler.hash_port.then(|| "sh-port".to_owned()),
+        ],
+        sched::Method::Maglev { balance_factor, .. } => [
+            scheduler.hash_port.then(|| "mh-port".to_owned()),
+            balance_factor.map(|factor| format!("balance_factor={factor}")),
+        ],
+        sched::Method::Random { draws } if scheduler.name == "random" => {
+            [Some(format!("draws={draws}")), None]
+        }
+        _ => [None, None],
+    };
+    let flags: Vec<String> = flags.into_iter().flatten().collect();
+    if flags.is_empty() {
+        return String::new();
+    }
+    format!("({})", flags.join(","))
 }
 
 /// The share of turns that moved a frame.

@@ -7,8 +7,8 @@ use crate::{
     io::PortIx,
     session::{BackendIx, FixedIx, Forward},
     snapshot::{
-        Backend, Fixed, Hop, Neighbours, Own, PortFacts, Routes, Service, Services, SlotHash,
-        Slots, Snapshot,
+        Backend, Fixed, FlowKey, Hop, Neighbours, Own, PortFacts, Routes, Service, Services,
+        SlotHash, Slots, Snapshot,
     },
     wire::Mac,
 };
@@ -134,23 +134,12 @@ fn compile_service(
             weight: backend.weight,
         })
         .collect();
-    let (method, hash_port, seed) = match service.scheduler {
-        config::Scheduler::RoundRobin => (sched::Method::RoundRobin, false, 0),
-        config::Scheduler::WeightedRoundRobin => (sched::Method::WeightedRoundRobin, false, 0),
-        config::Scheduler::LeastConnections => (sched::Method::LeastConnections, false, 0),
-        config::Scheduler::WeightedLeastConnections => {
-            (sched::Method::WeightedLeastConnections, false, 0)
-        }
-        config::Scheduler::ShortestExpectedDelay => {
-            (sched::Method::ShortestExpectedDelay, false, 0)
-        }
-        config::Scheduler::NeverQueue => (sched::Method::NeverQueue, false, 0),
-        config::Scheduler::Maglev {
-            slots,
-            hash_port,
-            seed,
-        } => (sched::Method::Maglev { slots, seed }, hash_port, seed),
-    };
+    let config::Scheduler {
+        method,
+        hash_port,
+        seed,
+        ..
+    } = service.scheduler;
     let scheduler =
         sched::Scheduler::build(method, &candidates).map_err(|source| CompileError::Scheduler {
             service: service.name.clone(),
@@ -164,10 +153,15 @@ fn compile_service(
             config::Forward::Dr => Forward::Dr,
             config::Forward::Tun => Forward::Tun,
         },
+        consistent: scheduler.goes_by_key_alone(),
         scheduler,
-        consistent: matches!(service.scheduler, config::Scheduler::Maglev { .. }),
-        seed,
-        hash_port,
+        key: match method {
+            sched::Method::DestinationHashing => FlowKey::Destination,
+            _ => FlowKey::Client {
+                seed,
+                port: hash_port,
+            },
+        },
         timeouts: service.timeouts.clone(),
         first_backend,
     })

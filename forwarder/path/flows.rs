@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sched::{Cursor, Load};
+use sched::{Cursor, Flow, Load};
 
 use super::{Answer, Loads, limiter::Limiter};
 use crate::{
@@ -57,7 +57,7 @@ impl Flows {
 
     /// Asks the service's scheduler for a backend by its place in the service.
     #[inline]
-    pub(super) fn pick(&mut self, ix: ServiceIx, service: &Service, key: u64) -> Option<usize> {
+    pub(super) fn pick(&mut self, ix: ServiceIx, service: &Service, flow: Flow) -> Option<usize> {
         let Self {
             own,
             others,
@@ -69,7 +69,7 @@ impl Flows {
             backend.map_or_else(Load::default, |backend| load(own, others, backend))
         };
         let cursor = cursors.get_mut(ix.index())?;
-        service.scheduler.pick(cursor, key, load)
+        service.scheduler.pick(cursor, flow, load)
     }
 
     /// Notes that a packet goes on without a session.

@@ -1,5 +1,7 @@
 //! Whom a new flow goes to, and the session that remembers it.
 
+use sched::Flow;
+
 use super::{
     Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Transport, Verdict, session::begin,
 };
@@ -27,8 +29,10 @@ pub(super) fn run(meta: &Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) -> 
         return DropReason::NoSession.into();
     }
     let client = meta.key.source();
-    let port = service.hash_port.then_some(client.port);
-    let flow = sched::flow_key(service.seed, client.address.octets(), port);
+    let flow = Flow {
+        key: service.key.of(client, service.address),
+        now_s: bench.now_ms / 1000,
+    };
     let picked = bench.flows.pick(service_ix, service, flow);
     let ix = picked.and_then(|at| service.first_backend.plus(at));
     let backend = ix.and_then(|ix| snapshot.services.backend(ix).copied());

@@ -21,7 +21,7 @@ use crate::{io::PortIx, wire::Mac};
 pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
 pub use routes::{Hop, Routes};
-pub use services::{Backend, Service, Services};
+pub use services::{Backend, FlowKey, Service, Services};
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use toeplitz::Toeplitz;
 

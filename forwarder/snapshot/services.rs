@@ -20,16 +20,28 @@ pub struct Service {
     pub forward: Forward,
     /// Whom a new flow goes to.
     pub scheduler: sched::Scheduler,
-    /// True where `scheduler` is a consistent hash: the backend is known without a session.
+    /// True where `scheduler` goes by the key alone: the backend is known without a session.
     pub consistent: bool,
-    /// Seed of the flow key.
-    pub seed: u64,
-    /// True where the client's port is part of the flow key.
-    pub hash_port: bool,
+    /// What `scheduler` knows a flow by.
+    pub key: FlowKey,
     /// How long idle sessions are kept.
     pub timeouts: Timeouts,
     /// Its backends have the numbers from here on, in the order of the configuration.
     pub first_backend: BackendIx,
+}
+
+/// What a scheduler knows a flow by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlowKey {
+    /// A hash of the client's address.
+    Client {
+        /// Of the hash.
+        seed: u64,
+        /// Whether its port counts as well.
+        port: bool,
+    },
+    /// The VIP.
+    Destination,
 }
 
 /// A real server.
@@ -49,6 +61,20 @@ pub struct Services {
     by_address: FxHashMap<(Ipv4Addr, u16, Protocol), ServiceIx>,
     nat_backends: FxHashSet<(Ipv4Addr, u16, Protocol)>,
     nat_backend_addresses: FxHashSet<Ipv4Addr>,
+}
+
+impl FlowKey {
+    /// The key of a flow from `client` to `vip`.
+    #[inline]
+    pub fn of(self, client: Endpoint, vip: Endpoint) -> u64 {
+        match self {
+            Self::Client { seed, port } => {
+                let port = port.then_some(client.port);
+                sched::flow_key(seed, client.address.octets(), port)
+            }
+            Self::Destination => sched::destination_key(vip.address.octets()),
+        }
+    }
 }
 
 impl Services {

@@ -31,6 +31,19 @@ use weir::{
 };
 
 const MAGLEV: &str = "Maglev, maglev_slots: 251";
+/// One of each kind.
+const SCHEDULERS: [&str; 10] = [
+    MAGLEV,
+    "Maglev, maglev_slots: 251, balance_factor: 125",
+    "rr",
+    "wrr",
+    "static_rr",
+    "wlc",
+    "ovf",
+    "lblcr",
+    "sh, fallback: true",
+    "twos",
+];
 
 /// Lets one worker run, which must not allocate.
 fn turn(rig: &mut Rig, worker: usize) -> usize {
@@ -86,7 +99,7 @@ fn nothing_is_allocated_for_any_way_through() {
     let mut runner = TestRunner::deterministic();
     let mut seen = BTreeSet::new();
     for (workers, arms, tx_queues) in [(1, Arms::Two, 1), (2, Arms::Two, 1), (3, Arms::One, 3)] {
-        for scheduler in [MAGLEV, "rr", "wrr", "wlc", "nq"] {
+        for scheduler in SCHEDULERS {
             let text = config(workers, arms, scheduler);
             let mut rig = Rig::with_tx_queues(&text, tx_queues);
             for _ in 0..20 {

@@ -415,7 +415,7 @@ proptest! {
 
     #[test]
     fn with_history_the_same_but_for_the_backend(
-        case in prop_oneof![case("rr"), case("wrr"), case("wlc"), case("nq")],
+        case in prop_oneof![case("rr"), case("wrr"), case("wlc"), case("lblcr"), case("twos")],
         mut script in script(),
     ) {
         // Whether these belong to a session depends on the backend that it has.

@@ -1,4 +1,4 @@
-//! What a flow is known by to Maglev.
+//! What a flow is known by to schedulers that hash.
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
@@ -16,4 +16,13 @@ pub fn flow_key(seed: u64, address: [u8; 4], port: Option<u16>) -> u64 {
     let [a, b, c, d] = address;
     let [high, low] = port.to_be_bytes();
     xxh3_64_with_seed(&[a, b, c, d, high, low], seed)
+}
+
+/// The key of a flow for [`Method::DestinationHashing`](crate::Method::DestinationHashing): the
+/// bucket, 0 to 255, to which IPVS's `dh` gives the destination `address`.
+///
+/// It is the upper octet of the product with the smaller part of 2^32 in the golden section.
+#[inline]
+pub fn destination_key(address: [u8; 4]) -> u64 {
+    u64::from(u32::from_be_bytes(address).wrapping_mul(0x61c8_8647) >> 24)
 }

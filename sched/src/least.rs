@@ -1,6 +1,9 @@
-//! Schedulers that go by connections: IPVS's `lc`, `wlc`, `sed` and `nq`.
+//! Schedulers that go by connections alone: IPVS's `lc`, `wlc`, `sed` and `nq`.
 
-use crate::{Candidate, Load};
+use crate::{
+    Candidate, Load,
+    eligible::{Eligible, eligible, least},
+};
 
 /// What the chosen one has least of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,65 +18,37 @@ pub(crate) enum Measure {
     DelayUnlessIdle,
 }
 
-/// Chooses whoever has least, and of equals the one added last, whom IPVS's list has first.
+/// Chooses whoever has least, and of equals the first of the list.
 #[derive(Debug)]
 pub(crate) struct Least {
     measure: Measure,
-    /// Those with a weight above 0, in the order of IPVS's list.
+    /// All with a weight of 1 where the measure is not by weight.
     eligible: Box<[Eligible]>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Eligible {
-    index: u16,
-    /// 1 where the measure is not by weight.
-    weight: u32,
 }
 
 impl Least {
     pub(crate) fn build(measure: Measure, candidates: &[Candidate<'_>]) -> Self {
-        let eligible = (0..u16::MAX)
-            .zip(candidates)
-            .filter(|(_, candidate)| candidate.weight > 0)
-            .map(|(index, candidate)| Eligible {
-                index,
-                weight: match measure {
-                    Measure::Connections => 1,
-                    _ => candidate.weight,
-                },
-            });
-        let mut eligible: Box<[Eligible]> = eligible.collect();
-        eligible.reverse();
+        let mut eligible = eligible(candidates);
+        if measure == Measure::Connections {
+            eligible.iter_mut().for_each(|one| one.weight = 1);
+        }
         Self { measure, eligible }
     }
 
     #[inline]
     pub(crate) fn pick(&self, load: impl Fn(usize) -> Load) -> Option<u16> {
-        let mut least: Option<(u64, Eligible)> = None;
-        for candidate in &self.eligible {
-            let load = load(usize::from(candidate.index));
-            if self.measure == Measure::DelayUnlessIdle && load.active == 0 {
-                return Some(candidate.index);
+        let all = || self.eligible.iter().copied();
+        let active = |one: Eligible| u64::from(one.load(&load).active);
+        let delay = |one| active(one).wrapping_add(1);
+        let chosen = match self.measure {
+            Measure::Connections | Measure::ConnectionsByWeight => {
+                least(all(), |one| one.overhead(&load))
             }
-            let cost = self.measure.cost(load);
-            let is_less = least.is_none_or(|(least_cost, least)| {
-                u128::from(cost) * u128::from(least.weight)
-                    < u128::from(least_cost) * u128::from(candidate.weight)
-            });
-            if is_less {
-                least = Some((cost, *candidate));
-            }
-        }
-        least.map(|(_, candidate)| candidate.index)
-    }
-}
-
-impl Measure {
-    #[inline]
-    fn cost(self, load: Load) -> u64 {
-        match self {
-            Self::Connections | Self::ConnectionsByWeight => load.overhead(),
-            Self::Delay | Self::DelayUnlessIdle => u64::from(load.active).wrapping_add(1),
-        }
+            Measure::Delay => least(all(), delay),
+            Measure::DelayUnlessIdle => all()
+                .find(|one| active(*one) == 0)
+                .or_else(|| least(all(), delay)),
+        };
+        chosen.map(|one| one.index)
     }
 }

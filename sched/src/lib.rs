@@ -1,4 +1,4 @@
-//! Whom a new flow goes to: LVS's schedulers in IPVS's own order, and Maglev.
+//! Whom a new flow goes to: LVS's schedulers in IPVS's own order, Maglev, and some of HAProxy's.
 //!
 //! A [`Scheduler`] is built once from the candidates, which may take milliseconds and allocates,
 //! and never changes again; all workers share it. [`Scheduler::pick`] is for the packet's way: it
@@ -7,35 +7,53 @@
 //! the candidates have to carry is asked of the caller, candidate by candidate.
 //!
 //! ```
-//! use sched::{Candidate, Load, Method, Scheduler};
+//! use sched::{Candidate, Flow, Load, Method, Scheduler};
 //!
 //! let web = [Candidate { name: "web1", weight: 2 }, Candidate { name: "web2", weight: 1 }];
 //! let scheduler = Scheduler::build(Method::WeightedRoundRobin, &web)?;
 //! let mut cursor = scheduler.start();
-//! let chosen = [(); 4].map(|()| scheduler.pick(&mut cursor, 0, |_| Load::default()));
-//! assert_eq!(chosen, [Some(1), Some(0), Some(0), Some(1)]);
+//! let mut pick = || scheduler.pick(&mut cursor, Flow::default(), |_| Load::default());
+//! assert_eq!([pick(), pick(), pick(), pick()], [Some(1), Some(0), Some(0), Some(1)]);
 //!
 //! let loads = [Load { active: 5, inactive: 0 }, Load { active: 3, inactive: 0 }];
 //! let scheduler = Scheduler::build(Method::WeightedLeastConnections, &web)?;
-//! assert_eq!(scheduler.pick(&mut scheduler.start(), 0, |index| loads[index]), Some(0));
+//! let chosen = scheduler.pick(&mut scheduler.start(), Flow::default(), |index| loads[index]);
+//! assert_eq!(chosen, Some(0));
 //! # Ok::<(), sched::BuildError>(())
 //! ```
 
 #![forbid(unsafe_code)]
 #![deny(clippy::indexing_slicing)]
 
+mod bounded;
+mod eligible;
+mod fill;
+mod hashing;
 mod key;
 mod least;
+mod locality;
 mod maglev;
+mod method;
+mod random;
 mod round_robin;
+mod shares;
+mod static_rr;
 mod weighted;
 
-pub use key::flow_key;
+pub use key::{destination_key, flow_key};
 pub use maglev::{MOST_SLOTS, is_prime};
+pub use method::{BuildError, Method};
+pub use static_rr::{MOST_TURNS, turns_of};
 
+use bounded::Bounded;
+use fill::{Fill, Order};
+use hashing::{Destination, Source};
 use least::{Least, Measure};
+use locality::{Locality, Memory};
 use maglev::Maglev;
+use random::Random;
 use round_robin::RoundRobin;
+use static_rr::StaticRoundRobin;
 use weighted::WeightedRoundRobin;
 
 /// The most candidates of one scheduler: their indices and one value more fit 16 bits.
@@ -44,7 +62,7 @@ pub const MOST_CANDIDATES: usize = u16::MAX as usize;
 /// One that may be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Candidate<'a> {
-    /// What Maglev knows it by; unique among the candidates.
+    /// What hashes know it by; unique among the candidates.
     pub name: &'a str,
     /// Its share in proportion to the others'; with 0 it is never chosen.
     pub weight: u32,
@@ -59,92 +77,36 @@ pub struct Load {
     pub inactive: u32,
 }
 
-impl Load {
-    /// As IPVS weighs connections: 256 inactive ones are as one active.
-    #[inline]
-    fn overhead(self) -> u64 {
-        u64::from(self.active) << 8 | u64::from(self.inactive)
-    }
+/// A flow that begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Flow {
+    /// What the schedulers that hash go by, see [`flow_key`] and [`destination_key`].
+    pub key: u64,
+    /// When it begins, in seconds of a clock that never goes back.
+    pub now_s: u64,
 }
 
-/// The rule by which a scheduler chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
-    /// IPVS's `rr`: one after the other, the last added first. Of the weight only 0 counts.
-    RoundRobin,
-    /// IPVS's `wrr`: rounds in which the heavier ones take part more often.
-    WeightedRoundRobin,
-    /// IPVS's `lc`: who has the fewest connections, an active one counted as 256 inactive. Of the
-    /// weight only 0 counts.
-    LeastConnections,
-    /// IPVS's `wlc`: who has the fewest connections for its weight, counted as in `lc`.
-    WeightedLeastConnections,
-    /// IPVS's `sed`: who would have the fewest active connections for its weight, this one
-    /// included.
-    ShortestExpectedDelay,
-    /// IPVS's `nq`: who has no active connection; without such a one as `sed`.
-    NeverQueue,
-    /// By the flow's key, whatever was chosen before.
-    Maglev {
-        /// Entries of the table: prime, more than there are candidates, at most [`MOST_SLOTS`].
-        /// A hundred for each candidate keep equal shares within 1 %; a candidate whose share by
-        /// weight is well below one slot may own none.
-        slots: u32,
-        /// Equal on every director that is to choose alike.
-        seed: u64,
-    },
-}
-
-/// Why no scheduler can be built.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BuildError {
-    /// Beyond [`MOST_CANDIDATES`].
-    #[error("{0} candidates are too many; {MOST_CANDIDATES} is the most")]
-    TooManyCandidates(usize),
-    /// A name stands for two candidates.
-    #[error("two candidates are named `{0}`; names must differ")]
-    DuplicateName(String),
-    /// Beyond [`MOST_SLOTS`].
-    #[error("{0} Maglev slots are too many; {MOST_SLOTS} is the most")]
-    TooManySlots(u32),
-    /// A permutation of the slots needs a prime number of them.
-    #[error("{slots} Maglev slots: the number must be prime; the next prime is {next_prime}")]
-    SlotsNotPrime {
-        /// As asked for.
-        slots: u32,
-        /// The smallest prime above it.
-        next_prime: u32,
-    },
-    /// No more slots than candidates to share them.
-    #[error(
-        "{slots} Maglev slots are too few for {candidates} candidates with a weight; \
-         take a hundred or more for each"
-    )]
-    TooFewSlots {
-        /// As asked for.
-        slots: u32,
-        /// Those with a weight above 0.
-        candidates: usize,
-    },
-}
-
-/// How far one worker has come in the order of round robin and weighted round robin.
+/// How far one worker has come in the order of a scheduler, and what else is remembered from flow
+/// to flow.
 ///
 /// It outlives its scheduler: with one that was built anew for other weights of the same
 /// candidates, the order goes on after the candidate chosen last, where IPVS's `wrr` would begin
-/// its list anew and favour its head with every change. With a scheduler for quite different
-/// candidates it is harmless, and as good as any other place to begin.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// its list anew and favour its head with every change. With a scheduler of another method or for
+/// more candidates it is harmless, and as good as any other place to begin, but `lblc` and
+/// `lblcr` remember nothing in it and choose as `wlc` does.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     /// The candidate chosen last; their number before the first choice.
     last: u16,
-    /// The weight that counts in this round of weighted round robin, 1 or more.
-    level: u32,
+    /// Counts what the rule counts, from 1: the weight that matters in this round of weighted
+    /// round robin, the next turn of `static-rr`, the draws of `random`.
+    stage: u32,
+    memory: Memory,
 }
 
 const _: () = assert!(
-    size_of::<Cursor>() == 8,
-    "a worker has one for every service"
+    size_of::<Cursor>() <= 64,
+    "a worker has one for every service, and reads it for every new flow"
 );
 
 /// Chooses among the candidates it was built from.
@@ -158,8 +120,15 @@ pub struct Scheduler {
 enum Rule {
     RoundRobin(RoundRobin),
     WeightedRoundRobin(WeightedRoundRobin),
+    StaticRoundRobin(StaticRoundRobin),
     Least(Least),
+    Fill(Fill),
+    Locality(Locality),
+    Random(Random),
+    Source(Source),
+    Destination(Destination),
     Maglev(Maglev),
+    Bounded(Bounded),
 }
 
 impl Scheduler {
@@ -174,30 +143,22 @@ impl Scheduler {
         if let Some([name, _]) = names.array_windows().find(|[a, b]| a == b) {
             return Err(BuildError::DuplicateName((*name).to_owned()));
         }
-        let least = |measure| Rule::Least(Least::build(measure, candidates));
-        let rule = match method {
-            Method::RoundRobin => Rule::RoundRobin(RoundRobin::build(candidates)),
-            Method::WeightedRoundRobin => {
-                Rule::WeightedRoundRobin(WeightedRoundRobin::build(candidates))
-            }
-            Method::LeastConnections => least(Measure::Connections),
-            Method::WeightedLeastConnections => least(Measure::ConnectionsByWeight),
-            Method::ShortestExpectedDelay => least(Measure::Delay),
-            Method::NeverQueue => least(Measure::DelayUnlessIdle),
-            Method::Maglev { slots, seed } => Rule::Maglev(Maglev::build(slots, seed, candidates)?),
-        };
         Ok(Self {
             candidates: count,
-            rule,
+            rule: Rule::build(method, candidates)?,
         })
     }
 
-    /// Where a worker's own pointer begins: before the candidate added last, as IPVS has it after
-    /// the candidates were added one by one.
+    /// Where a worker begins: with the candidate added last, as IPVS does after the candidates
+    /// were added one by one, and with nothing remembered.
     pub fn start(&self) -> Cursor {
         Cursor {
             last: self.candidates,
-            level: 1,
+            stage: 1,
+            memory: match &self.rule {
+                Rule::Locality(rule) => rule.start(),
+                _ => Memory::default(),
+            },
         }
     }
 
@@ -208,32 +169,97 @@ impl Scheduler {
 
     /// True where [`pick`](Self::pick) asks for loads.
     pub fn asks_for_loads(&self) -> bool {
-        matches!(self.rule, Rule::Least(_))
+        match self.rule {
+            Rule::Least(_)
+            | Rule::Fill(_)
+            | Rule::Locality(_)
+            | Rule::Random(_)
+            | Rule::Bounded(_) => true,
+            Rule::RoundRobin(_)
+            | Rule::WeightedRoundRobin(_)
+            | Rule::StaticRoundRobin(_)
+            | Rule::Source(_)
+            | Rule::Destination(_)
+            | Rule::Maglev(_) => false,
+        }
     }
 
-    /// The index of the candidate for a new flow, and the cursor moved on to it. None when no
-    /// candidate has a weight above 0.
+    /// True where [`pick`](Self::pick) depends on nothing but the flow's key.
+    pub fn goes_by_key_alone(&self) -> bool {
+        matches!(
+            self.rule,
+            Rule::Source(_) | Rule::Destination(_) | Rule::Maglev(_)
+        )
+    }
+
+    /// The index of the candidate for a new flow, and the cursor moved on to it. `load` is asked
+    /// what candidates have to carry, by index. None when no candidate has a weight above 0, or
+    /// when the method has nobody for this flow.
     ///
-    /// Maglev goes by `key` alone (see [`flow_key`]); least connections and its kin go by what
-    /// `load` says of the candidates, whom it is given by index. Both leave the cursor where it
-    /// is.
-    ///
-    /// Takes constant time with round robin and Maglev; the others look at each candidate at most
-    /// twice, however large the weights are.
+    /// Takes constant time with `rr`, `static-rr`, `fo`, `dh` and Maglev without a balance factor,
+    /// logarithmic time with `sh` and for each draw of `random`; the others look at each candidate
+    /// a few times, however large the weights are.
     #[inline]
     pub fn pick(
         &self,
         cursor: &mut Cursor,
-        key: u64,
+        flow: Flow,
         load: impl Fn(usize) -> Load,
     ) -> Option<usize> {
         let chosen = match &self.rule {
             Rule::RoundRobin(rule) => rule.pick(cursor),
             Rule::WeightedRoundRobin(rule) => rule.pick(cursor),
+            Rule::StaticRoundRobin(rule) => rule.pick(cursor),
             Rule::Least(rule) => rule.pick(load),
-            Rule::Maglev(rule) => rule.pick(key),
+            Rule::Fill(rule) => rule.pick(load),
+            Rule::Locality(rule) => rule.pick(&mut cursor.memory, flow, load),
+            Rule::Random(rule) => rule.pick(cursor, flow.key, load),
+            Rule::Source(rule) => rule.pick(flow.key),
+            Rule::Destination(rule) => rule.pick(flow.key),
+            Rule::Maglev(rule) => rule.pick(flow.key),
+            Rule::Bounded(rule) => rule.pick(flow.key, load),
         };
         chosen.map(usize::from)
+    }
+}
+
+impl Rule {
+    fn build(method: Method, candidates: &[Candidate<'_>]) -> Result<Self, BuildError> {
+        let least = |measure| Self::Least(Least::build(measure, candidates));
+        let fill = |order| Self::Fill(Fill::build(order, candidates));
+        let locality = |replicates| Self::Locality(Locality::build(replicates, candidates));
+        Ok(match method {
+            Method::RoundRobin => Self::RoundRobin(RoundRobin::build(candidates)),
+            Method::WeightedRoundRobin => {
+                Self::WeightedRoundRobin(WeightedRoundRobin::build(candidates))
+            }
+            Method::StaticRoundRobin => {
+                Self::StaticRoundRobin(StaticRoundRobin::build(candidates)?)
+            }
+            Method::LeastConnections => least(Measure::Connections),
+            Method::WeightedLeastConnections => least(Measure::ConnectionsByWeight),
+            Method::ShortestExpectedDelay => least(Measure::Delay),
+            Method::NeverQueue => least(Measure::DelayUnlessIdle),
+            Method::WeightedFailover => fill(Order::Failover),
+            Method::WeightedOverflow => fill(Order::Overflow),
+            Method::First => fill(Order::First),
+            Method::LocalityBasedLeastConnections => locality(false),
+            Method::LocalityBasedLeastConnectionsWithReplication => locality(true),
+            Method::Random { draws } => Self::Random(Random::build(draws, candidates)),
+            Method::SourceHashing { fallback } => Self::Source(Source::build(fallback, candidates)),
+            Method::DestinationHashing => Self::Destination(Destination::build(candidates)),
+            Method::Maglev {
+                slots,
+                seed,
+                balance_factor,
+            } => {
+                let maglev = Maglev::build(slots, seed, candidates)?;
+                match balance_factor {
+                    None => Self::Maglev(maglev),
+                    Some(factor) => Self::Bounded(Bounded::build(maglev, factor, candidates)),
+                }
+            }
+        })
     }
 }
 

@@ -1,21 +1,45 @@
 use proptest::{collection::vec, prelude::*};
 
-use crate::{BuildError, Candidate, Cursor, Load, MOST_CANDIDATES, Method, Scheduler, flow_key};
+use crate::{
+    BuildError, Candidate, Cursor, Flow, Load, MOST_CANDIDATES, Method, Scheduler, flow_key,
+    locality::Memory, turns_of,
+};
+
+mod connections;
+mod hashes;
 
 const LETTERS: [&str; 4] = ["A", "B", "C", "D"];
 const MAGLEV: Method = Method::Maglev {
     slots: 251,
     seed: 0,
+    balance_factor: None,
 };
-const METHODS: [Method; 7] = [
+const METHODS: [Method; 19] = [
     Method::RoundRobin,
     Method::WeightedRoundRobin,
     Method::LeastConnections,
     Method::WeightedLeastConnections,
     Method::ShortestExpectedDelay,
     Method::NeverQueue,
+    Method::WeightedFailover,
+    Method::WeightedOverflow,
+    Method::First,
+    Method::LocalityBasedLeastConnections,
+    Method::LocalityBasedLeastConnectionsWithReplication,
+    Method::Random { draws: 1 },
+    Method::Random { draws: 3 },
+    Method::SourceHashing { fallback: false },
+    Method::SourceHashing { fallback: true },
+    Method::DestinationHashing,
     MAGLEV,
+    BOUNDED,
+    Method::StaticRoundRobin,
 ];
+const BOUNDED: Method = Method::Maglev {
+    slots: 251,
+    seed: 0,
+    balance_factor: Some(125),
+};
 
 fn scheduler(method: Method, weights: &[u32]) -> Scheduler {
     let names: Vec<String> = (0..weights.len()).map(|index| index.to_string()).collect();
@@ -29,7 +53,7 @@ fn scheduler(method: Method, weights: &[u32]) -> Scheduler {
 
 /// The choice for one more flow, where neither key nor loads matter.
 fn next(scheduler: &Scheduler, cursor: &mut Cursor) -> Option<usize> {
-    scheduler.pick(cursor, 0, |_| Load::default())
+    scheduler.pick(cursor, Flow::default(), |_| Load::default())
 }
 
 /// Whom the first flows go to, A being the candidate added first. All of them stay, as active
@@ -39,7 +63,7 @@ fn letters(method: Method, weights: &[u32], flows: usize) -> String {
     let mut cursor = scheduler.start();
     let mut loads = vec![Load::default(); weights.len()];
     let mut choose = || {
-        let chosen = scheduler.pick(&mut cursor, 0, |index| loads[index]);
+        let chosen = scheduler.pick(&mut cursor, Flow::default(), |index| loads[index]);
         chosen.inspect(|chosen| loads[*chosen].active += 1)
     };
     (0..flows)
@@ -63,37 +87,19 @@ fn the_order_is_that_of_ipvs() {
 
     let lc = letters(Method::LeastConnections, &[1, 1, 1, 1], 12);
     assert_eq!(lc, "DCBADCBADCBA");
-    let wlc = letters(Method::WeightedLeastConnections, &[4, 3, 2, 1], 20);
+    let four = |method, flows| letters(method, &[4, 3, 2, 1], flows);
+    let wlc = four(Method::WeightedLeastConnections, 20);
     assert_eq!(wlc, "DCBAABCABADCBAABCABA");
-    let sed = letters(Method::ShortestExpectedDelay, &[4, 3, 2, 1], 20);
+    let sed = four(Method::ShortestExpectedDelay, 20);
     assert_eq!(sed, "ABCABADCBAABCABADCBA");
-    let nq = letters(Method::NeverQueue, &[4, 3, 2, 1], 20);
-    assert_eq!(nq, "DCBAABACBAABCABADCBA");
-}
-
-/// 256 connections that end weigh as much as one that is open, but for `sed` and `nq`, which do
-/// not count them.
-#[test]
-fn inactive_connections_weigh_little() {
-    let load = |active, inactive| Load { active, inactive };
-    let chosen = |method, weights: &[u32], loads: &[Load]| {
-        let scheduler = scheduler(method, weights);
-        scheduler.pick(&mut scheduler.start(), 0, |index| loads[index])
-    };
-    for method in [Method::LeastConnections, Method::WeightedLeastConnections] {
-        for (inactive, least) in [(255, 0), (256, 1), (257, 1)] {
-            let loads = [load(0, inactive), load(1, 0)];
-            assert_eq!(chosen(method, &[1, 1], &loads), Some(least), "{method:?}");
-        }
-    }
-    let loads = [load(0, 1000), load(1, 0)];
-    for method in [Method::ShortestExpectedDelay, Method::NeverQueue] {
-        assert_eq!(chosen(method, &[1, 1], &loads), Some(0), "{method:?}");
-    }
-    let heavy = [u32::MAX, 1];
-    let loads = [load(u32::MAX, u32::MAX), load(1, 0)];
-    let wlc = chosen(Method::WeightedLeastConnections, &heavy, &loads);
-    assert_eq!(wlc, Some(1), "its 256 against 257 for each unit of weight");
+    assert_eq!(four(Method::NeverQueue, 20), "DCBAABACBAABCABADCBA");
+    let fo = letters(Method::WeightedFailover, &[1, 3, 2, 3], 6);
+    assert_eq!(fo, "DDDDDD");
+    assert_eq!(four(Method::WeightedOverflow, 16), "AAAAABBBBCCCDD--");
+    let lblc = four(Method::LocalityBasedLeastConnections, 14);
+    assert_eq!(lblc, "DDCCCBBBBAAAAA");
+    let lblcr = four(Method::LocalityBasedLeastConnectionsWithReplication, 14);
+    assert_eq!(lblcr, "DDCCCBBBBAAAAA");
 }
 
 /// IPVS's wrr as its rules are worded: servers are put at the head of a list one by one, each
@@ -168,7 +174,12 @@ proptest! {
 
     #[test]
     fn a_whole_cycle_gives_each_its_weight(weights in vec(0u32..40, 1..10), skipped in 0usize..99) {
-        for method in [Method::RoundRobin, Method::WeightedRoundRobin] {
+        let in_turn = [
+            Method::RoundRobin,
+            Method::WeightedRoundRobin,
+            Method::StaticRoundRobin,
+        ];
+        for method in in_turn {
             let due: Vec<u32> = match method {
                 Method::RoundRobin => weights.iter().map(|weight| u32::from(*weight > 0)).collect(),
                 _ => weights.clone(),
@@ -191,8 +202,8 @@ proptest! {
     fn only_those_with_a_weight_are_chosen(
         weights in vec(prop_oneof![Just(0), 1u32..9, any::<u32>(), Just(u32::MAX)], 0..40),
         last: u16,
-        level in prop_oneof![1u32..20, 1..=u32::MAX],
-        keys in vec(any::<u64>(), 50),
+        stage in prop_oneof![1u32..20, 1..=u32::MAX],
+        flows in vec(any::<(u64, u64)>(), 50),
         loads in vec((any::<u32>(), any::<u32>()), 40),
     ) {
         let loads: Vec<_> = loads
@@ -200,16 +211,34 @@ proptest! {
             .map(|(active, inactive)| Load { active, inactive })
             .collect();
         for method in METHODS {
+            if method == Method::StaticRoundRobin && turns_of(weights.iter().copied()) > 1 << 20 {
+                continue;
+            }
             let scheduler = scheduler(method, &weights);
-            let mut cursor = Cursor { last, level };
-            for key in &keys {
-                match scheduler.pick(&mut cursor, *key, |index| loads[index]) {
+            let memory = scheduler.start().memory;
+            let mut cursor = Cursor { last, stage, memory };
+            for (key, now_s) in &flows {
+                let flow = Flow { key: *key, now_s: *now_s };
+                match scheduler.pick(&mut cursor, flow, |index| loads[index]) {
                     Some(chosen) => prop_assert!(weights[chosen] > 0),
-                    None => prop_assert!(weights.iter().all(|weight| *weight == 0)),
+                    None => prop_assert!(
+                        weights.iter().all(|weight| *weight == 0) || may_refuse(method)
+                    ),
                 }
             }
         }
     }
+}
+
+/// True where there may be nobody for a flow though some have a weight.
+fn may_refuse(method: Method) -> bool {
+    [
+        Method::WeightedOverflow,
+        Method::First,
+        Method::SourceHashing { fallback: false },
+        Method::DestinationHashing,
+    ]
+    .contains(&method)
 }
 
 #[test]
@@ -232,7 +261,8 @@ fn a_cursor_goes_on_when_weights_change() {
     // From a level above every weight, the next round is that of the heaviest.
     let mut cursor = Cursor {
         last: 4,
-        level: u32::MAX,
+        stage: u32::MAX,
+        memory: Memory::default(),
     };
     let lighter = scheduler(Method::WeightedRoundRobin, &[2, 1, 1, 1]);
     let next = [(); 6].map(|()| LETTERS[next(&lighter, &mut cursor).unwrap()]);
@@ -250,7 +280,11 @@ fn weights_far_apart_cost_no_more() {
     assert!(round_of_one.into_iter().eq((0..1000).rev().map(Some)));
     assert!((0..10_000).all(|_| next(&scheduler, &mut cursor) == Some(500)));
 
-    let mut cursor = Cursor { last: 0, level: 3 };
+    let mut cursor = Cursor {
+        last: 0,
+        stage: 3,
+        memory: Memory::default(),
+    };
     let end_of_cycle: Vec<_> = (0..3).map(|_| next(&scheduler, &mut cursor)).collect();
     assert_eq!(end_of_cycle, [Some(500), Some(999), Some(998)]);
 }
@@ -272,6 +306,11 @@ fn what_cannot_be_built_is_refused() {
     let refusal = Scheduler::build(Method::RoundRobin, &many).unwrap_err();
     assert_eq!(refusal, BuildError::TooManyCandidates(65_536));
 
+    let heavy = [("a", 65_535), ("b", 65_534), ("c", 917_508)]
+        .map(|(name, weight)| Candidate { name, weight });
+    let refusal = Scheduler::build(Method::StaticRoundRobin, &heavy).unwrap_err();
+    assert_eq!(refusal, BuildError::TooManyTurns(1_048_577));
+
     let scheduler = Scheduler::build(Method::RoundRobin, &many[1..]).unwrap();
     let mut cursor = scheduler.start();
     assert_eq!(next(&scheduler, &mut cursor), Some(65_534));
@@ -281,7 +320,9 @@ fn what_cannot_be_built_is_refused() {
 #[test]
 fn workers_share_a_scheduler() {
     fn shareable<T: Send + Sync>(_: &T) {}
-    shareable(&scheduler(MAGLEV, &[1, 2]));
+    for method in METHODS {
+        shareable(&scheduler(method, &[1, 2]));
+    }
 }
 
 /// From the reference implementation of XXH3. Other values would send every flow elsewhere than

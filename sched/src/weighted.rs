@@ -24,11 +24,7 @@ impl WeightedRoundRobin {
             .iter()
             .map(|candidate| candidate.weight)
             .collect();
-        let step = weights
-            .iter()
-            .copied()
-            .fold(0, greatest_common_divisor)
-            .max(1);
+        let step = common_divisor(weights.iter().copied());
         let heaviest = weights.iter().copied().max().unwrap_or(0);
         // Without any weight, a level of 1 keeps the round empty.
         let top = heaviest.saturating_sub(step - 1).max(1);
@@ -41,9 +37,9 @@ impl WeightedRoundRobin {
             .weights
             .get(..usize::from(cursor.last))
             .unwrap_or(&self.weights);
-        let chosen = last_of_weight(rest, cursor.level).or_else(|| {
-            cursor.level = self.level_below(cursor.level);
-            last_of_weight(&self.weights, cursor.level)
+        let chosen = last_of_weight(rest, cursor.stage).or_else(|| {
+            cursor.stage = self.level_below(cursor.stage);
+            last_of_weight(&self.weights, cursor.stage)
         })?;
         cursor.last = u16::try_from(chosen).ok()?;
         Some(cursor.last)
@@ -62,6 +58,11 @@ impl WeightedRoundRobin {
 #[inline]
 fn last_of_weight(weights: &[u32], level: u32) -> Option<usize> {
     weights.iter().rposition(|weight| *weight >= level)
+}
+
+/// The greatest number that divides all of these; 1 where there is none but 0.
+pub(crate) fn common_divisor(weights: impl Iterator<Item = u32>) -> u32 {
+    weights.fold(0, greatest_common_divisor).max(1)
 }
 
 fn greatest_common_divisor(a: u32, b: u32) -> u32 {

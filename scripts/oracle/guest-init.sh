@@ -11,7 +11,7 @@ mount -t tmpfs tmpfs /run
 mkdir -p /run/root/lib
 ln -s /usr/lib/uml/modules /run/root/lib/modules
 modprobe() { command modprobe -d /run/root -a "$@"; }
-schedulers=(ip_vs_{rr,wrr,lc,wlc,sed,nq})
+schedulers=(ip_vs_{rr,wrr,lc,wlc,sed,nq,fo,ovf,lblc,lblcr,dh})
 
 # Forgets services, connections and schedulers' places; `ipvsadm -C` alone would not.
 clean_slate() {

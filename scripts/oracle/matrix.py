@@ -18,6 +18,7 @@ FORWARD_ALONE = [
     *("TCP port reuse", "too big, DF", "weight 0 of all"),
     *("scheduler rr", "scheduler wrr"),
     *("scheduler lc", "scheduler wlc", "scheduler sed", "scheduler nq"),
+    *("scheduler fo", "scheduler ovf", "scheduler lblc", "scheduler lblcr", "scheduler dh"),
 ]
 WHOLE = [
     *("TCP whole connection", "idle time", "idle, not too long", "idle too long"),

@@ -5,6 +5,7 @@ use crate::session::tcp::State;
 
 mod mutations;
 mod refusals;
+mod schedulers;
 mod warnings;
 
 /// NAT between two ports; the tables of cases replace one piece of it each.
@@ -70,38 +71,9 @@ fn what_is_written_is_what_is_meant() {
     let service = &config.services[0];
     assert_eq!(service.address.to_string(), "192.0.2.100:80");
     assert_eq!(service.forward, Forward::Nat);
-    assert_eq!(service.scheduler, Scheduler::WeightedLeastConnections);
+    assert_eq!(service.scheduler.name, "wlc");
     assert_eq!(service.backends[0].weight, 2);
     assert_eq!(service.backends[1].weight, 1);
-}
-
-#[test]
-fn short_and_long_names_of_schedulers_mean_the_same() {
-    let scheduler = |written: &str| {
-        let text = with(
-            "forward: Nat,",
-            &format!("forward: Nat, scheduler: {written},"),
-        );
-        parsed(&text).unwrap().config.services[0].scheduler
-    };
-    assert_eq!(scheduler("rr"), Scheduler::RoundRobin);
-    assert_eq!(scheduler("RoundRobin"), Scheduler::RoundRobin);
-    assert_eq!(scheduler("wrr"), Scheduler::WeightedRoundRobin);
-    assert_eq!(
-        scheduler("WeightedRoundRobin"),
-        Scheduler::WeightedRoundRobin
-    );
-    let maglev = |slots, hash_port, seed| Scheduler::Maglev {
-        slots,
-        hash_port,
-        seed,
-    };
-    assert_eq!(scheduler("mh"), maglev(65_537, false, 0));
-    assert_eq!(scheduler("Maglev"), maglev(65_537, false, 0));
-    assert_eq!(
-        scheduler("mh, maglev_slots: 251, hash_port: true, seed: 0xffff_ffff_ffff_ffff"),
-        maglev(251, true, u64::MAX)
-    );
 }
 
 #[test]

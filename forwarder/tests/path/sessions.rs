@@ -257,11 +257,15 @@ fn maglev(packet: &Spec) -> usize {
     let method = sched::Method::Maglev {
         slots: 251,
         seed: 7,
+        balance_factor: None,
     };
     let scheduler = sched::Scheduler::build(method, &candidates).unwrap();
-    let key = sched::flow_key(7, packet.from.address.octets(), Some(packet.from.port));
+    let flow = sched::Flow {
+        key: sched::flow_key(7, packet.from.address.octets(), Some(packet.from.port)),
+        now_s: 0,
+    };
     scheduler
-        .pick(&mut scheduler.start(), key, |_| sched::Load::default())
+        .pick(&mut scheduler.start(), flow, |_| sched::Load::default())
         .unwrap()
 }
 

@@ -8,14 +8,14 @@ from oracle.services import MODES, NAT_MODES, PROTOCOLS, Service
 
 FLOWS = 24
 COMMON = [(1, 1, 1, 1), (4, 3, 2, 1), (1, 2, 5), (100, 1, 1), (0, 3, 0, 2), (65535, 65534)]
-BY_CONNECTIONS = ["lc", "wlc", "sed", "nq"]
+BY_CONNECTIONS = ["lc", "wlc", "sed", "nq", "ovf", "lblc", "lblcr"]
 WEIGHTS = {
     "rr": [(1,), (1, 1), (1, 1, 1, 1), (3, 2, 1), (4, 3, 0, 1), (0, 0, 5), (0, 1, 0, 0)],
     "wrr": [
         *((1,), (5,), (1, 1, 1, 1), (4, 3, 2, 1), (1, 2, 5), (10, 6, 4, 0), (0, 0, 3)),
         *((2, 4, 6, 8), (7, 5, 3), (1, 100), (100, 1, 1), (65535, 65534), (3, 3, 3), (0, 9, 6, 3)),
     ],
-    **dict.fromkeys(BY_CONNECTIONS, COMMON),
+    **dict.fromkeys([*BY_CONNECTIONS, "fo", "dh"], COMMON),
 }
 NO_WEIGHTS = [(0,), (0, 0), (0, 0, 0)]
 # Of established TCP, half-closed TCP and UDP.
@@ -41,7 +41,7 @@ def _sequences():
                 service = Service(mode, protocol, weights, scheduler)
                 name = f"{','.join(map(str, weights))} {protocol}"
                 yield Case(name, f"scheduler {scheduler}", "forward", service, _flows)
-                if protocol == "tcp" and scheduler not in ("rr", "wrr"):
+                if protocol == "tcp" and scheduler in BY_CONNECTIONS:
                     name = f"{name}, some end"
                     yield Case(name, f"scheduler {scheduler}", "forward", service, _ending_flows)
 
