@@ -2,6 +2,7 @@
 
 use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
 
+use super::schedulers::Schedulers;
 use crate::{
     config::{self, Config},
     io::PortIx,
@@ -109,6 +110,7 @@ fn routes(config: &Config, fixed: &mut FixedNeighbours) -> Routes {
 fn services(config: &Config, fixed: &mut FixedNeighbours) -> Result<Services, CompileError> {
     let mut first_backend = 0_usize;
     let mut compiled = Vec::new();
+    let mut schedulers = Schedulers::default();
     for service in &config.services {
         let backends = service.backends.iter().map(|backend| Backend {
             address: backend.address,
@@ -117,31 +119,22 @@ fn services(config: &Config, fixed: &mut FixedNeighbours) -> Result<Services, Co
         let backends: Vec<_> = backends.collect();
         let first = u16::try_from(first_backend).expect("the configuration bounds the backends");
         first_backend += backends.len();
-        compiled.push((compile_service(service, BackendIx(first))?, backends));
+        compiled.push((
+            compile_service(service, BackendIx(first), &mut schedulers)?,
+            backends,
+        ));
     }
     Ok(Services::new(compiled))
 }
 
-fn compile_service(
-    service: &config::Service,
+fn compile_service<'c>(
+    service: &'c config::Service,
     first_backend: BackendIx,
+    schedulers: &mut Schedulers<'c>,
 ) -> Result<Service, CompileError> {
-    let candidates: Vec<_> = service
-        .backends
-        .iter()
-        .map(|backend| sched::Candidate {
-            name: &backend.name,
-            weight: backend.weight,
-        })
-        .collect();
-    let config::Scheduler {
-        method,
-        hash_port,
-        seed,
-        ..
-    } = service.scheduler;
-    let scheduler =
-        sched::Scheduler::build(method, &candidates).map_err(|source| CompileError::Scheduler {
+    let scheduler = schedulers
+        .of(service)
+        .map_err(|source| CompileError::Scheduler {
             service: service.name.clone(),
             source,
         })?;
@@ -155,11 +148,11 @@ fn compile_service(
         },
         consistent: scheduler.goes_by_key_alone(),
         scheduler,
-        key: match method {
+        key: match service.scheduler.method {
             sched::Method::DestinationHashing => FlowKey::Destination,
             _ => FlowKey::Client {
-                seed,
-                port: hash_port,
+                seed: service.scheduler.seed,
+                port: service.scheduler.hash_port,
             },
         },
         timeouts: service.timeouts.clone(),

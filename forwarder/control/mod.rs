@@ -11,6 +11,7 @@ mod manager;
 mod neighbour;
 mod observer;
 pub mod replay;
+mod schedulers;
 mod serve;
 pub mod socket;
 mod tally;

@@ -1,6 +1,6 @@
 //! What clients address, and who serves them.
 
-use std::net::Ipv4Addr;
+use std::{net::Ipv4Addr, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -19,7 +19,7 @@ pub struct Service {
     /// How packets reach the backends.
     pub forward: Forward,
     /// Whom a new flow goes to.
-    pub scheduler: sched::Scheduler,
+    pub scheduler: Arc<sched::Scheduler>,
     /// True where `scheduler` goes by the key alone: the backend is known without a session.
     pub consistent: bool,
     /// What `scheduler` knows a flow by.

@@ -60,7 +60,7 @@ use weighted::WeightedRoundRobin;
 pub const MOST_CANDIDATES: usize = u16::MAX as usize;
 
 /// One that may be chosen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Candidate<'a> {
     /// What hashes know it by; unique among the candidates.
     pub name: &'a str,

@@ -3,7 +3,7 @@
 use crate::{MOST_CANDIDATES, MOST_SLOTS, MOST_TURNS};
 
 /// The rule by which a scheduler chooses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Method {
     /// IPVS's `rr`: one after the other, the last added first. Of the weight only 0 counts.
     RoundRobin,
