@@ -3,6 +3,7 @@
 use super::{
     address::endpoint,
     problem::Problems,
+    quic::{Said, server_id},
     raw,
     unique::Unique,
     value::{name, number_or},
@@ -19,11 +20,16 @@ pub struct Backend {
     pub address: Endpoint,
     /// Its share of new sessions, 0 to 65535; at 0 it gets none.
     pub weight: u32,
+    /// What it writes into QUIC connection IDs, as many octets as the service says. Unique in the
+    /// service.
+    pub server_id: Option<Vec<u8>>,
 }
 
-/// The backends, each with the place of its address; none if one of them cannot be read.
+/// The backends of a service that says this of QUIC, each with the place of its address; none if
+/// one of them cannot be read.
 pub(super) fn read_all<'a>(
     written: Option<raw::List<'a, raw::Backend<'a>>>,
+    quic: Said,
     problems: &mut Problems<'a>,
 ) -> Option<Vec<(Backend, &'a str)>> {
     let Some(written) = written else {
@@ -31,41 +37,70 @@ pub(super) fn read_all<'a>(
     };
     let list = written.read("a list of backends in `[` and `]`", problems)?;
     let expected = list.len();
-    let mut names = Unique::new();
-    let mut addresses = Unique::new();
+    let mut claims = Claims {
+        names: Unique::new(),
+        addresses: Unique::new(),
+        server_ids: Unique::new(),
+    };
     let backends: Vec<(Backend, &str)> = list
         .into_iter()
-        .filter_map(|written| read(written, &mut names, &mut addresses, problems))
+        .filter_map(|written| read(written, quic, &mut claims, problems))
         .collect();
     (backends.len() == expected).then_some(backends)
 }
 
+/// What the backends read so far have taken.
+struct Claims<'a> {
+    names: Unique<'a, String>,
+    addresses: Unique<'a, Endpoint>,
+    server_ids: Unique<'a, Vec<u8>>,
+}
+
 fn read<'a>(
     written: Written<'a, raw::Backend<'a>>,
-    names: &mut Unique<'a, String>,
-    addresses: &mut Unique<'a, Endpoint>,
+    quic: Said,
+    claims: &mut Claims<'a>,
     problems: &mut Problems<'a>,
 ) -> Option<(Backend, &'a str)> {
     let what = "a backend such as `(name: \"web1\", address: \"10.1.0.11:8080\")`";
     let raw = written.read(what, problems)?;
     let name = name(raw.name, problems);
     if let Some(name) = &name {
-        names.claim(name.clone(), raw.name.text(), problems, |line| {
-            format!("`{name}` is the name of the backend in line {line} already")
-        });
+        claims
+            .names
+            .claim(name.clone(), raw.name.text(), problems, |line| {
+                format!("`{name}` is the name of the backend in line {line} already")
+            });
     }
     let address = endpoint(raw.address, problems);
     let address_at = raw.address.text();
     if let Some(address) = address {
-        addresses.claim(address, address_at, problems, |line| {
-            format!("`{address}` is the address of the backend in line {line} already")
-        });
+        claims
+            .addresses
+            .claim(address, address_at, problems, |line| {
+                format!("`{address}` is the address of the backend in line {line} already")
+            });
     }
     let weight = number_or(raw.weight, "weight", 1, &(0..=65_535), problems);
+    let server_id = match raw.server_id {
+        None => Some(None),
+        Some(written) => server_id(written, quic, problems).map(Some),
+    };
+    if let (Some(Some(id)), Some(written)) = (&server_id, raw.server_id) {
+        claims
+            .server_ids
+            .claim(id.clone(), written.text(), problems, |line| {
+                format!(
+                    "{} is the `server_id` of the backend in line {line} already",
+                    written.text()
+                )
+            });
+    }
     let backend = Backend {
         name: name?,
         address: address?,
         weight: weight?,
+        server_id: server_id?,
     };
     Some((backend, address_at))
 }

@@ -113,6 +113,7 @@ pub(super) struct Service<'a> {
     pub(super) seed: Option<Number<'a>>,
     pub(super) fallback: Option<Written<'a, bool>>,
     pub(super) draws: Option<Number<'a>>,
+    pub(super) quic: Option<Written<'a, Quic<'a>>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) backends: Option<List<'a, Backend<'a>>>,
 }
@@ -174,6 +175,14 @@ pub(super) struct Backend<'a> {
     pub(super) name: Text<'a>,
     pub(super) address: Text<'a>,
     pub(super) weight: Option<Number<'a>>,
+    pub(super) server_id: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Quic<'a> {
+    pub(super) offset: Option<Number<'a>>,
+    pub(super) length: Number<'a>,
 }
 
 #[derive(Default, Deserialize)]

@@ -3,11 +3,11 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Backend, Route, Scheduler,
+    Backend, Quic, Route, Scheduler,
     address::endpoint,
     backend,
     problem::Problems,
-    raw,
+    quic, raw,
     reach::{Own, connected, port_towards},
     timeouts,
     unique::Unique,
@@ -32,6 +32,8 @@ pub struct Service {
     pub forward: Forward,
     /// How a backend is chosen.
     pub scheduler: Scheduler,
+    /// Where its datagrams tell more than their addresses do.
+    pub quic: Option<Quic>,
     /// How long its sessions may be idle.
     pub timeouts: Timeouts,
     /// In the order of the file, which is the order in which ipvsadm would have added them.
@@ -129,7 +131,8 @@ fn read<'a>(
         .forward
         .read("`Nat`, `Dr` or `Tun`", problems)
         .map(Forward::from);
-    let backends = backend::read_all(raw.backends, problems);
+    let quic = quic::Said::read(raw.quic, problems);
+    let backends = backend::read_all(raw.backends, quic, problems);
     let count = backends.as_ref().map_or(0, Vec::len);
     claims.backends = claims.backends.saturating_add(count);
     if claims.backends > MAX_BACKENDS {
@@ -137,16 +140,7 @@ fn read<'a>(
         problems.refuse(address_at, text);
     }
     let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
-    if let (Some(Protocol::Udp), Some(scheduler), Some(written)) =
-        (protocol, scheduler, raw.scheduler)
-        && scheduler.fills()
-    {
-        let text = format!(
-            "UDP sessions are never active, so `{}` gives all of them to one backend",
-            written.text()
-        );
-        problems.warn(written.text(), text);
-    }
+    check_use(&raw, protocol, scheduler, backends.as_deref(), problems);
     let timeouts = timeouts::read(raw.timeouts, timeouts, problems);
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();
     let service = Service {
@@ -155,6 +149,7 @@ fn read<'a>(
         protocol: protocol?,
         forward: forward?,
         scheduler: scheduler?,
+        quic: quic.quic(),
         timeouts: timeouts?,
         backends,
     };
@@ -170,6 +165,29 @@ fn read<'a>(
         address_at,
         backends_at,
     })
+}
+
+/// Checks whether what is set of the scheduler and of QUIC can be of use.
+fn check_use<'a>(
+    raw: &raw::Service<'a>,
+    protocol: Option<Protocol>,
+    scheduler: Option<Scheduler>,
+    backends: Option<&[(Backend, &'a str)]>,
+    problems: &mut Problems<'a>,
+) {
+    if let (Some(scheduler), Some(written)) = (scheduler, raw.scheduler)
+        && scheduler.fills()
+        && protocol == Some(Protocol::Udp)
+    {
+        let text = format!(
+            "UDP sessions are never active, so `{}` gives all of them to one backend",
+            written.text()
+        );
+        problems.warn(written.text(), text);
+    }
+    if let (Some(written), Some(backends)) = (raw.quic, backends) {
+        quic::check(written.text(), protocol, scheduler, backends, problems);
+    }
 }
 
 impl<'a> Draft<'a> {

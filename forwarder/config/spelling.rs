@@ -24,7 +24,7 @@ const CHOICES_NOT_BUILT: [(&str, &str); 3] = [
 ];
 
 /// An example of each key that cannot be left out.
-const EXAMPLES: [(&str, &str); 11] = [
+const EXAMPLES: [(&str, &str); 12] = [
     ("workers", "workers: [1]"),
     ("max", "max: \"50us\""),
     ("name", "name: \"web\""),
@@ -36,6 +36,7 @@ const EXAMPLES: [(&str, &str); 11] = [
     ("address", "address: \"192.0.2.100:80\""),
     ("protocol", "protocol: Tcp"),
     ("forward", "forward: Nat"),
+    ("length", "length: 8"),
 ];
 
 /// For the key `found` of the group `group`, which has the keys `known`.

@@ -8,7 +8,7 @@ use crate::{
     io::PortIx,
     session::{BackendIx, FixedIx, Forward},
     snapshot::{
-        Backend, Fixed, FlowKey, Hop, Neighbours, Own, PortFacts, Routes, Service, Services,
+        Backend, Fixed, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Routes, Service, Services,
         SlotHash, Slots, Snapshot,
     },
     wire::Mac,
@@ -148,13 +148,19 @@ fn compile_service<'c>(
         },
         consistent: scheduler.goes_by_key_alone(),
         scheduler,
-        key: match service.scheduler.method {
-            sched::Method::DestinationHashing => FlowKey::Destination,
-            _ => FlowKey::Client {
+        hash_by: match service.scheduler.method {
+            sched::Method::DestinationHashing => HashBy::Destination,
+            _ => HashBy::Client {
                 seed: service.scheduler.seed,
                 port: service.scheduler.hash_port,
             },
         },
+        quic: service.quic.map(|quic| {
+            let backends = (0..).zip(&service.backends);
+            let servers = backends
+                .filter_map(|(place, backend)| Some((backend.server_id.as_deref()?, place)));
+            Quic::new(quic.offset, quic.length, servers)
+        }),
         timeouts: service.timeouts.clone(),
         first_backend,
     })

@@ -141,7 +141,7 @@ fn stranger<F: Frame>(
         own::run(meta, whose, bench)?;
     }
     let course = match whose {
-        Whose::Client(service) => schedule::run(meta, service, bench)?,
+        Whose::Client(service) => schedule::run(meta, frame.head(), service, bench)?,
         Whose::Backend => {
             classify::other(meta, bench.snapshot)?;
             Course::unchanged()

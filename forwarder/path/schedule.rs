@@ -10,13 +10,19 @@ use crate::{
         BackendIx, Checksums, Deltas, Forward, New, Refused, ServiceIx, Session, SessionIx,
         tcp::State,
     },
-    snapshot::{Backend, Hop, Service},
-    wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags},
+    snapshot::{Backend, Hop, Meant, Service},
+    wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
 };
 
-/// Makes a session for the flow that this packet begins. Where there is none, the packet has its
-/// verdict or, with a consistent hash that needs no memory, its way.
-pub(super) fn run(meta: &Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) -> Step<Course> {
+/// Makes a session for the flow that this packet, whose first segment is `head`, begins. Where
+/// there is none, the packet has its verdict or, with a consistent hash that needs no memory, its
+/// way.
+pub(super) fn run(
+    meta: &Meta,
+    head: &[u8],
+    service_ix: ServiceIx,
+    bench: &mut Bench<'_>,
+) -> Step<Course> {
     let snapshot = bench.snapshot;
     let Some(service) = snapshot.services.service(service_ix) else {
         return DropReason::NoService.into();
@@ -29,11 +35,13 @@ pub(super) fn run(meta: &Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) -> 
         return DropReason::NoSession.into();
     }
     let client = meta.key.source();
-    let flow = Flow {
-        key: service.key.of(client, service.address),
-        now_s: bench.now_ms / 1000,
+    let picked = match service.meant(client, || data(head, meta)) {
+        Meant::Server(place) => Some(place),
+        Meant::Key(key) => {
+            let now_s = bench.now_ms / 1000;
+            bench.flows.pick(service_ix, service, Flow { key, now_s })
+        }
     };
-    let picked = bench.flows.pick(service_ix, service, flow);
     let ix = picked.and_then(|at| service.first_backend.plus(at));
     let backend = ix.and_then(|ix| snapshot.services.backend(ix).copied());
     let (Some(ix), Some(backend)) = (ix, backend) else {
@@ -68,6 +76,16 @@ pub(super) fn run(meta: &Meta, service_ix: ServiceIx, bench: &mut Bench<'_>) -> 
 /// True for the first segment of a connection.
 pub(super) fn begins(flags: Flags) -> bool {
     flags.syn() && !flags.ack() && !flags.rst()
+}
+
+/// What a datagram carries, as far as it lies in the frame's first segment, `head`.
+fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
+    let datagram = match meta.transport {
+        Transport::Udp => head.get(usize::from(meta.l4)..),
+        _ => None,
+    };
+    let parsed = datagram.and_then(|octets| udp::parse_head(octets, usize::MAX).ok());
+    parsed.map_or(&[], |(_, data)| data)
 }
 
 /// The session of a flow that begins.

@@ -7,6 +7,7 @@
 
 mod neighbours;
 mod publish;
+mod quic;
 mod routes;
 mod services;
 mod slots;
@@ -20,8 +21,9 @@ use crate::{io::PortIx, wire::Mac};
 
 pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
+pub use quic::{Quic, Told};
 pub use routes::{Hop, Routes};
-pub use services::{Backend, FlowKey, Service, Services};
+pub use services::{Backend, HashBy, Meant, Service, Services};
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use toeplitz::Toeplitz;
 

@@ -4,6 +4,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::{Quic, Told};
 use crate::{
     session::{BackendIx, FixedIx, Forward, ServiceIx, Timeouts},
     wire::{Endpoint, Protocol},
@@ -22,8 +23,10 @@ pub struct Service {
     pub scheduler: Arc<sched::Scheduler>,
     /// True where `scheduler` goes by the key alone: the backend is known without a session.
     pub consistent: bool,
-    /// What `scheduler` knows a flow by.
-    pub key: FlowKey,
+    /// What `scheduler` knows a flow by, if it asks.
+    pub hash_by: HashBy,
+    /// What tells more of a flow, where datagrams are QUIC.
+    pub quic: Option<Quic>,
     /// How long idle sessions are kept.
     pub timeouts: Timeouts,
     /// Its backends have the numbers from here on, in the order of the configuration.
@@ -32,7 +35,7 @@ pub struct Service {
 
 /// What a scheduler knows a flow by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FlowKey {
+pub enum HashBy {
     /// A hash of the client's address.
     Client {
         /// Of the hash.
@@ -42,6 +45,15 @@ pub enum FlowKey {
     },
     /// The VIP.
     Destination,
+}
+
+/// Who is meant by a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Meant {
+    /// The backend at this place of the service, which has the connection already.
+    Server(usize),
+    /// Whomever the scheduler chooses for this key.
+    Key(u64),
 }
 
 /// A real server.
@@ -63,16 +75,32 @@ pub struct Services {
     nat_backend_addresses: FxHashSet<Ipv4Addr>,
 }
 
-impl FlowKey {
+impl HashBy {
     /// The key of a flow from `client` to `vip`.
     #[inline]
-    pub fn of(self, client: Endpoint, vip: Endpoint) -> u64 {
+    fn key(self, client: Endpoint, vip: Endpoint) -> u64 {
         match self {
             Self::Client { seed, port } => {
                 let port = port.then_some(client.port);
                 sched::flow_key(seed, client.address.octets(), port)
             }
             Self::Destination => sched::destination_key(vip.address.octets()),
+        }
+    }
+}
+
+impl Service {
+    /// Who is meant by a flow from `client` whose first packet carries `data`, which is asked for
+    /// where it matters.
+    #[inline]
+    pub fn meant<'d>(&self, client: Endpoint, data: impl FnOnce() -> &'d [u8]) -> Meant {
+        let told = self.quic.as_ref().and_then(|quic| quic.read(data()));
+        match (told, self.hash_by) {
+            (Some(Told::Server(place)), _) => Meant::Server(place),
+            (Some(Told::Hash(id)), HashBy::Client { seed, .. }) => {
+                Meant::Key(sched::connection_key(seed, id))
+            }
+            _ => Meant::Key(self.hash_by.key(client, self.address)),
         }
     }
 }

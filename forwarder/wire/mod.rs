@@ -17,6 +17,7 @@ pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;
 mod ports;
+pub mod quic;
 pub mod tcp;
 pub mod udp;
 pub mod usual;

@@ -26,3 +26,10 @@ pub fn flow_key(seed: u64, address: [u8; 4], port: Option<u16>) -> u64 {
 pub fn destination_key(address: [u8; 4]) -> u64 {
     u64::from(u32::from_be_bytes(address).wrapping_mul(0x61c8_8647) >> 24)
 }
+
+/// The key of a connection that is known by these octets, wherever it comes from: XXH3 (64 bits)
+/// with `seed` over them.
+#[inline]
+pub fn connection_key(seed: u64, id: &[u8]) -> u64 {
+    xxh3_64_with_seed(id, seed)
+}

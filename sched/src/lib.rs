@@ -40,7 +40,7 @@ mod shares;
 mod static_rr;
 mod weighted;
 
-pub use key::{destination_key, flow_key};
+pub use key::{connection_key, destination_key, flow_key};
 pub use maglev::{MOST_SLOTS, is_prime};
 pub use method::{BuildError, Method};
 pub use static_rr::{MOST_TURNS, turns_of};
@@ -80,7 +80,8 @@ pub struct Load {
 /// A flow that begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Flow {
-    /// What the schedulers that hash go by, see [`flow_key`] and [`destination_key`].
+    /// What the schedulers that hash go by, see [`flow_key`], [`destination_key`] and
+    /// [`connection_key`].
     pub key: u64,
     /// When it begins, in seconds of a clock that never goes back.
     pub now_s: u64,

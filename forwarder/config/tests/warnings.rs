@@ -38,3 +38,21 @@ fn a_service_without_backends_is_doubtful() {
         ["f:10:32: service `dns` has no backends; it serves nobody"]
     );
 }
+
+#[test]
+fn a_quic_server_without_an_id_is_doubtful() {
+    let text = with(
+        "protocol: Tcp, forward: Nat,",
+        "protocol: Udp, forward: Nat, quic: (length: 2),",
+    );
+    let text = text.replace("weight: 2", "server_id: \"0001\"");
+    let warnings = parsed(&text).unwrap().warnings;
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "f:14:41: backend `web2` has no `server_id`; a connection whose client's address \
+             changes does not find back to it"
+        ]
+    );
+}
