@@ -20,10 +20,12 @@ mod inprocess;
 #[cfg(feature = "dpdk")]
 mod latency;
 mod machine;
+mod maglev;
 #[cfg(feature = "dpdk")]
 mod ndr;
 mod report;
 mod scale;
+mod schedulers;
 mod site;
 #[cfg(feature = "dpdk")]
 mod testbed;
@@ -68,6 +70,8 @@ enum Command {
     /// Time in the box at parts of the rate without loss, over memif
     #[cfg(feature = "dpdk")]
     Latency(latency::Options),
+    /// Time a choice of each scheduler, and hold Maglev's tables to the published figures
+    Sched,
 }
 
 fn main() -> ExitCode {
@@ -96,6 +100,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Ndr(options) => ndr::run(options, cores)?,
         #[cfg(feature = "dpdk")]
         Command::Latency(options) => latency::run(options, cores)?.0,
+        Command::Sched => {
+            schedulers::report(cores)?.print(arguments.json)?;
+            maglev::report(cores)?
+        }
     };
     report.print(arguments.json)
 }
