@@ -45,8 +45,8 @@ use crate::{
 const DEPTH: usize = 1024;
 
 /// Between two turns of workers that have sessions to look at but no frames: so often that they
-/// sweep as much as they would live.
-const IDLE_TURN_NS: u64 = 10_000_000;
+/// sweep as much as they would live, and know of each other's sessions as soon.
+const IDLE_TURN_NS: u64 = 5_000_000;
 
 /// Why a replay ends before its time.
 #[derive(Debug, thiserror::Error)]
