@@ -64,12 +64,32 @@ impl Flows {
             cursors,
             ..
         } = self;
-        let load = |at| {
-            let backend = service.first_backend.plus(at);
-            backend.map_or_else(Load::default, |backend| load(own, others, backend))
-        };
         let cursor = cursors.get_mut(ix.index())?;
-        service.scheduler.pick(cursor, flow, load)
+        service
+            .scheduler
+            .pick(cursor, flow, |at| load(own, others, service, at))
+    }
+
+    /// Where a service's scheduler stands.
+    pub(super) fn cursor(&mut self, ix: ServiceIx) -> Option<&mut Cursor> {
+        self.cursors.get_mut(ix.index())
+    }
+
+    /// What the backend at a place of a service has to carry, as far as is known here.
+    pub(super) fn load(&self, service: &Service, at: usize) -> Load {
+        load(&self.own, &self.others, service, at)
+    }
+
+    /// Lets that be so: what is not in the own table becomes the others'.
+    pub(super) fn assume(&self, service: &Service, at: usize, load: Load) {
+        if let Some(backend) = service.first_backend.plus(at) {
+            let own = own_load(&self.own, backend);
+            let others = Load {
+                active: load.active.saturating_sub(own.active),
+                inactive: load.inactive.saturating_sub(own.inactive),
+            };
+            self.others.set(backend, others);
+        }
     }
 
     /// Notes that a packet goes on without a session.
@@ -101,14 +121,26 @@ impl Flows {
     }
 }
 
-/// The sessions of a backend in all workers' tables.
+/// The sessions of the backend at a place of a service, in all workers' tables.
 #[inline]
-fn load(own: &[BackendCounts], others: &Loads, backend: BackendIx) -> Load {
-    let others = others.get(backend);
-    own.get(backend.index()).map_or(others, |own| Load {
-        active: others.active.saturating_add(own.active()),
-        inactive: others.inactive.saturating_add(own.inactive()),
-    })
+fn load(own: &[BackendCounts], others: &Loads, service: &Service, at: usize) -> Load {
+    let Some(backend) = service.first_backend.plus(at) else {
+        return Load::default();
+    };
+    let (own, others) = (own_load(own, backend), others.get(backend));
+    Load {
+        active: others.active.saturating_add(own.active),
+        inactive: others.inactive.saturating_add(own.inactive),
+    }
+}
+
+#[inline]
+fn own_load(own: &[BackendCounts], backend: BackendIx) -> Load {
+    own.get(backend.index())
+        .map_or_else(Load::default, |own| Load {
+            active: own.active(),
+            inactive: own.inactive(),
+        })
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 
 use crossbeam::queue::ArrayQueue;
 
+use super::Recall;
 use crate::session::Session;
 
 /// Questions under way at once, to one worker: an asker waits for the answer before it asks again.
@@ -42,6 +43,8 @@ pub enum Inquiry {
     Sweep,
     /// Copy sessions out, until the page is full or the last.
     Page(Box<Page>),
+    /// Copy out what decides about one flow.
+    Recall(Box<Recall>),
 }
 
 /// The two rings between the management thread and one worker.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crossbeam::queue::ArrayQueue;
 
 use super::{
-    Batch, Bench, Counters, Ends, Inquiries, Inquiry, Loads, Outbox, Page, Parcel, Rings,
+    Batch, Bench, Counters, Ends, Inquiries, Inquiry, Loads, Outbox, Page, Parcel, Recall, Rings,
     flows::Flows, outbox::Outside, run,
 };
 use crate::{
@@ -88,6 +88,13 @@ impl<P: Port> Worker<P> {
             inquiry: None,
             swept_ns: 0,
         })
+    }
+
+    /// Takes over what another worker remembers of a flow, to show what would become of its next
+    /// packet.
+    pub fn remember(&mut self, recall: &Recall, now: Now) {
+        let services = &self.subscriber.snapshot().services;
+        recall.restore(&mut self.flows, services, now);
     }
 
     /// The session table, for its counts.
@@ -189,7 +196,8 @@ impl<P: Port> Worker<P> {
         let Some((mut inquiry, from)) = asked else {
             return false;
         };
-        let table = &mut self.flows.sessions;
+        let flows = &mut self.flows;
+        let table = &mut flows.sessions;
         let next = from.saturating_add(INQUIRY_A_TURN);
         let done = match &mut inquiry {
             Inquiry::Sweep => {
@@ -199,6 +207,10 @@ impl<P: Port> Worker<P> {
             Inquiry::Page(page) => {
                 fill(page, table, now);
                 page.last || page.sessions.len() >= page.limit
+            }
+            Inquiry::Recall(recall) => {
+                recall.fill(flows, &self.subscriber.snapshot().services, now);
+                true
             }
         };
         if done {

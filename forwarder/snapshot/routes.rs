@@ -37,4 +37,10 @@ impl Routes {
             .get_lpm(&Ipv4Net::from(address))
             .map(|(_, hop)| *hop)
     }
+
+    /// The longest prefix that contains `address`, with its hop.
+    pub fn find(&self, address: Ipv4Addr) -> Option<(Ipv4Net, Hop)> {
+        let (prefix, hop) = self.map.get_lpm(&Ipv4Net::from(address))?;
+        Some((prefix, *hop))
+    }
 }

@@ -26,8 +26,9 @@ use weir::{
         Now,
         memory::{MemoryFrame, MemoryPool, MemoryPort},
     },
-    path::{Inquiry, Page, Worker},
+    path::{Inquiry, Page, Recall, Worker},
     snapshot::{SlotHash, WorkerIx},
+    wire::Protocol,
 };
 
 const MAGLEV: &str = "Maglev, maglev_slots: 251";
@@ -193,25 +194,36 @@ fn nothing_is_allocated_where_something_is_full() {
 
 #[test]
 fn nothing_is_allocated_for_inquiries() {
-    let mut rig = Rig::new(&config(1, Arms::Two, MAGLEV));
-    for port in 1024..1124 {
-        let client = format!("192.0.2.9:{port}");
-        rig.receive(0, 0, &spec(0, &client, "192.0.2.100:53").udp());
-    }
-    settle(&mut rig);
-    let asked = [
-        (Inquiry::Page(Page::new(0, 10)), 10),
-        (Inquiry::Page(Page::new(0, 1000)), 100),
-        (Inquiry::Sweep, 0),
-    ];
-    for (inquiry, expected) in asked {
-        rig.inquiries[0].asked.push(inquiry).unwrap();
-        turn(&mut rig, 0);
-        let found = match rig.inquiries[0].answered.pop().unwrap() {
-            Inquiry::Page(page) => page.sessions.len(),
-            Inquiry::Sweep => 0,
+    for scheduler in [MAGLEV, "rr", "wlc", "lblcr"] {
+        let mut rig = Rig::new(&config(1, Arms::Two, scheduler));
+        for port in 1024..1124 {
+            let client = format!("192.0.2.9:{port}");
+            rig.receive(0, 0, &spec(0, &client, "192.0.2.100:53").udp());
+        }
+        settle(&mut rig);
+        let services = Arc::clone(&rig.manager.snapshot().services);
+        let recall = |client: &str| {
+            let (client, vip) = (at(client), at("192.0.2.100:53"));
+            let recall = Recall::new(client, vip, Protocol::Udp, &services);
+            Inquiry::Recall(Box::new(recall))
         };
-        assert_eq!(found, expected);
+        let asked = [
+            (Inquiry::Page(Page::new(0, 10)), 10),
+            (Inquiry::Page(Page::new(0, 1000)), 100),
+            (Inquiry::Sweep, 0),
+            (recall("192.0.2.9:1024"), 1),
+            (recall("192.0.2.9:9"), 0),
+        ];
+        for (inquiry, expected) in asked {
+            rig.inquiries[0].asked.push(inquiry).unwrap();
+            turn(&mut rig, 0);
+            let found = match rig.inquiries[0].answered.pop().unwrap() {
+                Inquiry::Page(page) => page.sessions.len(),
+                Inquiry::Sweep => 0,
+                Inquiry::Recall(recall) => usize::from(recall.session.is_some()),
+            };
+            assert_eq!(found, expected);
+        }
     }
 }
 

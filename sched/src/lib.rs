@@ -110,6 +110,20 @@ const _: () = assert!(
     "a worker has one for every service, and reads it for every new flow"
 );
 
+impl Cursor {
+    /// Stands where `other` does. Nothing is allocated: of what `lblc` and `lblcr` remember, as
+    /// much is taken over as there is room for, which is all where both are of one scheduler.
+    pub fn copy_from(&mut self, other: &Self) {
+        let Self {
+            last,
+            stage,
+            memory,
+        } = self;
+        (*last, *stage) = (other.last, other.stage);
+        memory.copy_from(&other.memory);
+    }
+}
+
 /// Chooses among the candidates it was built from.
 #[derive(Debug)]
 pub struct Scheduler {

@@ -123,6 +123,16 @@ impl Locality {
 }
 
 impl Memory {
+    /// Remembers what `other` does, as far as there is room.
+    pub(crate) fn copy_from(&mut self, other: &Self) {
+        for (to, from) in self.servers.iter_mut().zip(&other.servers) {
+            *to = *from;
+        }
+        self.count = other.count.min(self.servers.len());
+        self.used_s = other.used_s;
+        self.changed_s = other.changed_s;
+    }
+
     fn known(&mut self) -> &mut [u16] {
         self.servers.get_mut(..self.count).unwrap_or_default()
     }

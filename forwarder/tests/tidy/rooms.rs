@@ -116,13 +116,14 @@ const CONSTRUCTORS: [&str; 3] = ["new", "default", "from_str"];
 
 /// Files whose structures own memory that such a function has taken. `memory.rs` is a port for
 /// tests, whose frames are allocated; `address.rs` quotes what it could not read.
-const OWNERS: [&str; 9] = [
+const OWNERS: [&str; 10] = [
     "forwarder/io/memory.rs",
     "forwarder/path/counters.rs",
     "forwarder/path/flows.rs",
     "forwarder/path/loads.rs",
     "forwarder/path/inquiry.rs",
     "forwarder/path/outbox.rs",
+    "forwarder/path/recall.rs",
     "forwarder/path/rings.rs",
     "forwarder/path/worker.rs",
     "forwarder/wire/address.rs",

@@ -1,0 +1,184 @@
+//! What a worker remembers that decides about the next packet of one flow.
+
+use sched::{Cursor, Flow, Load};
+
+use super::{flows::Flows, schedule};
+use crate::{
+    io::Now,
+    session::{FlowKey, Forward, New, ServiceIx, Session, Table},
+    snapshot::{Meant, Service, Services},
+    wire::{Endpoint, Protocol},
+};
+
+/// A copy of what a worker remembers of one flow. To be asked of the flow's owner.
+#[derive(Clone, Debug)]
+pub struct Recall {
+    source: Endpoint,
+    destination: Endpoint,
+    protocol: Protocol,
+    /// The session that the flow's packets belong to.
+    pub session: Option<Session>,
+    /// The session by which answers of the backend that a new flow would get are taken already.
+    pub taken: Option<Session>,
+    /// Whether the table has no place left.
+    pub full: bool,
+    /// What the choice for a new flow depends on, where a service is addressed.
+    choice: Option<Choice>,
+}
+
+/// What a scheduler's choice depends on, beside the flow.
+#[derive(Clone, Debug)]
+struct Choice {
+    service: ServiceIx,
+    /// Where the scheduler stands.
+    cursor: Cursor,
+    /// What the backends have to carry, by their place in the service; none where the scheduler
+    /// does not ask.
+    loads: Box<[Load]>,
+}
+
+impl Recall {
+    /// Nothing remembered yet of packets from `source` to `destination`, with room for whatever
+    /// is remembered of the service that they address.
+    pub fn new(
+        source: Endpoint,
+        destination: Endpoint,
+        protocol: Protocol,
+        services: &Services,
+    ) -> Self {
+        let choice = |ix| {
+            let scheduler = &services.service(ix)?.scheduler;
+            let asked_of = if scheduler.asks_for_loads() {
+                scheduler.candidates()
+            } else {
+                0
+            };
+            Some(Choice {
+                service: ix,
+                cursor: scheduler.start(),
+                loads: vec![Load::default(); asked_of].into(),
+            })
+        };
+        Self {
+            source,
+            destination,
+            protocol,
+            session: None,
+            taken: None,
+            full: false,
+            choice: services.find(destination, protocol).and_then(choice),
+        }
+    }
+
+    /// What the backend at a place of the service that is addressed has to carry, as far as the
+    /// worker knows, where the scheduler asks for that.
+    pub fn load(&self, place: usize) -> Option<Load> {
+        self.choice.as_ref()?.loads.get(place).copied()
+    }
+
+    /// Copies out what `flows` know, and leaves all as it is but for what has expired.
+    pub(super) fn fill(&mut self, flows: &mut Flows, services: &Services, now: Now) {
+        let key = FlowKey::new(self.source, self.destination, self.protocol);
+        self.session = find(&mut flows.sessions, &key, now);
+        if let Some(choice) = &mut self.choice
+            && let Some(service) = services.service(choice.service)
+        {
+            // What has expired goes when it is found, and then the choice may be another.
+            let mut held = None;
+            while held != Some(flows.sessions.len()) {
+                held = Some(flows.sessions.len());
+                choice.copy(flows, service);
+                let next = choice
+                    .next(service, self.source, self.session.as_ref(), now)
+                    .and_then(|at| services.backend(service.first_backend.plus(at)?));
+                self.taken = next
+                    .filter(|_| service.forward == Forward::Nat)
+                    .map(|backend| FlowKey::new(backend.address, self.source, self.protocol))
+                    .and_then(|key| find(&mut flows.sessions, &key, now));
+            }
+            choice.copy(flows, service);
+        }
+        self.full = flows.sessions.len() >= flows.sessions.capacity();
+    }
+
+    /// Puts into `flows` what was copied out of others.
+    pub(super) fn restore(&self, flows: &mut Flows, services: &Services, now: Now) {
+        for session in [self.session, self.taken].into_iter().flatten() {
+            // Both may be the same; the second time it is there already.
+            let _ = flows.sessions.insert(&anew(&session, now), now.ms());
+        }
+        let Some(choice) = &self.choice else {
+            return;
+        };
+        if let Some(cursor) = flows.cursor(choice.service) {
+            cursor.copy_from(&choice.cursor);
+        }
+        if let Some(service) = services.service(choice.service) {
+            for (at, load) in choice.loads.iter().enumerate() {
+                flows.assume(service, at, *load);
+            }
+        }
+    }
+}
+
+impl Choice {
+    fn copy(&mut self, flows: &mut Flows, service: &Service) {
+        if let Some(cursor) = flows.cursor(self.service) {
+            self.cursor.copy_from(cursor);
+        }
+        for (at, load) in self.loads.iter_mut().enumerate() {
+            *load = flows.load(service, at);
+        }
+    }
+
+    /// The place of the backend that a new flow from `client` would get now. The cursor is moved
+    /// on. `session` is the flow's own; if that is over, it goes before anybody is chosen.
+    fn next(
+        &mut self,
+        service: &Service,
+        client: Endpoint,
+        session: Option<&Session>,
+        now: Now,
+    ) -> Option<usize> {
+        let key = match service.meant(client, || &[]) {
+            Meant::Server(place) => return Some(place),
+            Meant::Key(key) => key,
+        };
+        let over = session.filter(|session| schedule::is_over(session));
+        let goes = over.map(Session::backend);
+        let Self { cursor, loads, .. } = self;
+        let load = |at: usize| {
+            let Load { active, inactive } = loads.get(at).copied().unwrap_or_default();
+            let one_less = goes.is_some() && goes == service.first_backend.plus(at);
+            Load {
+                active,
+                inactive: inactive.saturating_sub(one_less.into()),
+            }
+        };
+        let now_s = now.ms() / 1000;
+        service.scheduler.pick(cursor, Flow { key, now_s }, load)
+    }
+}
+
+fn find(sessions: &mut Table, key: &FlowKey, now: Now) -> Option<Session> {
+    let found = sessions.find(sessions.hash(key), key, now.ms());
+    sessions.get(found?).copied()
+}
+
+/// A session as another table takes it.
+fn anew(session: &Session, now: Now) -> New {
+    New {
+        client: session.client(),
+        vip: session.vip(),
+        rip: session.rip(),
+        protocol: session.protocol(),
+        state: session.state(),
+        timeout_ms: session.remaining_ms(now.ms()),
+        forward: session.forward(),
+        hop: session.hop(),
+        reverse_hop: session.reverse_hop(),
+        service: session.service(),
+        backend: session.backend(),
+        deltas: *session.deltas(),
+    }
+}
