@@ -14,7 +14,6 @@ use std::{
 
 mod explain;
 mod inputs;
-mod summary;
 
 pub use inputs::Inputs;
 
@@ -100,6 +99,12 @@ pub struct Output {
     pub writer: Writer<Box<dyn Write>>,
 }
 
+/// The MACs of ports whose devices nobody opens.
+pub(super) fn macs(config: &Config) -> impl Iterator<Item = Mac> {
+    let ports = (0..).zip(&config.ports);
+    ports.map(|(number, port)| port.mac.unwrap_or(Mac([0x02, 0, 0, 0, 0, number])))
+}
+
 /// A director in virtual time.
 pub struct Replay {
     books: Books,
@@ -136,11 +141,11 @@ impl Replay {
         seed: u64,
     ) -> Result<Self, ReplayError> {
         let mut outputs = outputs.into_iter();
-        let wires: Vec<Wire> = (0..)
+        let wires: Vec<Wire> = macs(&config)
             .zip(&config.ports)
-            .map(|(number, port)| Wire {
+            .map(|(mac, port)| Wire {
                 name: port.name.clone(),
-                mac: port.mac.unwrap_or(Mac([0x02, 0, 0, 0, 0, number])),
+                mac,
                 port: MemoryPort::new(DEPTH),
                 output: outputs.next().flatten(),
             })
