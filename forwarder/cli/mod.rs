@@ -10,10 +10,13 @@ use clap::{Parser, Subcommand};
 
 pub mod check;
 mod client;
+mod explain;
 mod replay;
+mod route;
 #[cfg(feature = "dpdk")]
 pub mod run;
 mod show;
+mod source;
 mod tables;
 
 /// A layer-4 load balancer on DPDK: LVS and keepalived in one program.
@@ -46,8 +49,12 @@ enum Command {
     },
     /// Run captured packets through a configuration, in virtual time: captures in, captures out
     Replay(replay::Arguments),
+    /// Say what would become of a flow's next packet, and why: service, session, backend, route …
+    Explain(explain::Arguments),
     /// Show what the running program knows: services, sessions, routes, drops …
     Show(show::Arguments),
+    /// Look up where packets to an address go
+    Route(route::Arguments),
 }
 
 /// Does what the arguments say.
@@ -56,7 +63,9 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Run { config } => start(&config),
         Command::Check { file } => Ok(check::run(&file)),
         Command::Replay(arguments) => replay::run(&arguments),
+        Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Route(arguments) => route::run(&arguments),
     }
 }
 

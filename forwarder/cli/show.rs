@@ -6,11 +6,10 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::Context;
 use clap::ValueEnum;
 use serde::{Serialize, Serializer, de::DeserializeOwned, ser::SerializeSeq};
 
-use super::{client, tables};
+use super::{client, source::wait, tables};
 use crate::{
     config::DEFAULT_SOCKET,
     control::{
@@ -56,16 +55,10 @@ enum What {
 
 /// Asks the running program and prints its answer.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("cannot start")?
-        .block_on(async {
-            let mut out = io::BufWriter::new(io::stdout().lock());
-            show(&mut out, arguments).await?;
-            out.flush()?;
-            Ok(ExitCode::SUCCESS)
-        })
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    wait(show(&mut out, arguments))?;
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()> {

@@ -9,12 +9,14 @@ use std::{
 use Even::{Left, Right};
 
 mod balance;
+mod explained;
 mod frames;
 mod network;
 #[cfg(test)]
 mod tests;
 
 pub(super) use balance::{services, sessions, sessions_head, statistics};
+pub(super) use explained::{explanation, route_to};
 pub(super) use frames::{drops, workers};
 pub(super) use network::{neighbours, ports, routes};
 

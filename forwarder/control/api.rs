@@ -4,7 +4,7 @@
 //! answer is serialised. What a client can hold is bounded: a connection carries one request, is
 //! cut after some seconds whatever it waits for, and only so many are served at once.
 
-use std::{future::Future, pin::pin, time::Duration};
+use std::{future::Future, net::Ipv4Addr, pin::pin, time::Duration};
 
 use axum::Router;
 use hyper::server::conn::http1;
@@ -19,9 +19,11 @@ use tokio::{
 use router::{Manager, router};
 
 use super::{
+    explain::Flow,
     socket::Socket,
     views::{self, Cursor},
 };
+use crate::{mem::NoMemory, path::Recall};
 
 mod router;
 #[cfg(test)]
@@ -82,6 +84,29 @@ pub enum Query {
     Drops(oneshot::Sender<Vec<views::Drop>>),
     /// All workers.
     Workers(oneshot::Sender<Vec<views::Worker>>),
+    /// Where packets to an address go.
+    RouteTo {
+        /// The address.
+        address: Ipv4Addr,
+        /// Where the answer goes.
+        answer: oneshot::Sender<views::RouteTo>,
+    },
+    /// What the owner of a flow remembers of it; none where it has no owner.
+    Recall {
+        /// The flow.
+        flow: Flow,
+        /// Where it goes.
+        answer: oneshot::Sender<Option<Box<Recall>>>,
+    },
+    /// What would become of a flow's next packet.
+    Explain {
+        /// The flow.
+        flow: Flow,
+        /// What its owner remembers of it.
+        recall: Option<Box<Recall>>,
+        /// Where the explanation goes.
+        answer: oneshot::Sender<Result<views::Explanation, NoMemory>>,
+    },
 }
 
 /// Serves `socket` until `stop` is ready, then lets open connections end and removes the socket.

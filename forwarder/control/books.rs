@@ -49,6 +49,11 @@ impl Books {
         Self { config, workers }
     }
 
+    /// What the workers work by.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config)
+    }
+
     /// The workers as they are seen.
     pub fn seen(&self) -> &[Seen] {
         &self.workers
@@ -192,11 +197,7 @@ impl Books {
     }
 
     fn service(&self, service: &config::Service, first: usize) -> views::Service {
-        let forward = match service.forward {
-            config::Forward::Nat => views::Forward::Masq,
-            config::Forward::Dr => views::Forward::Route,
-            config::Forward::Tun => views::Forward::Tunnel,
-        };
+        let forward = service.forward.into();
         let backends: Vec<_> = (first..)
             .zip(&service.backends)
             .map(|(ix, backend)| self.backend(ix, backend, forward))
@@ -209,7 +210,7 @@ impl Books {
             protocol: service.protocol.into(),
             virtual_address: service.address.into(),
             scheduler: service.scheduler.name.to_owned(),
-            flags: flags(&service.scheduler),
+            flags: scheduler_flags(&service.scheduler),
             forward,
             traffic: views::Traffic {
                 connections: sum(|t| t.connections),
@@ -319,7 +320,7 @@ impl Books {
 }
 
 /// A scheduler's flags as ipvsadm prints them, and by weir's own keys what ipvsadm does not know.
-fn flags(scheduler: &config::Scheduler) -> String {
+pub(super) fn scheduler_flags(scheduler: &config::Scheduler) -> String {
     let flags = match scheduler.method {
         sched::Method::SourceHashing { fallback } => [
             fallback.then(|| "sh-fallback".to_owned()),
@@ -339,6 +340,16 @@ fn flags(scheduler: &config::Scheduler) -> String {
         return String::new();
     }
     format!("({})", flags.join(","))
+}
+
+impl From<config::Forward> for views::Forward {
+    fn from(forward: config::Forward) -> Self {
+        match forward {
+            config::Forward::Nat => Self::Masq,
+            config::Forward::Dr => Self::Route,
+            config::Forward::Tun => Self::Tunnel,
+        }
+    }
 }
 
 /// The share of turns that moved a frame.

@@ -5,6 +5,7 @@ mod books;
 mod clock;
 mod compile;
 mod director;
+pub mod explain;
 mod fate;
 mod idle;
 mod inquirer;

@@ -5,10 +5,14 @@ use std::sync::Arc;
 use super::{
     books::{Books, DeviceFacts, session},
     clock::Clock,
+    explain::Flow,
     inquirer::Inquirer,
     views,
 };
-use crate::path::{Inquiry, Page};
+use crate::{
+    path::{Inquiry, Page, Recall},
+    snapshot::{Services, WorkerIx},
+};
 
 /// Who answers.
 pub struct Observer {
@@ -67,6 +71,25 @@ impl Observer {
         let next = (worker < self.inquirers.len())
             .then(|| views::Cursor((worker as u64) << 32 | u64::from(place)));
         views::Page { sessions, next }
+    }
+
+    /// What the owner of a flow remembers of it.
+    pub async fn recall(
+        &self,
+        owner: Option<WorkerIx>,
+        flow: &Flow,
+        services: &Services,
+    ) -> Option<Box<Recall>> {
+        let Flow {
+            protocol,
+            source,
+            destination,
+        } = *flow;
+        let recall = Box::new(Recall::new(source, destination, protocol, services));
+        match self.ask(owner?.index(), Inquiry::Recall(recall)).await? {
+            Inquiry::Recall(recall) => Some(recall),
+            Inquiry::Sweep | Inquiry::Page(_) => None,
+        }
     }
 
     /// All ports.

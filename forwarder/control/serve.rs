@@ -12,6 +12,7 @@ use tokio::{
 use super::{
     api::{self, Query},
     clock::Clock,
+    explain::{self, Scene},
     manager::Manager,
     observer::Observer,
     socket::Socket,
@@ -101,6 +102,7 @@ pub async fn serve<L: Pool>(
 /// Answers one question; what needs a worker's answer is waited for aside. An answer that nobody
 /// waits for any more is lost without harm.
 fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, clock: Clock) {
+    let scene = || Scene::new(manager, observer.books(), clock.now());
     match query {
         Query::Services(reply) => {
             let observer = Rc::clone(observer);
@@ -131,5 +133,22 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
         Query::Routes(reply) => drop(reply.send(observer.books().routes())),
         Query::Drops(reply) => drop(reply.send(observer.books().drops(&manager.losses()))),
         Query::Workers(reply) => drop(reply.send(observer.books().workers())),
+        Query::RouteTo { address, answer } => {
+            drop(answer.send(explain::route_to(address, &scene())));
+        }
+        Query::Recall { flow, answer } => {
+            let snapshot = manager.snapshot();
+            let owner = explain::owner(&snapshot, &flow);
+            let observer = Rc::clone(observer);
+            tokio::task::spawn_local(async move {
+                let recall = observer.recall(owner, &flow, &snapshot.services).await;
+                let _ = answer.send(recall);
+            });
+        }
+        Query::Explain {
+            flow,
+            recall,
+            answer,
+        } => drop(answer.send(explain::explain(&flow, recall.as_deref(), &scene()))),
     }
 }

@@ -9,8 +9,11 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+pub use explained::{Change, Explanation, Hop, RouteTo, Step};
+
 use crate::wire;
 
+mod explained;
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]

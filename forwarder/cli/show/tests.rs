@@ -26,11 +26,24 @@ fn the_command_line_is_sound() {
         "weir show neighbours --socket /tmp/s",
         "weir run --config weir.ron",
         "weir check weir.ron",
+        "weir explain tcp 192.0.2.9:1 192.0.2.100:80 --json",
+        "weir explain --config weir.ron 192.0.2.9:1 192.0.2.100:80 udp",
+        "weir route get 192.0.2.9 --config weir.ron --json",
+        "weir route get --socket /tmp/s 192.0.2.9",
     ] {
         let parsed = crate::cli::Arguments::try_parse_from(line.split(' '));
         assert!(parsed.is_ok(), "{line}: {parsed:?}");
     }
-    for line in ["weir show", "weir show conns", "weir run", "weir check"] {
+    for line in [
+        "weir show",
+        "weir show conns",
+        "weir run",
+        "weir check",
+        "weir explain",
+        "weir explain tcp 1.2.3.4:5 6.7.8.9:1 --config weir.ron --socket /tmp/s",
+        "weir route 192.0.2.9",
+        "weir route get 192.0.2.0/24",
+    ] {
         assert!(crate::cli::Arguments::try_parse_from(line.split(' ')).is_err());
     }
 }

@@ -151,3 +151,42 @@ fn workers_show_where_their_frames_went() {
         [heads, row].concat()
     );
 }
+
+#[test]
+fn a_route_is_as_ip_prints_it() {
+    let mut found = samples::route_to();
+    assert_eq!(
+        text(|out| route_to(out, &found)),
+        concat!(
+            "10.10.0.11 via 10.1.0.254 dev lan src 10.1.0.1\n",
+            "    10.10.0.0/16 10.1.0.254 lladdr 02:fc:00:00:00:0b REACHABLE\n",
+        )
+    );
+    let hop = found.hop.as_mut().unwrap();
+    (hop.gateway, hop.mac) = (None, None);
+    hop.neighbour = found.address;
+    hop.state = "NONE".to_owned();
+    assert_eq!(
+        text(|out| route_to(out, &found)),
+        concat!(
+            "10.10.0.11 dev lan src 10.1.0.1\n",
+            "    10.10.0.0/16 10.10.0.11 lladdr (incomplete) NONE\n",
+        )
+    );
+    (found.hop, found.own) = (None, Some("VIP".to_owned()));
+    assert_eq!(
+        text(|out| route_to(out, &found)),
+        "local 10.10.0.11 (VIP)\n"
+    );
+}
+
+#[test]
+fn an_explanation_has_a_line_for_each_step() {
+    assert_eq!(
+        text(|out| explanation(out, &samples::explanation())),
+        concat!(
+            "service    web: TCP 10.9.0.100:80, Masq, wlc\n",
+            "verdict    forward, by lan\n",
+        )
+    );
+}

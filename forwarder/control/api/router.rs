@@ -1,6 +1,6 @@
 //! What is at which path, and what is said where nothing is.
 
-use std::{num::ParseIntError, time::Duration};
+use std::{net::Ipv4Addr, num::ParseIntError, time::Duration};
 
 use axum::{
     Json, Router,
@@ -16,7 +16,13 @@ use tokio::{
 };
 
 use super::{PAGE_SESSIONS, Query};
-use crate::control::views::{self, Cursor};
+use crate::{
+    control::{
+        explain::{Flow, FlowError},
+        views::{self, Cursor},
+    },
+    mem::NoMemory,
+};
 
 /// The API on top of `manager`.
 pub(super) fn router(manager: Manager) -> Router {
@@ -30,6 +36,8 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/routes", table(Query::Routes))
         .route("/drops", table(Query::Drops))
         .route("/workers", table(Query::Workers))
+        .route("/route", get(route_to))
+        .route("/explain", get(explain))
         .fallback(async |uri: Uri| Refusal::Path(uri.path().to_owned()))
         .method_not_allowed_fallback(async |method: Method| Refusal::Method(method))
         .with_state(manager)
@@ -103,6 +111,44 @@ async fn sessions(
     manager.ask(query).await.map(Json)
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RouteParameters {
+    to: String,
+}
+
+async fn route_to(
+    State(manager): State<Manager>,
+    parameters: Result<Parameters<RouteParameters>, QueryRejection>,
+) -> Result<Json<views::RouteTo>, Refusal> {
+    let Parameters(RouteParameters { to }) = parameters?;
+    let address: Ipv4Addr = to.parse().map_err(|_| Refusal::Address(to))?;
+    let query = |answer| Query::RouteTo { address, answer };
+    manager.ask(query).await.map(Json)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FlowParameters {
+    flow: String,
+}
+
+/// Two questions, as the first is one to a worker and the second has to be answered at once.
+async fn explain(
+    State(manager): State<Manager>,
+    parameters: Result<Parameters<FlowParameters>, QueryRejection>,
+) -> Result<Json<views::Explanation>, Refusal> {
+    let Parameters(FlowParameters { flow }) = parameters?;
+    let flow: Flow = flow.parse()?;
+    let recall = manager.ask(|answer| Query::Recall { flow, answer }).await?;
+    let query = |answer| Query::Explain {
+        flow,
+        recall,
+        answer,
+    };
+    Ok(Json(manager.ask(query).await??))
+}
+
 /// The manager as a request sees it.
 #[derive(Clone, Debug)]
 pub(super) struct Manager {
@@ -154,6 +200,12 @@ enum Refusal {
     Cursor { text: String, source: ParseIntError },
     #[error("limit: `{0}` is not a number from 1 to {PAGE_SESSIONS}")]
     Limit(String),
+    #[error("to: `{0}` is no IPv4 address")]
+    Address(String),
+    #[error("flow: {0}")]
+    Flow(#[from] FlowError),
+    #[error(transparent)]
+    Memory(#[from] NoMemory),
     #[error("the management thread did not answer within {0:?}")]
     Busy(Duration),
     #[error("weir is stopping")]
@@ -165,10 +217,13 @@ impl IntoResponse for Refusal {
         let status = match &self {
             Self::Path(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Unexpected(_) | Self::Parameters(_) | Self::Cursor { .. } | Self::Limit(_) => {
-                StatusCode::BAD_REQUEST
-            }
-            Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Unexpected(_)
+            | Self::Parameters(_)
+            | Self::Cursor { .. }
+            | Self::Limit(_)
+            | Self::Address(_)
+            | Self::Flow(_) => StatusCode::BAD_REQUEST,
+            Self::Memory(_) | Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error = self.to_string();
         (status, Json(views::Refusal { error })).into_response()

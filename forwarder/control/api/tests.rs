@@ -8,7 +8,10 @@ use tokio::{
 };
 
 use super::*;
-use crate::control::{socket, views::samples};
+use crate::{
+    control::{socket, views::samples},
+    snapshot::Services,
+};
 
 /// A program that answers from the samples, with so many sessions.
 pub(crate) struct Program {
@@ -90,6 +93,25 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
             Query::Drops(answer) => answer.send(samples::drops()).unwrap(),
             Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
+            Query::RouteTo { address, answer } => {
+                assert_eq!(address.to_string(), "10.10.0.11");
+                answer.send(samples::route_to()).unwrap();
+            }
+            Query::Recall { flow, answer } => {
+                let (source, destination) = (flow.source, flow.destination);
+                let services = Services::default();
+                let recall = Recall::new(source, destination, flow.protocol, &services);
+                answer.send(Some(Box::new(recall))).unwrap();
+            }
+            Query::Explain {
+                flow,
+                recall,
+                answer,
+            } => {
+                assert!(recall.is_some(), "what was asked for is passed on");
+                assert_eq!(flow.to_string(), "TCP 10.9.0.0:31337 > 10.9.0.100:80");
+                answer.send(Ok(samples::explanation())).unwrap();
+            }
         }
     }
 }
@@ -108,6 +130,15 @@ async fn every_route_gives_what_the_manager_gives() {
         ("/routes", json!(samples::routes())),
         ("/drops", json!(samples::drops())),
         ("/workers", json!(samples::workers())),
+        ("/route?to=10.10.0.11", json!(samples::route_to())),
+        (
+            "/explain?flow=tcp,10.9.0.0:31337,10.9.0.100:80",
+            json!(samples::explanation()),
+        ),
+        (
+            "/explain?flow=10.9.0.0%3A31337+-%3E+10.9.0.100%3A80+TCP",
+            json!(samples::explanation()),
+        ),
         (
             "/version",
             json!({ "version": concat!("weir ", env!("WEIR_VERSION")) }),
@@ -185,6 +216,27 @@ async fn what_is_wrong_is_named() {
             400,
             "Failed to deserialize query string: form: unknown field `form`, \
              expected `from` or `limit`",
+        ),
+        (
+            "/route",
+            400,
+            "Failed to deserialize query string: missing field `to`",
+        ),
+        (
+            "/route?to=10.1.0.0/24",
+            400,
+            "to: `10.1.0.0/24` is no IPv4 address",
+        ),
+        (
+            "/explain?flow=tcp,10.9.0.0:31337,10.9.0.100",
+            400,
+            "flow: `10.9.0.100` has no port; write it as `10.9.0.100:80`",
+        ),
+        (
+            "/explain?flow=10.9.0.0:1,10.9.0.100:80",
+            400,
+            "flow: no protocol; write `tcp` or `udp`, as in \
+             `tcp 203.0.113.7:40000 192.0.2.100:80`",
         ),
         (
             "/ports?x=1",

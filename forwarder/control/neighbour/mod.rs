@@ -105,11 +105,11 @@ impl<F: Frame> Neighbours<F> {
     /// A request leaves from [`Self::handle_timeout`], which is due at once after this.
     pub fn resolve(&mut self, port: PortIx, next_hop: Ipv4Addr, frame: F, now: Now) {
         let key = (port, next_hop);
+        if !self.can_resolve(key) {
+            self.counters.not_on_link += 1;
+            return;
+        }
         if self.cache.get(key).is_none() {
-            if !self.links.can_be_neighbour(key) {
-                self.counters.not_on_link += 1;
-                return;
-            }
             if !self.make_room(Eviction::Asked, now) {
                 self.counters.table_full += 1;
                 return;
@@ -131,6 +131,11 @@ impl<F: Frame> Neighbours<F> {
         }
     }
 
+    /// True where somebody can be asked for: frames for others are dropped.
+    pub fn can_resolve(&self, key: Key) -> bool {
+        self.cache.get(key).is_some() || self.links.can_be_neighbour(key)
+    }
+
     /// When [`Self::handle_timeout`] is to be called, if nothing comes before.
     pub fn poll_timeout(&self) -> Option<Now> {
         let dues = [
@@ -148,13 +153,14 @@ impl<F: Frame> Neighbours<F> {
 
     /// All neighbours, by port and address.
     pub fn table(&self, now: Now) -> impl Iterator<Item = Row> {
-        self.cache.iter().map(move |((port, address), entry)| Row {
-            port,
-            address,
-            state: entry.state,
-            mac: entry.mac,
-            age_ms: now.ms().saturating_sub(entry.since.ms()),
-        })
+        self.cache
+            .iter()
+            .map(move |(key, entry)| row(key, entry, now))
+    }
+
+    /// One of them.
+    pub fn find(&self, key: Key, now: Now) -> Option<Row> {
+        self.cache.get(key).map(|entry| row(key, entry, now))
     }
 
     /// Frames that wait for an answer.
@@ -239,6 +245,16 @@ impl<F: Frame> Neighbours<F> {
             what,
         };
         self.outbox.tell(event, &self.settings, &mut self.counters);
+    }
+}
+
+fn row((port, address): Key, entry: &Entry, now: Now) -> Row {
+    Row {
+        port,
+        address,
+        state: entry.state,
+        mac: entry.mac,
+        age_ms: now.ms().saturating_sub(entry.since.ms()),
     }
 }
 

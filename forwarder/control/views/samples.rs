@@ -1,8 +1,9 @@
 //! One of each view, for tests.
 
 use super::{
-    Backend, DriverCounters, Drop, Forward, Neighbour, NeighbourKind, Port, Protocol, Route,
-    Service, Session, Traffic, Worker,
+    Backend, Change, Direction, DriverCounters, Drop, Explanation, Forward, Hop, Neighbour,
+    NeighbourKind, Port, Protocol, Route, RouteTo, Sent, Service, Session, Step, Traffic, Verdict,
+    Worker,
 };
 
 pub(crate) fn services() -> Vec<Service> {
@@ -183,4 +184,59 @@ pub(crate) fn workers() -> Vec<Worker> {
         handed_over: 0,
         answered: 4,
     }]
+}
+
+/// Two steps of a flow that a session decides about.
+pub(crate) fn explanation() -> Explanation {
+    let step = |step: &str, text: &str| Step {
+        step: step.to_owned(),
+        text: text.to_owned(),
+    };
+    let session = sessions(1).remove(0);
+    Explanation {
+        protocol: Protocol::Tcp,
+        source: session.client,
+        destination: session.virtual_address,
+        packet: "TCP ACK".to_owned(),
+        port: "wan".to_owned(),
+        worker: Some(1),
+        service: Some("web".to_owned()),
+        backend: Some("web1".to_owned()),
+        direction: Some(Direction::Forward),
+        session: Some(session),
+        new_session: false,
+        hop: route_to().hop,
+        changes: vec![Change {
+            field: "destination".to_owned(),
+            from: Some("10.9.0.100:80".to_owned()),
+            to: "10.10.0.11:80".to_owned(),
+        }],
+        verdict: Verdict::Forward,
+        reason: None,
+        sent: vec![Sent {
+            port: "lan".to_owned(),
+            frame: "02:00:00:00:00:02 > 02:fc:00:00:00:0b, …".to_owned(),
+        }],
+        steps: vec![
+            step("service", "web: TCP 10.9.0.100:80, Masq, wlc"),
+            step("verdict", "forward, by lan"),
+        ],
+    }
+}
+
+/// A route by a gateway.
+pub(crate) fn route_to() -> RouteTo {
+    RouteTo {
+        address: "10.10.0.11".parse().unwrap(),
+        own: None,
+        hop: Some(Hop {
+            prefix: "10.10.0.0/16".to_owned(),
+            gateway: Some("10.1.0.254".parse().unwrap()),
+            port: "lan".to_owned(),
+            source: "10.1.0.1".parse().unwrap(),
+            neighbour: "10.1.0.254".parse().unwrap(),
+            mac: Some("02:fc:00:00:00:0b".to_owned()),
+            state: "REACHABLE".to_owned(),
+        }),
+    }
 }

@@ -1,0 +1,207 @@
+//! What would become of a flow's next packet, and why: `weir explain`.
+//!
+//! The packet is made, and taken through the packet's way by a worker made for it alone, which
+//! reads the published snapshot and remembers what the flow's owner does. So what is told comes
+//! from the code that forwards, and nothing that runs is touched: no session begins, no scheduler
+//! moves on, nothing is counted. What stands around it (prefixes, names, states) is looked up.
+
+mod changes;
+mod choice;
+mod flow;
+mod packet;
+mod rehearsal;
+mod route;
+mod steps;
+mod unstarted;
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+pub use flow::{Flow, FlowError};
+pub use route::route_to;
+pub use unstarted::Unstarted;
+
+use packet::Kind;
+use rehearsal::{Rehearsal, rehearse};
+use steps::Account;
+
+use super::{
+    Books, Manager,
+    books::session,
+    manager::Loss,
+    neighbour::Neighbours,
+    views::{self, Direction, Verdict},
+};
+use crate::{
+    io::{Frame, Now, Pool, PortIx},
+    mem::NoMemory,
+    path::{DropReason, Layer, Recall},
+    session::Session,
+    snapshot::{Snapshot, WorkerIx},
+    wire::Protocol,
+};
+
+/// What the manager counts where a frame is for an address that no neighbour can have.
+const NOT_ON_LINK: &str = "neighbour_not_on_link";
+
+/// What a director knows.
+pub struct Scene<'a, F> {
+    snapshot: Arc<Snapshot>,
+    neighbours: &'a Neighbours<F>,
+    losses: [Loss; 8],
+    books: &'a Books,
+    now: Now,
+    /// False for one that has never run: its flows have no owners yet.
+    runs: bool,
+}
+
+impl<'a, F: Frame> Scene<'a, F> {
+    /// What `manager` knows at this time.
+    pub fn new<L: Pool<Frame = F>>(manager: &'a Manager<L>, books: &'a Books, now: Now) -> Self {
+        Self {
+            snapshot: manager.snapshot(),
+            neighbours: manager.neighbours(),
+            losses: manager.losses(),
+            books,
+            now,
+            runs: true,
+        }
+    }
+}
+
+/// The worker that owns a flow, if the flow has one.
+pub fn owner(snapshot: &Snapshot, flow: &Flow) -> Option<WorkerIx> {
+    let services = &snapshot.services;
+    if services.find(flow.destination, flow.protocol).is_some() {
+        Some(snapshot.slots.owner(flow.source))
+    } else if services.is_nat_backend(flow.source, flow.protocol) {
+        Some(snapshot.slots.owner(flow.destination))
+    } else {
+        None
+    }
+}
+
+/// Explains a flow by what its [`owner`] has told of it.
+///
+/// # Errors
+///
+/// That there is no memory for a worker of a few sessions.
+pub fn explain<F: Frame>(
+    flow: &Flow,
+    recall: Option<&Recall>,
+    scene: &Scene<'_, F>,
+) -> Result<views::Explanation, NoMemory> {
+    let snapshot = &scene.snapshot;
+    let owner = owner(snapshot, flow);
+    let remembered = recall.and_then(|recall| recall.session.as_ref());
+    let kind = kind(flow, remembered);
+    let back = route::exit(flow.source.address, snapshot);
+    let port = back.map_or(PortIx::default(), |exit| exit.port);
+    let mac = snapshot.port(port).map(|port| port.mac);
+    let before = packet::frame(flow, kind, mac.unwrap_or_default());
+    let worker = owner.unwrap_or_default();
+    let rehearsal = rehearse(scene, worker, recall, port, &before)?;
+    let (verdict, reason) = end(&rehearsal, scene);
+    let (service, backend) = names(flow, remembered, &rehearsal, scene);
+    let target = target(flow, &rehearsal, scene).filter(|_| has_way(reason));
+    let answered = rehearsal.fate.answer.is_some();
+    let after = rehearsal.out.as_deref().filter(|_| !answered);
+    let mut explanation = views::Explanation {
+        protocol: flow.protocol.into(),
+        source: flow.source.into(),
+        destination: flow.destination.into(),
+        packet: kind.name().to_owned(),
+        port: scene.books.port_name(port),
+        worker: owner.filter(|_| scene.runs).map(|worker| worker.0.into()),
+        service,
+        backend,
+        direction: rehearsal.fate.direction,
+        session: remembered.map(|one| session(one, worker.index(), scene.now.ms())),
+        new_session: rehearsal.fate.new_session,
+        hop: target.and_then(|target| route::hop(target, scene)),
+        changes: after.map_or_else(Vec::new, |after| changes::changes(&before, after)),
+        verdict,
+        reason: reason.map(str::to_owned),
+        sent: rehearsal.fate.sent.clone(),
+        steps: Vec::new(),
+    };
+    let account = Account {
+        flow,
+        told: &explanation,
+        config: &scene.books.config(),
+        snapshot,
+        recall,
+        remembered,
+        target,
+        answer: rehearsal.fate.answer,
+        has_route_back: back.is_some(),
+        drops: &scene.books.drops(&scene.losses),
+    };
+    explanation.steps = account.steps();
+    Ok(explanation)
+}
+
+/// The packet that such a flow goes on with, or begins with.
+fn kind(flow: &Flow, remembered: Option<&Session>) -> Kind {
+    match (flow.protocol, remembered) {
+        (Protocol::Udp, _) => Kind::Datagram,
+        (Protocol::Tcp, Some(session)) if !session.state().is_over() => Kind::Ack,
+        (Protocol::Tcp, _) => Kind::Syn,
+    }
+}
+
+/// The verdict and its reason. Of what is punted for want of a MAC, the management thread drops
+/// what no neighbour can be asked for.
+fn end<F: Frame>(rehearsal: &Rehearsal, scene: &Scene<'_, F>) -> (Verdict, Option<&'static str>) {
+    let lost = rehearsal
+        .awaited
+        .is_some_and(|key| !scene.neighbours.can_resolve(key));
+    if lost {
+        (Verdict::Drop, Some(NOT_ON_LINK))
+    } else {
+        (rehearsal.fate.verdict, rehearsal.fate.reason)
+    }
+}
+
+/// The names of the service and of the backend.
+fn names<F: Frame>(
+    flow: &Flow,
+    remembered: Option<&Session>,
+    rehearsal: &Rehearsal,
+    scene: &Scene<'_, F>,
+) -> (Option<String>, Option<String>) {
+    if let Some((service, backend)) = rehearsal.fate.names.clone() {
+        return (Some(service), Some(backend));
+    }
+    let addressed = scene
+        .snapshot
+        .services
+        .find(flow.destination, flow.protocol);
+    let service = addressed.or(remembered.map(Session::service));
+    let config = scene.books.config();
+    let service = service.and_then(|ix| config.services.get(ix.index()));
+    (service.map(|service| service.name.clone()), None)
+}
+
+/// What is to be reached: who gets the answer, the backend, or the destination itself.
+fn target<F: Frame>(flow: &Flow, rehearsal: &Rehearsal, scene: &Scene<'_, F>) -> Option<Ipv4Addr> {
+    let fate = &rehearsal.fate;
+    if fate.answer.is_some() {
+        return Some(flow.source.address);
+    }
+    if fate.direction != Some(Direction::Forward) {
+        return Some(flow.destination.address);
+    }
+    let (service, backend) = fate.names.as_ref()?;
+    let config = scene.books.config();
+    let service = config.services.iter().find(|one| one.name == *service)?;
+    let backend = service.backends.iter().find(|one| one.name == *backend)?;
+    Some(backend.address.address)
+}
+
+/// False for what is dropped before its way is looked for.
+fn has_way(reason: Option<&str>) -> bool {
+    let dropped = DropReason::ALL
+        .iter()
+        .find(|known| Some(known.name()) == reason);
+    dropped.is_none_or(|reason| matches!(reason.layer(), Layer::Way | Layer::Limit))
+}

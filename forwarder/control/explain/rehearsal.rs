@@ -1,0 +1,97 @@
+//! A worker made for one packet.
+
+use std::{net::Ipv4Addr, sync::Arc};
+
+use super::Scene;
+use crate::{
+    control::{
+        Books, Seen,
+        fate::{Fate, Watch},
+    },
+    io::{
+        Frame, PortIx,
+        memory::{MemoryFrame, MemoryPort},
+    },
+    mem::NoMemory,
+    path::{Counters, Ends, Loads, Punt, Recall, Rings, Worker, WorkerSpec},
+    snapshot::{Publisher, Snapshot, WorkerIx},
+};
+
+/// Sessions that it has room for: those that decide about one flow, and the one that begins.
+const SESSIONS: u32 = 8;
+
+/// What became of the packet.
+pub(super) struct Rehearsal {
+    /// What was counted of it.
+    pub(super) fate: Fate,
+    /// The frame as it leaves, or as it waits for the MAC of its next hop.
+    pub(super) out: Option<Vec<u8>>,
+    /// Whose MAC it waits for, on which port.
+    pub(super) awaited: Option<(PortIx, Ipv4Addr)>,
+}
+
+/// Takes a frame that comes in on `port` through the packet's way, with what `owner` remembers of
+/// its flow.
+pub(super) fn rehearse<F: Frame>(
+    scene: &Scene<'_, F>,
+    owner: WorkerIx,
+    recall: Option<&Recall>,
+    port: PortIx,
+    frame: &[u8],
+) -> Result<Rehearsal, NoMemory> {
+    let snapshot = &scene.snapshot;
+    let ports: Vec<MemoryPort> = snapshot.ports.iter().map(|_| MemoryPort::new(1)).collect();
+    let spec = spec(snapshot, owner, &ports);
+    let (rings, counters) = (Arc::clone(&spec.rings), Arc::clone(&spec.counters));
+    let inquiries = Arc::clone(&spec.inquiries);
+    let mut worker = Worker::new(spec)?;
+    if let Some(recall) = recall {
+        worker.remember(recall, scene.now);
+    }
+    let seen = Seen::simulated(0, counters, worker.sessions().counts(), inquiries);
+    let books = Books::new(scene.books.config(), vec![seen]);
+    let mut watch = Watch::default();
+    watch.begin(&books, &[]);
+    if let Some(port) = ports.get(port.index()) {
+        let received = port.rx.push(MemoryFrame::new(frame));
+        received.expect("a new port has room for a frame");
+    }
+    worker.turn(scene.now);
+    let mut out = None;
+    for (ix, port) in (0..).map(PortIx).zip(&ports) {
+        if let Some(sent) = port.tx.pop() {
+            watch.sent(&books.port_name(ix), sent.head());
+            out = Some(sent.head().to_vec());
+        }
+    }
+    let punted = rings.take_punts(Punt::Resolve, 1).next();
+    let awaited = punted.map(|punted| {
+        out = Some(punted.frame.head().to_vec());
+        (punted.port, punted.next_hop)
+    });
+    Ok(Rehearsal {
+        fate: watch.end(&books, &[]),
+        out,
+        awaited,
+    })
+}
+
+/// A worker that looks like `owner`, and sends on every port.
+fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpec<MemoryPort> {
+    let ends = ports.iter().map(|port| Ends {
+        queues: Some(port.clone()),
+        sender: owner,
+    });
+    let workers = owner.index() + 1;
+    WorkerSpec {
+        worker: owner,
+        ends: ends.collect(),
+        sessions: SESSIONS,
+        seed: 0,
+        subscriber: Publisher::new(snapshot.clone()).subscribe(),
+        rings: Arc::new(Rings::new(workers, ports.len(), 1)),
+        counters: Arc::new(Counters::new(ports.len(), snapshot.services.backends())),
+        inquiries: Arc::default(),
+        others: Arc::new(Loads::new(snapshot.services.backends())),
+    }
+}
