@@ -200,7 +200,7 @@ class Director:
         """Starts weir and waits until it answers."""
         self.launch()
         deadline = time.monotonic() + START_S
-        while self._ask("ports").returncode != 0:
+        while self._ask("show", "ports").returncode != 0:
             if self.process.poll() is not None:
                 raise self._fault(f"ended with {self.process.returncode}")
             if time.monotonic() > deadline:
@@ -217,22 +217,31 @@ class Director:
             self._kill()
             raise self._fault(f"still runs {STOP_S} s after SIGTERM") from error
 
-    def _ask(self, what, *options):
+    def _ask(self, *words):
         return subprocess.run(
-            [weir_binary(), "show", what, "--socket", SOCKET, *options],
+            [weir_binary(), *words, "--socket", SOCKET],
             capture_output=True, text=True, timeout=20,
         )  # fmt: skip
 
+    def _answer(self, *words):
+        done = self._ask(*words)
+        if done.returncode != 0:
+            asked = " ".join(words)
+            raise LabError(f"weir {asked}: exit {done.returncode}: {done.stderr.strip()}")
+        return done.stdout
+
     def show(self, what):
         """What `weir show` prints for people."""
-        done = self._ask(what)
-        if done.returncode != 0:
-            raise LabError(f"weir show {what}: exit {done.returncode}: {done.stderr.strip()}")
-        return done.stdout
+        return self._answer("show", what)
 
     def show_json(self, what):
         """What `weir show --json` says."""
-        done = self._ask(what, "--json")
-        if done.returncode != 0:
-            raise LabError(f"weir show {what} --json: exit {done.returncode}: {done.stderr}")
-        return json.loads(done.stdout)
+        return json.loads(self._answer("show", what, "--json"))
+
+    def explain(self, flow):
+        """What `weir explain --json` says of a flow."""
+        return json.loads(self._answer("explain", flow, "--json"))
+
+    def route_to(self, address):
+        """What `weir route get --json` says of an address."""
+        return json.loads(self._answer("route", "get", address, "--json"))

@@ -82,3 +82,32 @@ class Shown(LabCase):
                     self.assertEqual(backend["active"] + backend["inactive"], answered)
                     self.assertEqual(backend["connections"], answered)
                     self.assertEqual(held[backend["address"]], answered)
+
+    def test_what_is_explained_comes_true(self):
+        with self.lab.weir([http(mode) for mode in plan.MODES], workers=2) as weir:
+            for number, mode in enumerate(plan.MODES * 4):
+                port = 41000 + number
+                flow = f"tcp {plan.CLIENT}:{port} -> {plan.VIP[mode]}:80"
+                with self.subTest(flow=flow):
+                    before = weir.explain(flow)
+                    self.assertTrue(before["new_session"])
+                    self.assertIsNone(before["session"])
+                    curl = ["curl", "-sS", "-f", "-m", 10, "--noproxy", "*", "--local-port", port]
+                    answer = self.lab.client.run(*curl, f"http://{plan.VIP[mode]}/").strip()
+                    self.assertEqual(before["backend"], answer)
+                    after = weir.explain(flow)
+                    rip = plan.RIPS[mode][plan.NAMES.index(answer)]
+                    backend = f"{rip}:{plan.HTTP_PORT[mode]}"
+                    self.assertEqual(after["session"]["backend"], backend)
+                    self.assertEqual(after["session"]["worker"], before["worker"])
+                    self.assertEqual(after["hop"]["mac"], plan.mac_of(after["hop"]["neighbour"]))
+
+    def test_a_route_leads_to_its_neighbour(self):
+        with self.lab.weir([http("nat")]) as weir:
+            self.curl(self.lab.client, plan.VIP["nat"], 2)
+            hop = weir.route_to(plan.RIPS["nat"][0])["hop"]
+            self.assertEqual((hop["port"], hop["prefix"]), ("lan", plan.LAN_NETWORK))
+            self.assertEqual(hop["mac"], plan.mac_of(plan.RIPS["nat"][0]))
+            hop = weir.route_to("198.51.100.1")["hop"]
+            self.assertEqual((hop["port"], hop["gateway"]), ("wan", plan.WAN_ROUTER))
+            self.assertEqual(weir.route_to(plan.VIP["nat"])["own"], "VIP")
