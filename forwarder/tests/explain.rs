@@ -8,8 +8,8 @@ mod rig;
 
 use std::{
     collections::BTreeMap,
-    io::{self, Cursor, Write},
-    sync::{Arc, Mutex},
+    io::{Cursor, Seek},
+    sync::Arc,
 };
 
 use capture::{Arms, BACKENDS, CLIENTS, Ports, Step, answers, config, frame, script};
@@ -102,20 +102,6 @@ fn packet(explained: &Explanation, port: u8) -> Vec<u8> {
     }
 }
 
-/// Memory that is written to and looked at afterwards.
-#[derive(Clone, Default)]
-struct Sheet(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sheet {
-    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(octets)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// What replay says of one frame that comes in alone.
 fn replayed(config: Config, port: u16, frame: &[u8]) -> Explained {
     let mut writer = Writer::new(Vec::new()).unwrap();
@@ -124,11 +110,11 @@ fn replayed(config: Config, port: u16, frame: &[u8]) -> Explained {
     let mut inputs = Inputs::default();
     inputs.add(PortIx(port), "in.pcap".into(), capture).unwrap();
     let mut replay = Replay::new(config, [], 0).unwrap();
-    let sheet = Sheet::default();
-    replay.explain(Box::new(sheet.clone()));
+    let mut told = tempfile::tempfile().unwrap();
+    replay.explain(Box::new(told.try_clone().unwrap()));
     replay.run(&mut inputs).unwrap();
-    let told = sheet.0.lock().unwrap();
-    serde_json::from_slice(&told).unwrap()
+    told.rewind().unwrap();
+    serde_json::from_reader(told).unwrap()
 }
 
 #[test]
