@@ -3,10 +3,10 @@
 //! A machine gets faster and slower over minutes. Taking turns in the order A B B A lets every
 //! alternative have the same share of that, so their ratio stays true where no single figure does.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A figure that was measured several times.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
     /// The middle one, or the mean of the middle two.
     pub median: f64,

@@ -16,6 +16,7 @@ use crate::{
     generator::Frames,
     machine::{Cores, Machine},
     ndr::phases::Search,
+    plot::Plot,
     report::{Cell, Report, progress},
     site::{Mode, UDP_TIMEOUT},
     testbed::{Kind, Setting, Testbed},
@@ -25,6 +26,11 @@ use crate::{
 /// Nanoseconds that a histogram tells apart: up to ten seconds, to three digits.
 const MOST_NS: u64 = 10_000_000_000;
 const DIGITS: u8 = 3;
+
+/// Steps of a drawn histogram each time that the frames that take longer have halved, and how rare
+/// frames may be that are drawn.
+const STEPS_PER_HALF: u32 = 4;
+const RAREST: f64 = 1e-6;
 
 /// What is measured.
 #[derive(Debug, clap::Args)]
@@ -59,6 +65,9 @@ pub struct Options {
     /// Let other programs take the cores of worker and generator as they may
     #[arg(long)]
     share_cores: bool,
+    /// Draw the histograms, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
 }
 
 /// One trial.
@@ -68,19 +77,11 @@ struct Figure {
     lost: u64,
 }
 
-/// What came of a program at a load.
-#[derive(Clone, Debug)]
-pub struct Series {
-    /// The program.
-    pub program: String,
-    /// Per cent of weir's rate without loss.
-    pub load_percent: u32,
-    /// Of all trials together.
-    pub away_ns: Histogram<u64>,
-}
+/// A name, and points from left to right.
+type Line = (String, Vec<(f64, f64)>);
 
-/// Measures all loads; gives the histograms besides.
-pub fn run(options: &Options, cores: Cores) -> Result<(Report, Vec<Series>)> {
+/// Measures all loads.
+pub fn run(options: &Options, cores: Cores) -> Result<Report> {
     Testpmd::look_for()?;
     let given: Vec<PathBuf> = options.binary.iter().cloned().collect();
     let binaries = binary::weirs(&given)?;
@@ -102,7 +103,7 @@ pub fn run(options: &Options, cores: Cores) -> Result<(Report, Vec<Series>)> {
     };
     let length = Duration::from_millis(options.trial_ms);
     let mut report = report(machine);
-    let mut all = Vec::new();
+    let mut lines = Vec::new();
     for load in &options.loads {
         let rate = most * f64::from(*load) / 100.0;
         progress(&format!("{load} %: {:.2} Mpps", rate / 1e6));
@@ -112,7 +113,7 @@ pub fn run(options: &Options, cores: Cores) -> Result<(Report, Vec<Series>)> {
         })?;
         for (kind, figures) in kinds.iter().zip(&turns) {
             report.row(row(*kind, *load, rate, figures));
-            all.push(series(*kind, *load, figures)?);
+            lines.push(line(*kind, *load, figures)?);
         }
     }
     report.note(format!(
@@ -125,7 +126,10 @@ pub fn run(options: &Options, cores: Cores) -> Result<(Report, Vec<Series>)> {
         binary::version(binary)?,
         options.scheduler
     ));
-    Ok((report, all))
+    if let Some(path) = &options.plot {
+        plot(lines).write(path)?;
+    }
+    Ok(report)
 }
 
 /// What weir passes without loss, in frames a second.
@@ -194,23 +198,37 @@ fn row(kind: Kind, load: u32, rate: f64, figures: &[Figure]) -> Vec<Cell> {
     ]
 }
 
-fn series(kind: Kind, load: u32, figures: &[Figure]) -> Result<Series> {
-    let mut away_ns = Histogram::new_with_bounds(1, MOST_NS, DIGITS)?;
+/// The histogram of all trials together: nanoseconds over how many frames have one that takes
+/// longer.
+fn line(kind: Kind, load: u32, figures: &[Figure]) -> Result<Line> {
+    let mut away_ns: Histogram<u64> = Histogram::new_with_bounds(1, MOST_NS, DIGITS)?;
     for figure in figures {
         away_ns.add(&figure.away_ns)?;
     }
-    Ok(Series {
-        program: kind.name(),
-        load_percent: load,
-        away_ns,
-    })
+    let steps = away_ns.iter_quantiles(STEPS_PER_HALF).filter_map(|step| {
+        let longer = 1.0 - step.quantile_iterated_to();
+        let ns = real(step.value_iterated_to());
+        (longer >= RAREST && ns > 0.0).then(|| (1.0 / longer, ns))
+    });
+    Ok((format!("{}, {load} %", kind.name()), steps.collect()))
+}
+
+fn plot(lines: Vec<Line>) -> Plot {
+    Plot {
+        title: "Time in the box, link and generator included".to_owned(),
+        x: "one frame in so many takes longer".to_owned(),
+        x_name: |frames| format!("{frames}"),
+        y: "ns".to_owned(),
+        is_log: true,
+        lines,
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use hdrhistogram::Histogram;
 
-    use super::{DIGITS, Figure, MOST_NS, report, row, series};
+    use super::{DIGITS, Figure, MOST_NS, line, report, row};
     use crate::{machine::Machine, site::Mode, testbed::Kind};
 
     fn figure(values: impl IntoIterator<Item = u64>, lost: u64) -> Figure {
@@ -233,7 +251,10 @@ mod tests {
         assert_eq!(row["p50_ns"]["max"], 600.0);
         assert_eq!(row["p99_ns"]["min"], 990.0);
         assert_eq!(row["lost"], 3);
-        let together = series(kind, 50, &figures).unwrap().away_ns;
-        assert_eq!(together.len(), 2000);
+        let (name, points) = line(kind, 50, &figures).unwrap();
+        assert_eq!(name, "weir nat, 50 %");
+        let half = points.iter().find(|(frames, _)| *frames >= 2.0).unwrap();
+        assert!((half.1 - 550.0).abs() < 5.0, "{half:?}");
+        assert!(points.is_sorted_by(|a, b| a.0 < b.0 && a.1 <= b.1));
     }
 }

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use clap::CommandFactory;
 use core_affinity::CoreId;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use weir::{cli, control::Clock};
 
 use crate::{
@@ -39,7 +39,7 @@ pub struct Cores {
 }
 
 /// What the machine says of itself, and how near its two cores were when it was asked.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Machine {
     /// The processor's name.
     pub cpu: String,

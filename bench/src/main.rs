@@ -23,7 +23,9 @@ mod machine;
 mod maglev;
 #[cfg(feature = "dpdk")]
 mod ndr;
+mod plot;
 mod report;
+mod results;
 mod scale;
 mod schedulers;
 mod site;
@@ -62,6 +64,8 @@ enum Command {
     Turns(turns::Arguments),
     /// Cost of balancing: weir beside testpmd on a capture, each on one core
     Vdev(vdev::Options),
+    /// Everything, into bench/RESULTS.md
+    Results(results::Options),
     /// A second worker, and the cost of handing packets over to it
     Scale(scale::Options),
     /// Throughput without loss, connection rate and table capacity, over memif
@@ -95,11 +99,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Instructions(arguments) => instructions::run(arguments, cores)?,
         Command::Turns(arguments) => return turns::run(arguments),
         Command::Vdev(options) => vdev::run(options, cores)?,
+        Command::Results(options) => return results::run(options, cores),
         Command::Scale(options) => scale::run(options, cores)?,
         #[cfg(feature = "dpdk")]
         Command::Ndr(options) => ndr::run(options, cores)?,
         #[cfg(feature = "dpdk")]
-        Command::Latency(options) => latency::run(options, cores)?.0,
+        Command::Latency(options) => latency::run(options, cores)?,
         Command::Sched => {
             schedulers::report(cores)?.print(arguments.json)?;
             maglev::report(cores)?

@@ -1,24 +1,29 @@
 //! What is printed: a table for people, JSON for machines.
 
-use std::io::{self, Write};
+use std::{
+    collections::HashMap,
+    io::{self, Write},
+};
 
 use anyhow::{Context, Result};
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 
 use crate::{abba::Sample, machine::Machine};
 
 /// What a subcommand found.
-#[derive(Debug)]
+#[derive(Clone, Debug, Deserialize)]
+#[serde(from = "Printed")]
 pub struct Report {
     title: String,
     machine: Machine,
-    columns: Vec<&'static str>,
+    columns: Vec<String>,
     rows: Vec<Vec<Cell>>,
     notes: Vec<String>,
 }
 
 /// One figure or word.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
 pub enum Cell {
     /// There is none.
     Empty,
@@ -68,13 +73,26 @@ impl<T: Into<Self>> From<Option<T>> for Cell {
     }
 }
 
+impl Cell {
+    /// The figure, or the median of several.
+    #[expect(clippy::cast_precision_loss, reason = "counts are below 2^53")]
+    pub fn figure(&self) -> Option<f64> {
+        match self {
+            Self::Empty | Self::Text(_) => None,
+            Self::Count(count) => Some(*count as f64),
+            Self::Figure(figure) => Some(*figure),
+            Self::Sample(sample) => Some(sample.median),
+        }
+    }
+}
+
 impl Report {
     /// Columns are keys of JSON, units last (`ns_per_packet`); people see them with spaces.
     pub fn new(title: impl Into<String>, machine: Machine, columns: &[&'static str]) -> Self {
         Self {
             title: title.into(),
             machine,
-            columns: columns.to_vec(),
+            columns: columns.iter().map(|column| (*column).to_owned()).collect(),
             rows: Vec::new(),
             notes: Vec::new(),
         }
@@ -95,6 +113,20 @@ impl Report {
             .map(|(key, cell)| format!("{} {}", key.replace('_', " "), text(cell)))
             .collect();
         words.join(", ")
+    }
+
+    /// The cells of this column in rows that have in other columns what `wanted` says.
+    pub fn cells<'a>(
+        &'a self,
+        wanted: &'a [(&'a str, Cell)],
+        column: &'a str,
+    ) -> impl Iterator<Item = &'a Cell> {
+        let place = |key: &str| self.columns.iter().position(|column| column == key);
+        let cell = move |row: &'a Vec<Cell>, key: &str| row.get(place(key)?);
+        self.rows
+            .iter()
+            .filter(move |row| wanted.iter().all(|(key, is)| cell(row, key) == Some(is)))
+            .filter_map(move |row| cell(row, column))
     }
 
     /// Adds a sentence about how it was measured.
@@ -145,14 +177,15 @@ impl Report {
                     false => format!("{cell:>width$}"),
                 })
                 .collect();
-            lines.push(line.join("  ").trim_end().to_owned());
+            lines.push(line.join("  "));
         }
         if !self.rows.is_empty() {
             lines.push(String::new());
         }
         lines.extend(self.notes.iter().cloned());
         lines.extend(self.machine.lines());
-        lines.join("\n") + "\n"
+        let line = |line: &String| line.trim_end().to_owned() + "\n";
+        lines.iter().map(line).collect()
     }
 }
 
@@ -177,20 +210,8 @@ fn digits(figure: f64) -> String {
     }
 }
 
-impl Serialize for Cell {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Empty => to.serialize_none(),
-            Self::Text(text) => to.serialize_str(text),
-            Self::Count(count) => to.serialize_u64(*count),
-            Self::Figure(figure) => to.serialize_f64(*figure),
-            Self::Sample(sample) => sample.serialize(to),
-        }
-    }
-}
-
 /// One row as an object, its columns in their order.
-struct Row<'a>(&'a [&'static str], &'a [Cell]);
+struct Row<'a>(&'a [String], &'a [Cell]);
 
 impl Serialize for Row<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
@@ -205,12 +226,40 @@ impl Serialize for Report {
             .iter()
             .map(|row| Row(&self.columns, row))
             .collect();
-        let mut map = to.serialize_map(Some(4))?;
+        let mut map = to.serialize_map(Some(5))?;
         map.serialize_entry("title", &self.title)?;
         map.serialize_entry("machine", &self.machine)?;
+        map.serialize_entry("columns", &self.columns)?;
         map.serialize_entry("rows", &rows)?;
         map.serialize_entry("notes", &self.notes)?;
         map.end()
+    }
+}
+
+/// A report as it was printed for machines.
+#[derive(Deserialize)]
+struct Printed {
+    title: String,
+    machine: Machine,
+    columns: Vec<String>,
+    rows: Vec<HashMap<String, Cell>>,
+    notes: Vec<String>,
+}
+
+impl From<Printed> for Report {
+    fn from(printed: Printed) -> Self {
+        let columns = printed.columns;
+        let row = |mut cells: HashMap<String, Cell>| {
+            let cell = |column| cells.remove(column).unwrap_or(Cell::Empty);
+            columns.iter().map(cell).collect()
+        };
+        Self {
+            title: printed.title,
+            machine: printed.machine,
+            rows: printed.rows.into_iter().map(row).collect(),
+            columns,
+            notes: printed.notes,
+        }
     }
 }
 
@@ -258,6 +307,20 @@ mod tests {
                 "Note.",
             ]
         );
+    }
+
+    #[test]
+    fn what_was_printed_is_read_back() {
+        let json = serde_json::to_string(&report()).unwrap();
+        let read: Report = serde_json::from_str(&json).unwrap();
+        assert_eq!(read.table(), report().table());
+        let wanted = [("case", "dr".into()), ("frames", 7.into())];
+        let figures: Vec<_> = read.cells(&wanted, "ns_per_packet").collect();
+        assert_eq!(figures.len(), 1);
+        assert_eq!(figures[0].figure(), Some(9.04));
+        assert_eq!(read.cells(&[], "ns_per_packet").count(), 2);
+        assert_eq!(read.cells(&[("case", "nat".into())], "frames").count(), 0);
+        assert_eq!(read.cells(&[], "none").count(), 0);
     }
 
     #[test]

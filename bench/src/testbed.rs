@@ -77,7 +77,7 @@ impl Testbed {
         }
         if setting.is_first {
             duts.iter().try_for_each(Dut::go_first)?;
-            dut::go_first(process::id())?;
+            dut::go_first(&process::id().to_string())?;
         }
         Ok(Self {
             duts,

@@ -9,10 +9,11 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result};
 
 use crate::{
-    abba::{Sample, alternate},
+    abba::{Sample, alternate, real},
     binary,
     dut::{Dut, Forwarding, Lap, Program, Testpmd, Weir},
     machine::{self, Cores, Machine},
+    plot::Plot,
     report::{Cell, Report, progress},
     site::{self, Mode, Site, UDP_TIMEOUT},
     traffic::{Protocol, Traffic},
@@ -51,6 +52,9 @@ pub struct Options {
     /// Milliseconds of one turn
     #[arg(long, default_value_t = 300, value_name = "MS")]
     turn_ms: u64,
+    /// Draw the cost of balancing over the number of flows, as SVG
+    #[arg(long, value_name = "FILE")]
+    plot: Option<PathBuf>,
 }
 
 /// What is measured in one go: the same capture for all programs.
@@ -96,6 +100,9 @@ pub fn run(options: &Options, cores: Cores) -> Result<Report> {
         progress(&report.last());
     }
     notes(options, &binaries, &mut report)?;
+    if let Some(path) = &options.plot {
+        plot(options, &report).write(path)?;
+    }
     Ok(report)
 }
 
@@ -263,6 +270,35 @@ fn notes(options: &Options, binaries: &[PathBuf], report: &mut Report) -> Result
         site::DESCRIPTORS
     ));
     Ok(())
+}
+
+/// A line for each mode and size, of the first weir.
+fn plot(options: &Options, report: &Report) -> Plot {
+    let mut lines = Vec::new();
+    for mode in &options.modes {
+        for octets in &options.sizes {
+            let points = options.flows.iter().filter_map(|flows| {
+                let wanted = [
+                    ("mode", mode.name().into()),
+                    ("flows", (*flows as u64).into()),
+                    ("octets", (*octets as u64).into()),
+                    ("weir", "A".into()),
+                ];
+                let ns = report.cells(&wanted, "balancing_ns").next()?.figure()?;
+                Some((real(*flows as u64), ns))
+            });
+            let name = format!("{}, {octets} octets", mode.name());
+            lines.push((name, points.collect()));
+        }
+    }
+    Plot {
+        title: "Cost of balancing: weir less testpmd io, on one core".to_owned(),
+        x: "flows".to_owned(),
+        x_name: |flows| format!("{flows}"),
+        y: "ns a packet".to_owned(),
+        is_log: false,
+        lines,
+    }
 }
 
 #[cfg(test)]

@@ -9,18 +9,20 @@ use anyhow::{Context, Result, bail};
 
 use crate::abba::real;
 
+#[cfg(feature = "dpdk")]
+mod driven;
 mod on_cpu;
 mod process;
 mod testpmd;
 mod weir;
 
+#[cfg(feature = "dpdk")]
+pub use driven::go_first;
 pub use process::{Place, clear_up};
 pub use testpmd::{Forwarding, Testpmd};
 pub use weir::Weir;
 
 use on_cpu::Thread;
-#[cfg(feature = "dpdk")]
-pub use on_cpu::go_first;
 use process::Process;
 
 /// How long a program may take to start and to see all flows.
@@ -113,39 +115,13 @@ impl Dut {
         Ok(began.iter().zip(ended).map(|(b, e)| e.since(*b)).collect())
     }
 
-    /// Lets it run while something is done.
-    #[cfg(feature = "dpdk")]
-    pub fn run<T>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
-        self.process.resume()?;
-        thread::sleep(SETTLING);
-        let done = work();
-        self.process.pause()?;
-        done
-    }
-
-    /// Lets nothing else that is not of the kernel take its workers' cores while it runs.
-    #[cfg(feature = "dpdk")]
-    pub fn go_first(&self) -> Result<()> {
-        self.workers.iter().try_for_each(Thread::go_first)
-    }
-
-    /// What each of its workers has done so far.
-    #[cfg(feature = "dpdk")]
-    pub fn counts(&self) -> Result<Vec<Counts>> {
-        self.program.counts(self.process.place())
-    }
-
-    /// Lets it forget sessions whose time is up.
-    #[cfg(feature = "dpdk")]
-    pub fn sweep(&self) -> Result<()> {
-        self.program.sweep(self.process.place())
-    }
-
     /// An error where it did not do with all packets what it is measured for.
     pub fn check(&self) -> Result<()> {
         self.process.resume()?;
+        let place = self.process.place();
         self.program
-            .check(self.process.place())
+            .sweep(place)
+            .and_then(|()| self.program.check(place))
             .map_err(|error| error.context(self.process.last_words()))?;
         self.process.pause()
     }

@@ -1,8 +1,8 @@
 //! How long a thread of another process has run.
 
-use std::{fs, path::PathBuf, process::Command, thread, time::Duration};
+use std::{fs, path::PathBuf, thread, time::Duration};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, bail};
 
 /// Between two looks: the kernel accounts every few milliseconds.
 const LOOK: Duration = Duration::from_micros(20);
@@ -13,8 +13,8 @@ const LOOKS: usize = 10_000;
 /// A thread of another process.
 #[derive(Debug)]
 pub(super) struct Thread {
-    id: u32,
-    schedstat: PathBuf,
+    /// What the kernel tells of it.
+    folder: PathBuf,
 }
 
 impl Thread {
@@ -27,25 +27,21 @@ impl Thread {
     fn find(process: u32, name: &str) -> Result<Self> {
         let tasks = format!("/proc/{process}/task");
         for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
-            let task = task.with_context(|| format!("cannot read {tasks}"))?;
-            let id = task.file_name().to_string_lossy().parse();
-            let task = task.path();
+            let folder = task.with_context(|| format!("cannot read {tasks}"))?.path();
             // A thread may end between these two lines.
-            let comm = fs::read_to_string(task.join("comm")).unwrap_or_default();
+            let comm = fs::read_to_string(folder.join("comm")).unwrap_or_default();
             if comm.trim_end() == name {
-                return Ok(Self {
-                    id: id.with_context(|| format!("{} is no thread", task.display()))?,
-                    schedstat: task.join("schedstat"),
-                });
+                return Ok(Self { folder });
             }
         }
         bail!("there is no thread {name} in {tasks}")
     }
 
-    /// Lets nothing else that is not of the kernel take its core.
+    /// Its number, as the system writes it.
     #[cfg(feature = "dpdk")]
-    pub(super) fn go_first(&self) -> Result<()> {
-        go_first(self.id)
+    pub(super) fn id(&self) -> String {
+        let name = self.folder.file_name().unwrap_or_default();
+        name.to_string_lossy().into_owned()
     }
 
     /// Nanoseconds that it has been on a CPU, at the moment when the kernel accounts them: between
@@ -59,28 +55,15 @@ impl Thread {
             }
             thread::sleep(LOOK);
         }
-        bail!("{}: the thread does not run", self.schedstat.display())
+        bail!("{}: the thread does not run", self.folder.display())
     }
 
     fn accounted(&self) -> Result<u64> {
-        let place = || format!("cannot read {}", self.schedstat.display());
-        let text = fs::read_to_string(&self.schedstat).with_context(place)?;
-        on_cpu(&text).with_context(place)
+        let file = self.folder.join("schedstat");
+        let cannot = || format!("cannot read {}", file.display());
+        let text = fs::read_to_string(&file).with_context(cannot)?;
+        on_cpu(&text).with_context(cannot)
     }
-}
-
-/// Lets nothing else that is not of the kernel take the core of a thread while it runs.
-#[cfg(feature = "dpdk")]
-pub fn go_first(thread: u32) -> Result<()> {
-    let mut command = Command::new("chrt");
-    command.args(["--fifo", "--pid", "1", &thread.to_string()]);
-    let output = command.output().context("cannot start chrt")?;
-    ensure!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
 }
 
 /// The first of the three numbers.
