@@ -16,7 +16,7 @@ pub struct Meta {
     /// Where it comes from and goes to.
     pub key: FlowKey,
     /// Where its session most likely is.
-    pub likely: Option<SessionIx>,
+    pub likely: SessionIx,
     /// What becomes of it by its headers alone, where that is so.
     pub verdict: Option<Verdict>,
     /// The port it came in on.
@@ -82,7 +82,7 @@ impl Meta {
     pub fn new(port: PortIx) -> Self {
         Self {
             key: FlowKey::of_addresses(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
-            likely: None,
+            likely: SessionIx::NONE,
             verdict: None,
             port,
             octets: 0,

@@ -1,5 +1,7 @@
 //! Puts packets of TUN services into an IPv4 packet to the backend (RFC 2003).
 
+use zerocopy::FromBytes;
+
 use super::{Bench, DropReason, Meta, Rewrite, Step, view};
 use crate::{
     io::Frame,
@@ -23,13 +25,18 @@ pub(super) fn run<F: Frame>(
     let Rewrite::Tunnel(backend) = *rewrite else {
         return Step::Continue(());
     };
-    let Some(inner) = view::ipv4_at(frame, meta.l3) else {
+    if !view::open_gap(frame, meta.l3, OUTER.into()) {
+        return DropReason::NoHeadroom.into();
+    }
+    let octets = frame.head_mut().get_mut(usize::from(meta.l3)..);
+    let headers = octets.and_then(|octets| <[ipv4::Header; 2]>::mut_from_prefix(octets).ok());
+    let Some(([outer, inner], _)) = headers else {
         return DropReason::HeadersSplit.into();
     };
     let dont_fragment = inner.dont_fragment();
-    let outer = ipv4::Header::new(&Fields {
+    *outer = ipv4::Header::new(&Fields {
         tos: outer_tos(inner.tos()),
-        total_octets: inner.total_octets().saturating_add(OUTER),
+        total_octets: meta.octets.saturating_add(OUTER),
         identification: if dont_fragment {
             0
         } else {
@@ -41,12 +48,6 @@ pub(super) fn run<F: Frame>(
         source: exit.dip,
         destination: backend,
     });
-    if !view::open_gap(frame, meta.l3, OUTER.into()) {
-        return DropReason::NoHeadroom.into();
-    }
-    if let Some(octets) = view::header_at_mut::<F, ipv4::Header>(frame, meta.l3) {
-        *octets = outer;
-    }
     Step::Continue(())
 }
 

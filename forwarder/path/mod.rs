@@ -49,7 +49,7 @@ use session::Course;
 
 use crate::{
     io::{BURST, Frame, Now, Port, PortIx},
-    session::Hash,
+    session::{Forward, Hash, tcp::Direction},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -121,36 +121,48 @@ fn carry<F: Frame>(
         return Step::Break(verdict);
     }
     let sessions = &mut bench.flows.sessions;
-    match session::run(meta, sessions, bench.snapshot, bench.now_ms) {
-        Some((session, direction)) => {
-            let course = Course::of(meta, session, direction, bench.counters);
-            leave(frame, meta, &course, bench)
-        }
-        None => stranger(frame, meta, handed_over, bench),
+    if let Some((session, direction)) = session::run(meta, sessions, bench.now_ms) {
+        session::count(meta, session, direction, bench.counters);
+        // A copy of what follows for each, with no question left of what is to be done.
+        return match (direction, session.forward()) {
+            (Direction::Reverse, _) => leave(frame, meta, Course::reverse(session), bench),
+            (_, Forward::Nat) => leave(frame, meta, Course::nat(session), bench),
+            (_, Forward::Dr) => leave(frame, meta, Course::dr(session), bench),
+            (_, Forward::Tun) => leave(frame, meta, Course::tun(session), bench),
+        };
     }
+    let course = match session::search(meta, bench) {
+        Some(course) => course,
+        None => stranger(meta, frame.head(), handed_over, bench)?,
+    };
+    leave_at_last(frame, meta, course, bench)
 }
 
-/// A packet of no session that is known here.
+/// The course of a packet that belongs to no session yet.
 #[cold]
-fn stranger<F: Frame>(
-    frame: &mut F,
-    meta: &mut Meta,
-    handed_over: bool,
-    bench: &mut Bench<'_>,
-) -> Step<PortIx> {
+fn stranger(meta: &Meta, head: &[u8], handed_over: bool, bench: &mut Bench<'_>) -> Step<Course> {
     let whose = classify::run(meta, bench.snapshot)?;
     if !handed_over {
         own::run(meta, whose, bench)?;
     }
-    let course = match whose {
-        Whose::Client(service) => schedule::run(meta, frame.head(), service, bench)?,
-        Whose::Backend => {
-            classify::other(meta, bench.snapshot)?;
-            Course::unchanged()
-        }
-        Whose::Other => Course::unchanged(),
-    };
-    leave(frame, meta, &course, bench)
+    match whose {
+        Whose::Client(service) => return schedule::run(meta, head, service, bench),
+        Whose::Backend => classify::other(meta, bench.snapshot).map_continue(drop)?,
+        Whose::Other => {}
+    }
+    Step::Continue(Course::unchanged())
+}
+
+/// As [`leave`], out of the way of the packets of known sessions.
+#[cold]
+#[inline(never)]
+fn leave_at_last<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    course: Course,
+    bench: &mut Bench<'_>,
+) -> Step<PortIx> {
+    leave(frame, meta, course, bench)
 }
 
 /// Takes a packet whose course is known to the port that it leaves by.
@@ -158,10 +170,10 @@ fn stranger<F: Frame>(
 fn leave<F: Frame>(
     frame: &mut F,
     meta: &mut Meta,
-    course: &Course,
+    course: Course,
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
-    let exit = route::run(frame, meta, course, bench.snapshot)?;
+    let exit = route::run(frame, meta, &course, bench.snapshot)?;
     rewrite::run(frame, meta, &course.rewrite)?;
     encapsulate::run(frame, meta, &course.rewrite, exit, bench)?;
     neighbour::run(frame, meta, exit)?;

@@ -111,8 +111,8 @@ impl<P: Port> Outbox<P> {
 
     /// Puts a packet on its way to the management thread.
     pub(super) fn punt(frame: P::Frame, class: Punt, meta: &Meta, outside: Outside<'_, P::Frame>) {
-        let punted = match meta.waits_for {
-            Some((port, hop)) => {
+        let punted = match (class, meta.waits_for) {
+            (Punt::Resolve, Some((port, hop))) => {
                 let next_hop = match hop {
                     Hop::Link(_) => meta.destination(),
                     Hop::Fixed(ix) => outside.snapshot.neighbours.address(ix),
@@ -123,7 +123,7 @@ impl<P: Port> Outbox<P> {
                     frame,
                 }
             }
-            None => Punted {
+            _ => Punted {
                 port: meta.port,
                 next_hop: Ipv4Addr::UNSPECIFIED,
                 frame,

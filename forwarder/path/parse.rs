@@ -35,15 +35,14 @@ fn usual<F: Frame>(frame: &mut F, meta: &mut Meta, port: PortIx, mac: Mac) -> bo
     };
     let source = Endpoint::new(ipv4.source(), ports.source());
     let destination = Endpoint::new(ipv4.destination(), ports.destination());
-    *meta = Meta {
-        key: FlowKey::new(source, destination, protocol),
-        octets: ipv4.total_octets(),
-        transport,
-        l3: usual::L3,
-        l4: usual::L4,
-        ttl: ipv4.ttl(),
-        ..Meta::new(port)
-    };
+    // The fields that are left out are written before they are read.
+    meta.key = FlowKey::new(source, destination, protocol);
+    meta.verdict = None;
+    meta.port = port;
+    meta.octets = ipv4.total_octets();
+    meta.transport = transport;
+    (meta.l3, meta.l4) = (usual::L3, usual::L4);
+    meta.ttl = ipv4.ttl();
     cut_padding(frame, meta);
     true
 }
@@ -233,7 +232,7 @@ mod tests {
             octets.truncate(octets.len() - cut);
             let made = MemoryFrame::chained(&octets, tail);
             let (mut short, mut long) = (made.clone(), made);
-            let (mut by_short, mut by_long) = (Meta::new(PortIx(1)), Meta::new(PortIx(1)));
+            let (mut by_short, mut by_long) = (Meta::new(PortIx(0)), Meta::new(PortIx(0)));
             if usual(&mut short, &mut by_short, PortIx(1), MAC) {
                 unusual(&mut long, &mut by_long, PortIx(1), MAC);
                 prop_assert_eq!(format!("{by_short:?}"), format!("{by_long:?}"));

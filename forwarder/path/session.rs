@@ -28,80 +28,109 @@ impl Course {
         }
     }
 
-    /// What the session says of its packets; this one is counted.
+    /// From a backend to the client.
     #[inline(always)]
-    pub(super) fn of(
-        meta: &Meta,
-        session: &Session,
-        direction: Direction,
-        counters: &Counters,
-    ) -> Self {
-        let traffic = counters.backend(session.backend());
-        if direction == Direction::Reverse {
-            if let Some(traffic) = traffic {
-                traffic.reverse.add(1, meta.octets.into());
-            }
-            let Checksums { l3, l4 } = session.deltas().reverse;
-            let to = session.vip();
-            return Self {
-                hop: session.reverse_hop().map(Hop::Fixed),
-                rewrite: Rewrite::Source(Translation { to, l3, l4 }),
-            };
+    pub(super) fn reverse(session: &Session) -> Self {
+        let Checksums { l3, l4 } = session.deltas().reverse;
+        let to = session.vip();
+        Self {
+            hop: session.reverse_hop().map(Hop::Fixed),
+            rewrite: Rewrite::Source(Translation { to, l3, l4 }),
         }
-        if let Some(traffic) = traffic {
-            traffic.forward.add(1, meta.octets.into());
-        }
+    }
+
+    /// To a backend that gets packets with its own address.
+    #[inline(always)]
+    pub(super) fn nat(session: &Session) -> Self {
+        let Checksums { l3, l4 } = session.deltas().forward;
         let to = session.rip();
         Self {
             hop: Some(Hop::Fixed(session.hop())),
-            rewrite: match session.forward() {
-                Forward::Nat => {
-                    let Checksums { l3, l4 } = session.deltas().forward;
-                    Rewrite::Destination(Translation { to, l3, l4 })
-                }
-                Forward::Dr => Rewrite::Keep,
-                Forward::Tun => Rewrite::Tunnel(to.address),
-            },
+            rewrite: Rewrite::Destination(Translation { to, l3, l4 }),
+        }
+    }
+
+    /// To a backend that has the VIP too.
+    #[inline(always)]
+    pub(super) fn dr(session: &Session) -> Self {
+        Self {
+            hop: Some(Hop::Fixed(session.hop())),
+            rewrite: Rewrite::Keep,
+        }
+    }
+
+    /// To a backend that takes packets out of others.
+    #[inline(always)]
+    pub(super) fn tun(session: &Session) -> Self {
+        Self {
+            hop: Some(Hop::Fixed(session.hop())),
+            rewrite: Rewrite::Tunnel(session.rip().address),
+        }
+    }
+
+    /// What the session says of packets that go this way.
+    fn of(session: &Session, direction: Direction) -> Self {
+        match (direction, session.forward()) {
+            (Direction::Reverse, _) => Self::reverse(session),
+            (_, Forward::Nat) => Self::nat(session),
+            (_, Forward::Dr) => Self::dr(session),
+            (_, Forward::Tun) => Self::tun(session),
         }
     }
 }
 
-/// The session that a packet belongs to, and which way the packet goes. The session has moved on
-/// by it.
+/// Counts a packet of a session for its backend.
+#[inline(always)]
+pub(super) fn count(meta: &Meta, session: &Session, direction: Direction, counters: &Counters) {
+    if let Some(traffic) = counters.backend(session.backend()) {
+        let traffic = match direction {
+            Direction::Reverse => &traffic.reverse,
+            Direction::Forward | Direction::ForwardOnly => &traffic.forward,
+        };
+        traffic.add(1, meta.octets.into());
+    }
+}
+
+/// The session that a packet belongs to, and which way the packet goes; the session's idle time
+/// begins anew. None where it is not as usual: [`search`] tells more.
 #[inline(always)]
 pub(super) fn run<'a>(
     meta: &Meta,
     sessions: &'a mut Table,
-    snapshot: &Snapshot,
     now_ms: u64,
 ) -> Option<(&'a Session, Direction)> {
-    let ix = match meta.likely {
-        Some(ix) if sessions.direction_at(ix, &meta.key, now_ms).is_some() => ix,
-        _ => search(meta, sessions, now_ms)?,
-    };
+    let (session, direction) = sessions.find_at(meta.likely, &meta.key, now_ms)?;
     match meta.transport {
-        Transport::Tcp(flags) if !sessions.get(ix)?.state().stays(flags.0) => {
-            segment(meta, ix, flags, sessions, snapshot, now_ms)
-        }
-        transport => {
-            let (session, direction) = sessions.find_at(ix, &meta.key, now_ms)?;
-            if transport == Transport::Udp && direction != Direction::Reverse {
-                session.keep();
-            }
-            session.touch(now_ms);
-            Some((session, direction))
-        }
+        Transport::Tcp(flags) if !session.state().stays(flags.0) => return None,
+        Transport::Udp if direction != Direction::Reverse => session.keep(),
+        _ => {}
     }
+    session.touch(now_ms);
+    Some((session, direction))
 }
 
-/// Looks for a session where it is not most likely: it may have been made since then, or stand
-/// where the tags of the first bucket do not lead.
+/// The course of a packet whose session may have been made since it was looked for, may stand
+/// where the tags of the first bucket do not lead, or may change its state.
 #[cold]
-fn search(meta: &Meta, sessions: &mut Table, now_ms: u64) -> Option<SessionIx> {
+pub(super) fn search(meta: &Meta, bench: &mut Bench<'_>) -> Option<Course> {
     if !meta.is_flow() {
         return None;
     }
-    sessions.find(sessions.hash(&meta.key), &meta.key, now_ms)
+    let (sessions, now_ms) = (&mut bench.flows.sessions, bench.now_ms);
+    let ix = sessions.find(sessions.hash(&meta.key), &meta.key, now_ms)?;
+    let (session, direction) = match meta.transport {
+        Transport::Tcp(flags) => segment(meta, ix, flags, sessions, bench.snapshot, now_ms)?,
+        _ => run(
+            &Meta {
+                likely: ix,
+                ..*meta
+            },
+            sessions,
+            now_ms,
+        )?,
+    };
+    count(meta, session, direction, bench.counters);
+    Some(Course::of(session, direction))
 }
 
 /// A segment that may change the state of its connection. None where the client begins anew on an
@@ -147,5 +176,6 @@ pub(super) fn begin(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Option
         let direction = flows.sessions.direction_at(ix, &meta.key, *now_ms)?;
         (flows.sessions.get(ix)?, direction)
     };
-    Some(Course::of(meta, session, direction, counters))
+    count(meta, session, direction, counters);
+    Some(Course::of(session, direction))
 }

@@ -2,7 +2,10 @@
 
 use zerocopy::FromBytes;
 
-use crate::{io::Frame, wire::ipv4};
+use crate::{
+    io::Frame,
+    wire::{ipv4, usual},
+};
 
 /// The IPv4 header at `l3`.
 #[inline]
@@ -32,12 +35,21 @@ where
 #[inline]
 pub(super) fn open_gap<F: Frame>(frame: &mut F, l3: u8, octets: usize) -> bool {
     let link = usize::from(l3);
+    let usual: Option<[u8; usual::L3 as usize]> = frame.head().first_chunk().copied();
     if frame.head().len() < link || !frame.prepend(octets) {
         return false;
     }
-    let Some(head) = frame.head_mut().get_mut(..octets + link) else {
+    let head = frame.head_mut();
+    if let (Some(usual), Some(place)) = (usual, head.first_chunk_mut())
+        && link == usual.len()
+    {
+        // Of a known length, so that it is two moves and no call.
+        *place = usual;
+        return true;
+    }
+    let Some(moved) = head.get_mut(..octets + link) else {
         return false;
     };
-    head.copy_within(octets.., 0);
+    moved.copy_within(octets.., 0);
     true
 }

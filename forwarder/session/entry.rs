@@ -111,8 +111,8 @@ impl Session {
             vip: word(new.vip, new.protocol as u8),
             rip: word(new.rip, new.protocol as u8),
             deltas: new.deltas,
-            deadline: Deadline::after(now_ms, new.timeout_ms),
-            timeout_ms: new.timeout_ms,
+            deadline: Deadline::after(now_ms, Deadline::cut(new.timeout_ms)),
+            timeout_ms: Deadline::cut(new.timeout_ms),
             next_free: 0,
             service: new.service.0,
             backend: new.backend.0,
@@ -282,7 +282,7 @@ impl Session {
 
     #[inline]
     pub(super) fn set_timeout(&mut self, timeout_ms: u32) {
-        self.timeout_ms = timeout_ms;
+        self.timeout_ms = Deadline::cut(timeout_ms);
     }
 
     /// Restarts the idle time.
@@ -304,9 +304,14 @@ struct Deadline(u32);
 impl Deadline {
     const MAX_MS: u32 = i32::MAX.cast_unsigned();
 
+    /// The longest timeout that there can be, at most.
+    fn cut(timeout_ms: u32) -> u32 {
+        timeout_ms.min(Self::MAX_MS)
+    }
+
     #[inline]
     fn after(now_ms: u64, timeout_ms: u32) -> Self {
-        Self(low(now_ms).wrapping_add(timeout_ms.min(Self::MAX_MS)))
+        Self(low(now_ms).wrapping_add(timeout_ms))
     }
 
     #[inline]
@@ -345,7 +350,7 @@ mod tests {
     fn a_timeout_of_nothing_is_over_at_once_and_one_too_long_is_cut() {
         assert_eq!(Deadline::after(5, 0).remaining_ms(5), 0);
         assert_eq!(
-            Deadline::after(5, u32::MAX).remaining_ms(5),
+            Deadline::after(5, Deadline::cut(u32::MAX)).remaining_ms(5),
             Deadline::MAX_MS
         );
     }

@@ -80,8 +80,8 @@ pub(super) fn protocol_of(word: u64) -> u8 {
 
 /// A hash of a key, under the seed of one table.
 ///
-/// The tag is taken from the lowest octet of each half, the two buckets from the upper bits of one
-/// half each: up to 2^24 buckets the three do not depend on each other.
+/// The two buckets are taken from the upper bits of one half each, the tag from the lower bits of
+/// the half that gives the second bucket: what is at home in one bucket differs in all of its tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Hash(u64);
 
@@ -89,7 +89,7 @@ impl Hash {
     /// Never 0, which marks an empty place.
     #[inline]
     pub(super) fn tag(self) -> u16 {
-        let [low, _, _, _, high, _, _, _] = self.0.to_le_bytes();
+        let [_, _, _, _, low, high, _, _] = self.0.to_le_bytes();
         u16::from_le_bytes([low, high]).max(1)
     }
 
@@ -205,7 +205,7 @@ mod tests {
     #[test]
     fn a_tag_is_never_zero() {
         assert_eq!(Hash(0).tag(), 1);
-        assert_eq!(Hash(0x0000_00ab_0000_00cd).tag(), 0xabcd);
+        assert_eq!(Hash(0x0000_abcd_0000_0000).tag(), 0xabcd);
     }
 
     /// The chi-squared statistic of keys in a row, over the first bucket, the second and the tag.

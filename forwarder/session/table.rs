@@ -27,6 +27,11 @@ const NO_ENTRY: u32 = u32::MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionIx(pub u32);
 
+impl SessionIx {
+    /// No session's.
+    pub const NONE: Self = Self(u32::MAX);
+}
+
 /// What has happened since the start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Counters {
@@ -89,12 +94,12 @@ impl Table {
         self.index.prefetch_bucket(hash);
     }
 
-    /// Asks for the lines that finding will read, and says where the session most likely is.
+    /// Asks for the lines that finding will read, and says where the session most likely is:
+    /// nowhere, or in the second bucket, where it says `NONE`.
     #[inline]
-    pub fn prefetch_entry(&self, hash: Hash) -> Option<SessionIx> {
-        self.index
-            .prefetch_entry(hash, &self.entries)
-            .map(SessionIx)
+    pub fn prefetch_entry(&self, hash: Hash) -> SessionIx {
+        let likely = self.index.prefetch_entry(hash, &self.entries);
+        likely.map_or(SessionIx::NONE, SessionIx)
     }
 
     /// Which way packets with this key go, if their session is at `ix` and has not expired. Where

@@ -28,8 +28,9 @@ pub enum Reach {
     Failed,
 }
 
-/// How packets get to a next hop.
+/// How packets get to a next hop. No two share a cache line with a third.
 #[derive(Clone, Copy, Debug)]
+#[repr(align(32))]
 pub struct Exit {
     /// The next hop.
     pub hop: Hop,

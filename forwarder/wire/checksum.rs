@@ -20,15 +20,16 @@ const fn plus(a: u16, b: u16) -> u16 {
     if carry { sum + 1 } else { sum }
 }
 
-/// Folds a sum of many words to one word.
+/// Folds a sum of many words to one word: 0 only if the sum is 0.
 #[inline]
 const fn fold(sum: u64) -> u16 {
-    let sum = (sum >> 32) + (sum & 0xffff_ffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    let sum = (sum >> 16) + (sum & 0xffff);
-    let [.., high, low] = sum.to_be_bytes();
-    u16::from_be_bytes([high, low])
+    // What is carried out of 16 bits comes in again at the bottom: the remainder by 0xffff, but
+    // for the other of the two zeros.
+    let [.., high, low] = (sum % 0xffff).to_be_bytes();
+    match (u16::from_be_bytes([high, low]), sum) {
+        (0, 1..) => 0xffff,
+        (folded, _) => folded,
+    }
 }
 
 /// The sum of octets as double words in the machine's order, all carries kept. The order does not
