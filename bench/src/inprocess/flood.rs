@@ -43,7 +43,7 @@ const KINDS: [Traffic; 3] = [Traffic::Forward, Traffic::Flood, Traffic::Mixed];
 
 /// Measures both modes with every share of established sessions.
 pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
-    let (pool, frames) = frames::on_core(cores.worker_core)?;
+    let frames = frames::on_core(cores.worker_core)?;
     let mut report = Report::new(
         "Established flows beside a SYN flood, the table full",
         Machine::ask(cores)?,
@@ -64,17 +64,18 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
             progress(&format!("{name}, {per_cent} % established"));
             let share = u64::from(arguments.sessions) * u64::from(per_cent) / 100;
             let established = u32::try_from(share).context("a share is at most the whole")?;
-            let row = measure((mode, name), established, arguments, &pool)?;
+            let row = measure((mode, name), established, arguments, &frames.pool)?;
             report.row(row);
         }
     }
     report.note(format!(
-        "{}. Nanoseconds on the CPU a packet of 64 octets in {frames}, less what the bench itself \
+        "{}. Nanoseconds on the CPU a packet of 64 octets in {}, less what the bench itself \
          takes: established flows alone, SYNs of sources never seen before alone, and one of each \
          in turn; medians of {} rounds, and from where to where. ratio: what a packet of an \
          established flow costs beside the flood (twice mixed, less flood) by what it costs \
          alone. Every packet of an established flow came out, and each of their sessions is left.",
         Spec::site(&arguments.scheduler),
+        frames.made_of,
         arguments.rounds
     ));
     Ok(report)

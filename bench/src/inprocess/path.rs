@@ -69,7 +69,7 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
     if let Some(other) = &arguments.against {
         return against(arguments, other, cores);
     }
-    let (pool, frames) = frames::on_core(cores.worker_core)?;
+    let frames = frames::on_core(cores.worker_core)?;
     let mut report = Report::new(
         TITLE,
         Machine::ask(cores)?,
@@ -84,7 +84,7 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
     );
     for (case, sessions) in arguments.rows() {
         progress(&format!("{} with {sessions} sessions", case.name()));
-        let (cost, hugepages) = measure(case, sessions, arguments, &pool)?;
+        let (cost, hugepages) = measure(case, sessions, arguments, &frames.pool)?;
         report.row([
             case.name().into(),
             u64::from(sessions).into(),
@@ -95,9 +95,10 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         ]);
     }
     report.note(format!(
-        "{}; packets of 64 octets in {frames}. net is gross less what the bench itself takes to \
+        "{}; packets of 64 octets in {}. net is gross less what the bench itself takes to \
          make and take back packets; medians of {} rounds, and from where to where.",
         Spec::site(&arguments.scheduler),
+        frames.made_of,
         arguments.rounds
     ));
     Ok(report)

@@ -43,7 +43,7 @@ const MEASURED: u64 = 1 << 20;
 
 /// Measures every kind of packets with every size of table.
 pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
-    let (pool, frames) = frames::on_core(cores.worker_core)?;
+    let frames = frames::on_core(cores.worker_core)?;
     let mut report = Report::new(
         "New sessions on one worker",
         Machine::ask(cores)?,
@@ -67,17 +67,18 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
                 case.name()
             );
             progress(&format!("{} into {sessions} sessions", case.name()));
-            let row = measure(case, sessions, arguments, &pool)?;
+            let row = measure(case, sessions, arguments, &frames.pool)?;
             report.row(row);
         }
     }
     report.note(format!(
-        "{}. Each packet, of 64 octets in {frames}, begins a session; the table is filled from \
+        "{}. Each packet, of 64 octets in {}, begins a session; the table is filled from \
          empty to full, let expire, and filled again. net is gross less what the bench itself \
          takes to make and take back packets, and sessions per second are by it; medians of {} \
          rounds, and from where to where. octets per session: how much more memory is resident, \
          hugepages included, after the last round than before the worker was made, by session.",
         Spec::site(&arguments.scheduler),
+        frames.made_of,
         arguments.rounds
     ));
     Ok(report)
