@@ -217,7 +217,6 @@ fn plot(lines: Vec<Line>) -> Plot {
     Plot {
         title: "Time in the box, link and generator included".to_owned(),
         x: "one frame in so many takes longer".to_owned(),
-        x_name: |frames| format!("{frames}"),
         y: "ns".to_owned(),
         is_log: true,
         lines,

@@ -26,8 +26,6 @@ pub struct Plot {
     pub title: String,
     /// What lies along the axis at the bottom, which is logarithmic.
     pub x: String,
-    /// What a value there is called.
-    pub x_name: fn(f64) -> String,
     /// What goes up.
     pub y: String,
     /// Whether that is logarithmic too.
@@ -64,6 +62,7 @@ impl Plot {
         let mut chart = ChartBuilder::on(area)
             .caption(&self.title, TITLE)
             .margin(12)
+            .margin_right(24)
             .x_label_area_size(44)
             .y_label_area_size(70)
             .build_cartesian_2d((left..right * 1.2).log_scale(), y)?;
@@ -73,7 +72,8 @@ impl Plot {
             .y_desc(&self.y)
             .label_style(FONT)
             .axis_desc_style(FONT)
-            .x_label_formatter(&|x| (self.x_name)(*x))
+            .x_label_formatter(&|x| plain(*x))
+            .y_label_formatter(&|y| plain(*y))
             .light_line_style(WHITE)
             .draw()?;
         for ((name, points), number) in self.lines.iter().zip(0..) {
@@ -104,6 +104,15 @@ impl Plot {
     }
 }
 
+/// Without noughts that say nothing.
+fn plain(value: f64) -> String {
+    match value {
+        1e6.. => format!("{} M", value / 1e6),
+        1e3.. => format!("{} k", value / 1e3),
+        _ => value.to_string(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::Plot;
@@ -112,7 +121,6 @@ mod tests {
         Plot {
             title: "cost".into(),
             x: "flows".into(),
-            x_name: |x| format!("{x}"),
             y: "ns".into(),
             is_log,
             lines: vec![

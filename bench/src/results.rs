@@ -4,7 +4,6 @@
 //! each printed for machines is kept, so that one of them can be made again and the page with it.
 
 use std::{
-    collections::BTreeMap,
     env, fs,
     path::{Path, PathBuf},
     process::{Command, Stdio},
@@ -12,7 +11,10 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use crate::{machine::Cores, report::Report, report::progress};
+use crate::{
+    machine::Cores,
+    report::{Report, progress},
+};
 
 mod goals;
 mod page;
@@ -103,8 +105,8 @@ const MEASUREMENTS: [Measurement; 8] = [
     },
 ];
 
-/// What was measured, by name.
-type Reports = BTreeMap<&'static str, Report>;
+/// What was measured, with its name.
+type Reports = Vec<(&'static str, Report)>;
 
 /// Makes the page.
 pub fn run(options: &Options, cores: Cores) -> Result<()> {
@@ -127,7 +129,7 @@ pub fn run(options: &Options, cores: Cores) -> Result<()> {
             fs::write(&kept, printed)
                 .with_context(|| format!("cannot write {}", kept.display()))?;
         }
-        reports.insert(measurement.name, read(&kept)?);
+        reports.push((measurement.name, read(&kept)?));
     }
     let pictures: Vec<&str> = MEASUREMENTS.iter().filter_map(|m| m.picture).collect();
     let page = options.into.join("RESULTS.md");

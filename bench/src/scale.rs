@@ -56,6 +56,9 @@ pub struct Options {
     /// Milliseconds of one turn
     #[arg(long, default_value_t = 300, value_name = "MS")]
     turn_ms: u64,
+    /// Let other programs take the cores of workers as they may
+    #[arg(long)]
+    share_cores: bool,
 }
 
 /// Who has what.
@@ -154,6 +157,9 @@ pub fn run(options: &Options, cores: Cores) -> Result<Report> {
         for (case, number) in CASES.into_iter().zip(0..) {
             let program = || program(case, binary, &captures, options, cores);
             duts.push(start_as(case, number, program)?);
+        }
+        if !options.share_cores {
+            duts.iter().try_for_each(Dut::go_first)?;
         }
         let length = Duration::from_millis(options.turn_ms);
         ping_pongs.push(Machine::ask(cores)?.ping_pong_ns);

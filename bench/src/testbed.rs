@@ -1,6 +1,6 @@
 //! Devices under test at the ends of links, one of which runs at a time.
 
-use std::{path::Path, process, time::Duration};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use tempfile::TempDir;
@@ -76,8 +76,8 @@ impl Testbed {
             dut.run(|| link.wait_for(number))?;
         }
         if setting.is_first {
-            duts.iter().try_for_each(Dut::go_first)?;
-            dut::go_first(&process::id().to_string())?;
+            duts.iter().try_for_each(Dut::own_cores)?;
+            dut::own_main_core()?;
         }
         Ok(Self {
             duts,

@@ -294,7 +294,6 @@ fn plot(options: &Options, report: &Report) -> Plot {
     Plot {
         title: "Cost of balancing: weir less testpmd io, on one core".to_owned(),
         x: "flows".to_owned(),
-        x_name: |flows| format!("{flows}"),
         y: "ns a packet".to_owned(),
         is_log: false,
         lines,

@@ -12,12 +12,13 @@ use crate::abba::real;
 #[cfg(feature = "dpdk")]
 mod driven;
 mod on_cpu;
+mod priority;
 mod process;
 mod testpmd;
 mod weir;
 
 #[cfg(feature = "dpdk")]
-pub use driven::go_first;
+pub use priority::own_main_core;
 pub use process::{Place, clear_up};
 pub use testpmd::{Forwarding, Testpmd};
 pub use weir::Weir;

@@ -23,22 +23,26 @@ impl Thread {
         names.iter().map(|name| Self::find(process, name)).collect()
     }
 
-    /// The thread of this name in a process.
     fn find(process: u32, name: &str) -> Result<Self> {
-        let tasks = format!("/proc/{process}/task");
-        for task in fs::read_dir(&tasks).with_context(|| format!("cannot read {tasks}"))? {
-            let folder = task.with_context(|| format!("cannot read {tasks}"))?.path();
-            // A thread may end between these two lines.
-            let comm = fs::read_to_string(folder.join("comm")).unwrap_or_default();
-            if comm.trim_end() == name {
-                return Ok(Self { folder });
-            }
-        }
-        bail!("there is no thread {name} in {tasks}")
+        // A thread may have ended since it was listed.
+        let comm = |thread: &Self| fs::read_to_string(thread.folder.join("comm"));
+        let has_name = |thread: &Self| comm(thread).is_ok_and(|comm| comm.trim_end() == name);
+        let found = Self::all(process)?.into_iter().find(has_name);
+        found.with_context(|| format!("process {process} has no thread {name}"))
+    }
+
+    /// All threads of a process.
+    pub(super) fn all(process: u32) -> Result<Vec<Self>> {
+        let folder = format!("/proc/{process}/task");
+        let cannot = || format!("cannot read {folder}");
+        let threads = fs::read_dir(&folder).with_context(cannot)?.map(|thread| {
+            let folder = thread.with_context(cannot)?.path();
+            Ok(Self { folder })
+        });
+        threads.collect()
     }
 
     /// Its number, as the system writes it.
-    #[cfg(feature = "dpdk")]
     pub(super) fn id(&self) -> String {
         let name = self.folder.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()

@@ -3,8 +3,12 @@
 use std::{iter, os::fd::AsRawFd, process::Command};
 
 use anyhow::{Context, Result, ensure};
-use nix::sys::socket::{
-    AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, socket,
+use nix::sys::{
+    socket::{
+        AddressFamily, MsgFlags, SockFlag, SockType, UnixAddr, connect, recv, send, setsockopt,
+        socket, sockopt,
+    },
+    time::{TimeVal, TimeValLike},
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
@@ -16,6 +20,9 @@ const PROGRAM: &str = "dpdk-testpmd";
 
 /// Packets that may have been counted as received and not yet as sent when they are asked for.
 const IN_FLIGHT: u64 = 256;
+
+/// Within this it answers or does not.
+const PATIENCE_S: i64 = 10;
 
 /// Octets of an answer; DPDK's are 16 KiB at most.
 const ANSWER: usize = 16 * 1024;
@@ -172,6 +179,8 @@ fn ask<T: DeserializeOwned>(place: &Place, question: &str) -> Result<T> {
         None,
     )
     .with_context(cannot)?;
+    let patience = TimeVal::seconds(PATIENCE_S);
+    setsockopt(&telemetry, sockopt::ReceiveTimeout, &patience).with_context(cannot)?;
     let address = UnixAddr::new(&path).with_context(cannot)?;
     connect(telemetry.as_raw_fd(), &address).with_context(cannot)?;
     let mut octets = vec![0; ANSWER];

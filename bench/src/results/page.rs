@@ -37,9 +37,9 @@ pub(super) fn text(reports: &Reports, pictures: &[&str]) -> String {
 
 fn find(figure: &Figure, reports: &Reports) -> Vec<Found> {
     let cells = reports
-        .get(figure.of)
-        .into_iter()
-        .flat_map(|report| report.cells(&figure.row, figure.column));
+        .iter()
+        .filter(|(name, _)| *name == figure.of)
+        .flat_map(|(_, report)| report.cells(&figure.row, figure.column));
     let found = cells.filter_map(|cell| Some((cell.figure()?, figure.peer)));
     found.collect()
 }
@@ -117,7 +117,7 @@ mod tests {
         report.row(["dr".into(), 1.into(), 6.6.into()]);
         report.row(["dr".into(), 256.into(), 14.0.into()]);
         report.row(["tun".into(), 1.into(), 99.0.into()]);
-        Reports::from([("vdev", report)])
+        vec![("vdev", report)]
     }
 
     fn line(target: Target) -> String {
