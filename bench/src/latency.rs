@@ -91,7 +91,7 @@ pub fn run(options: &Options, cores: Cores) -> Result<Report> {
         binary,
         scheduler: &options.scheduler,
         udp_timeout: UDP_TIMEOUT,
-        is_first: !options.share_cores,
+        own_cores: !options.share_cores,
     };
     let machine = Machine::ask(cores)?;
     let mut testbed = Testbed::start(&kinds, &setting, cores)?;

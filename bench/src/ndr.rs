@@ -72,7 +72,7 @@ pub fn run(options: &Options, cores: Cores) -> Result<Report> {
         binary,
         scheduler: &options.scheduler,
         udp_timeout: UDP_TIMEOUT,
-        is_first: !options.share_cores,
+        own_cores: !options.share_cores,
     };
     let search = Search {
         trial: Duration::from_millis(options.trial_ms),

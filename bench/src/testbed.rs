@@ -46,13 +46,14 @@ pub struct Setting<'a> {
     /// How long a session of UDP may be idle, as the configuration writes it.
     pub udp_timeout: &'a str,
     /// Whether nothing else takes the cores of workers and generator during a trial.
-    pub is_first: bool,
+    pub own_cores: bool,
 }
 
 /// The links, and what is at their ends.
 pub struct Testbed {
     duts: Vec<Dut>,
     link: Link,
+    own_cores: bool,
     _place: Place,
     _folder: TempDir,
 }
@@ -75,13 +76,13 @@ impl Testbed {
         for (dut, number) in duts.iter().zip(0..) {
             dut.run(|| link.wait_for(number))?;
         }
-        if setting.is_first {
+        if setting.own_cores {
             duts.iter().try_for_each(Dut::own_cores)?;
-            dut::own_main_core()?;
         }
         Ok(Self {
             duts,
             link,
+            own_cores: setting.own_cores,
             _place: place,
             _folder: folder,
         })
@@ -97,6 +98,7 @@ impl Testbed {
         let mut running = Running {
             dut,
             link: &mut self.link,
+            own_cores: self.own_cores,
             number,
         };
         dut.run(|| work(&mut running))
@@ -107,6 +109,7 @@ impl Testbed {
 pub struct Running<'a> {
     dut: &'a Dut,
     link: &'a mut Link,
+    own_cores: bool,
     number: usize,
 }
 
@@ -119,7 +122,12 @@ impl Running<'_> {
         length: Duration,
         seen: impl FnMut(u64),
     ) -> Result<Outcome> {
-        self.link.trial(self.number, frames, rate, length, seen)
+        let trial = || self.link.trial(self.number, frames, rate, length, seen);
+        if self.own_cores {
+            dut::on_own_core(trial)?
+        } else {
+            trial()
+        }
     }
 
     /// Sends about `count` frames; an error where one is lost, for this is slow.

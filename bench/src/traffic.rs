@@ -44,6 +44,9 @@ pub struct Traffic {
     pub flows_per_client: usize,
     /// Clients before the first of these, which other captures have.
     pub clients_before: usize,
+    /// How often each datagram lies in the capture: each has a buffer of its own, and many of them
+    /// lie far from the processor.
+    pub copies: usize,
     /// Octets of a frame on the wire, check sequence included, as testers count.
     pub octets: usize,
     /// What the packets are.
@@ -61,6 +64,7 @@ impl Traffic {
             flows,
             flows_per_client: 1,
             clients_before: 0,
+            copies: 1,
             octets,
             protocol: Protocol::Udp,
             services: site::SERVICES,
@@ -82,8 +86,9 @@ impl Traffic {
     /// The frames of the capture, without check sequences.
     pub fn frames(&self) -> Result<Vec<Vec<u8>>> {
         ensure!(
-            (1..=MOST_FRAMES).contains(&self.flows),
-            "{} flows: a capture holds 1 to {MOST_FRAMES}",
+            (1..=MOST_FRAMES).contains(&(self.flows * self.copies)),
+            "{} times {} flows: a capture holds 1 to {MOST_FRAMES}",
+            self.copies,
             self.flows
         );
         ensure!(
@@ -93,7 +98,7 @@ impl Traffic {
             site::SERVICES
         );
         let rounds = match self.protocol {
-            Protocol::Udp => 1,
+            Protocol::Udp => self.copies,
             Protocol::Tcp => (MOST_FRAMES / self.flows).clamp(1, 1 + SEGMENTS_PER_SYN),
         };
         let clients: Vec<SocketAddrV4> = clients()
@@ -258,6 +263,23 @@ mod tests {
             )
         };
         frames.iter().map(ends).collect()
+    }
+
+    #[test]
+    fn copies_come_when_all_have_had_their_turn() {
+        let traffic = Traffic {
+            copies: 3,
+            ..traffic()
+        };
+        let frames = traffic.frames().unwrap();
+        assert_eq!(frames.len(), 3 * 256);
+        assert_eq!(frames[..256], frames[512..]);
+        let most = Traffic {
+            copies: 300,
+            ..traffic
+        };
+        let text = most.frames().unwrap_err().to_string();
+        assert_eq!(text, "300 times 256 flows: a capture holds 1 to 65536");
     }
 
     #[test]

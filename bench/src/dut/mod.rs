@@ -12,13 +12,14 @@ use crate::abba::real;
 #[cfg(feature = "dpdk")]
 mod driven;
 mod on_cpu;
+#[cfg(feature = "dpdk")]
 mod priority;
 mod process;
 mod testpmd;
 mod weir;
 
 #[cfg(feature = "dpdk")]
-pub use priority::own_main_core;
+pub use priority::on_own_core;
 pub use process::{Place, clear_up};
 pub use testpmd::{Forwarding, Testpmd};
 pub use weir::Weir;

@@ -32,7 +32,7 @@ impl Thread {
     }
 
     /// All threads of a process.
-    pub(super) fn all(process: u32) -> Result<Vec<Self>> {
+    fn all(process: u32) -> Result<Vec<Self>> {
         let folder = format!("/proc/{process}/task");
         let cannot = || format!("cannot read {folder}");
         let threads = fs::read_dir(&folder).with_context(cannot)?.map(|thread| {
@@ -43,6 +43,7 @@ impl Thread {
     }
 
     /// Its number, as the system writes it.
+    #[cfg(feature = "dpdk")]
     pub(super) fn id(&self) -> String {
         let name = self.folder.file_name().unwrap_or_default();
         name.to_string_lossy().into_owned()

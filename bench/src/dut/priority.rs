@@ -1,57 +1,78 @@
 //! Who runs where several want a core: programs of the machine that have nothing to do with what is
-//! measured take workers' time otherwise, for milliseconds at once.
+//! measured take the time of workers and generator otherwise, for milliseconds at once.
+//!
+//! The kernel's real-time classes are the only way to be before other sessions of the machine. A
+//! thread in them that spins keeps all others from its core, the kernel's own among them, and a
+//! system call may then wait for one of these for ever: so only threads get there that make none.
 
-#[cfg(feature = "dpdk")]
-use std::process;
 use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
+use thread_priority::{
+    NormalThreadSchedulePolicy::Other,
+    RealtimeThreadSchedulePolicy::Fifo,
+    ThreadPriority, ThreadPriorityValue,
+    ThreadSchedulePolicy::{Normal, Realtime},
+    set_thread_priority_and_policy, thread_native_id,
+};
 
-use super::{Dut, on_cpu::Thread};
+use super::Dut;
 
-/// The best that there is among ordinary threads: a hundred times the share of others.
-const BEST: &str = "-20";
+/// The middle of the crate's scale, which is what threads begin with.
+const NICE_0: u8 = 48;
 
 impl Dut {
-    /// Gives all of its threads nearly all of the cores that they are on. They share them among
-    /// each other as before.
-    pub fn go_first(&self) -> Result<()> {
-        let threads = Thread::all(self.process.id())?;
-        let ids = threads.iter().map(Thread::id);
-        run(Command::new("renice").args(["-n", BEST, "-p"]).args(ids))
-    }
-
-    /// Lets nobody else take its workers' cores while it runs. Not for workers that share a core
-    /// with anything that they, or this process, wait for: that would never run.
-    #[cfg(feature = "dpdk")]
+    /// Lets nobody else take the cores of its workers, where nothing else is that is waited for.
     pub fn own_cores(&self) -> Result<()> {
-        let mut workers = self.workers.iter();
-        workers.try_for_each(|worker| own_core(&worker.id()))
+        for worker in &self.workers {
+            let mut command = Command::new("chrt");
+            command.args(["--fifo", "--pid", "1", &worker.id()]);
+            let output = command.output().context("cannot start chrt")?;
+            ensure!(
+                output.status.success(),
+                "chrt: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            );
+        }
+        Ok(())
     }
 }
 
-/// Lets nobody else take the core of this process's first thread while it runs.
-#[cfg(feature = "dpdk")]
-pub fn own_main_core() -> Result<()> {
-    own_core(&process::id().to_string())
+/// Lets nobody else take this thread's core while `work` is done, which must make no system call.
+pub fn on_own_core<T>(work: impl FnOnce() -> T) -> Result<T> {
+    let thread = thread_native_id();
+    let set = |priority, policy| {
+        set_thread_priority_and_policy(thread, priority, policy)
+            .map_err(|error| anyhow!("cannot change the priority of this thread: {error:?}"))
+    };
+    set(ThreadPriority::Min, Realtime(Fifo))?;
+    let done = work();
+    let as_before = ThreadPriorityValue::try_from(NICE_0).map_err(|error| anyhow!(error))?;
+    set(ThreadPriority::Crossplatform(as_before), Normal(Other))?;
+    Ok(done)
 }
 
-#[cfg(feature = "dpdk")]
-fn own_core(thread: &str) -> Result<()> {
-    // What it starts later begins as others do.
-    let options = ["--reset-on-fork", "--fifo", "--pid", "1", thread];
-    run(Command::new("chrt").args(options))
-}
+#[cfg(test)]
+mod tests {
+    use std::fs;
 
-fn run(command: &mut Command) -> Result<()> {
-    let name = command.get_program().to_string_lossy().into_owned();
-    let output = command
-        .output()
-        .with_context(|| format!("cannot start {name}"))?;
-    ensure!(
-        output.status.success(),
-        "{name}: {}",
-        String::from_utf8_lossy(&output.stderr).trim()
-    );
-    Ok(())
+    use super::on_own_core;
+
+    /// Policy and nice of this thread.
+    fn now() -> (String, String) {
+        let stat = fs::read_to_string("/proc/thread-self/stat").unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        let fields: Vec<&str> = fields.split_whitespace().collect();
+        (fields[38].to_owned(), fields[16].to_owned())
+    }
+
+    #[test]
+    fn afterwards_all_is_as_before() {
+        let before = now();
+        // Who may not, need not measure here.
+        if let Ok(during) = on_own_core(now) {
+            assert_eq!(during.0, "1", "SCHED_FIFO");
+        }
+        assert_eq!(now(), before);
+    }
 }

@@ -5,8 +5,6 @@ use std::{
     fs::{self, File},
     path::{Path, PathBuf},
     process::{self, Child, Command, ExitStatus, Stdio},
-    thread,
-    time::Duration,
 };
 
 use anyhow::{Context, Result};
@@ -15,11 +13,6 @@ use nix::{
     unistd::Pid,
 };
 use tempfile::TempDir;
-
-use super::LOOK;
-
-/// How long a program may take to end.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What names of files in hugepages begin with; this process's number follows.
 const PREFIX: &str = "weir-bench-";
@@ -161,17 +154,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended already: whatever fails here, the next step does more. testpmd ends
-        // with its input.
-        drop(self.child.stdin.take());
-        let _ = self.signal(Signal::SIGTERM);
-        let _ = self.resume();
-        for _ in 0..PATIENCE.as_millis() / LOOK.as_millis() {
-            if !matches!(self.child.try_wait(), Ok(None)) {
-                break;
-            }
-            thread::sleep(LOOK);
-        }
+        // It may have ended already, and all that it leaves goes with its place.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
