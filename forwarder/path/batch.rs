@@ -10,7 +10,7 @@ use crate::{
     wire::{Endpoint, checksum::Delta, tcp},
 };
 
-/// What the headers of a frame say: plain data. One cache line.
+/// What the headers of a frame say: plain data, at most a cache line.
 #[derive(Clone, Copy, Debug)]
 pub struct Meta {
     /// Where it comes from and goes to.
@@ -31,7 +31,8 @@ pub struct Meta {
     pub l4: u8,
     /// Hops that it may still take.
     pub ttl: u8,
-    /// The port and the hop whose MAC it lacks, where it has its verdict for that.
+    /// The port and the hop whose MAC it lacks. Means nothing but with `Punt::Resolve`; who gives
+    /// that verdict writes it.
     pub waits_for: Option<(PortIx, Hop)>,
 }
 

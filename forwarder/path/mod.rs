@@ -193,6 +193,7 @@ fn settle<P: Port>(
         Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
         Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
         Verdict::Drop(reason) => outside.counters.dropped(reason, 1),
+        // Answers were made before; a step that makes one gives no other.
         Verdict::Answer(_) => outside.counters.dropped(DropReason::AnswerLimited, 1),
     }
 }

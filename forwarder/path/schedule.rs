@@ -50,9 +50,10 @@ pub(super) fn run(
     if !begins {
         return without_session(meta, service, ix, backend, bench);
     }
-    let reverse_hop = match snapshot.routes.hop(client.address) {
-        Some(Hop::Fixed(hop)) => Some(hop),
-        Some(Hop::Link(_)) | None => None,
+    let replies = service.forward == Forward::Nat;
+    let reverse_hop = match replies.then(|| snapshot.routes.hop(client.address)) {
+        Some(Some(Hop::Fixed(hop))) => Some(hop),
+        Some(Some(Hop::Link(_)) | None) | None => None,
     };
     let new = New {
         reverse_hop,

@@ -148,7 +148,7 @@ impl Session {
     /// None where it is not found from the backend's side.
     #[inline]
     pub(super) fn reverse_key(&self) -> Option<FlowKey> {
-        (!self.no_output()).then_some(FlowKey {
+        (self.forward == Forward::Nat).then_some(FlowKey {
             source: self.rip,
             destination: self.client,
         })
@@ -209,12 +209,6 @@ impl Session {
     #[inline]
     pub fn forward(&self) -> Forward {
         self.forward
-    }
-
-    /// True where replies do not pass here.
-    #[inline]
-    pub fn no_output(&self) -> bool {
-        self.forward != Forward::Nat
     }
 
     /// The next hop of its packets.
@@ -384,7 +378,6 @@ mod tests {
             (session.service(), session.backend()),
             (new.service, new.backend)
         );
-        assert!(!session.no_output());
         assert_eq!(session.deltas(), &new.deltas);
         assert!(!session.is_active() && session.may_go());
         assert_eq!(
@@ -403,6 +396,8 @@ mod tests {
         assert_eq!(session.reverse_hop(), new.reverse_hop);
         assert_eq!(session.remaining_ms(2000), 299_000);
         assert!(!session.is_blank() && Session::blank(3).is_blank());
+        let nobody = FlowKey::of_addresses([0; 4].into(), [0; 4].into());
+        assert_eq!(Session::blank(3).direction(&nobody), None);
 
         let direct = Session::new(
             &New {

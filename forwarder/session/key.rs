@@ -6,11 +6,14 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::wire::{Endpoint, Protocol};
 
+/// In place of the number of a protocol that has ports; reserved by RFC 5237.
+const NO_PORTS: u8 = 0xff;
+
 /// What a packet carries: source, destination and protocol.
 ///
 /// Each endpoint is one word: octets 0 to 3 are the address and 4 to 5 the port as on the wire,
-/// octet 6 is the number of the protocol. So neither word is 0 where there is a protocol, and a
-/// blank entry has nobody's key.
+/// octet 6 is the number of the protocol. So neither word is ever 0, and a blank entry has nobody's
+/// key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowKey {
     pub(super) source: u64,
@@ -27,12 +30,12 @@ impl FlowKey {
         }
     }
 
-    /// The key of packets of no protocol that has ports: no session has it.
+    /// The key of packets of no protocol that has ports: no session has it, nor a blank entry.
     #[inline]
     pub fn of_addresses(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
         Self {
-            source: word(Endpoint::new(source, 0), 0),
-            destination: word(Endpoint::new(destination, 0), 0),
+            source: word(Endpoint::new(source, 0), NO_PORTS),
+            destination: word(Endpoint::new(destination, 0), NO_PORTS),
         }
     }
 
@@ -128,7 +131,8 @@ pub(super) struct Hasher([u64; 3]);
 
 impl Hasher {
     pub(super) fn new(seed: u64) -> Self {
-        // The highest octet of a word is 0 and that of a secret is not, so no factor is ever 0.
+        // The highest octet of a word is 0 and that of a secret is not, so no factor that a
+        // client chooses is 0.
         let secret = |number: u64| xxh3_64_with_seed(&number.to_le_bytes(), seed) | 1 << 63;
         Self([1, 2, 3].map(secret))
     }

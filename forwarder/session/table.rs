@@ -22,8 +22,9 @@ mod insert;
 /// Ends the list of free entries.
 const NO_ENTRY: u32 = u32::MAX;
 
-/// A session by its entry. Means nothing after the next removal, which any method that takes
-/// `&mut Table` and a time may make.
+/// A session by its entry. After the next removal, which any method that takes `&mut Table` and a
+/// time may make, another may stand there: [`Table::find_at`] alone looks whether it is still
+/// meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SessionIx(pub u32);
 
