@@ -44,9 +44,6 @@ pub struct Traffic {
     pub flows_per_client: usize,
     /// Clients before the first of these, which other captures have.
     pub clients_before: usize,
-    /// How often each datagram lies in the capture: each has a buffer of its own, and many of them
-    /// lie far from the processor.
-    pub copies: usize,
     /// Octets of a frame on the wire, check sequence included, as testers count.
     pub octets: usize,
     /// What the packets are.
@@ -64,7 +61,6 @@ impl Traffic {
             flows,
             flows_per_client: 1,
             clients_before: 0,
-            copies: 1,
             octets,
             protocol: Protocol::Udp,
             services: site::SERVICES,
@@ -86,9 +82,8 @@ impl Traffic {
     /// The frames of the capture, without check sequences.
     pub fn frames(&self) -> Result<Vec<Vec<u8>>> {
         ensure!(
-            (1..=MOST_FRAMES).contains(&(self.flows * self.copies)),
-            "{} times {} flows: a capture holds 1 to {MOST_FRAMES}",
-            self.copies,
+            (1..=MOST_FRAMES).contains(&self.flows),
+            "{} flows: a capture holds 1 to {MOST_FRAMES}",
             self.flows
         );
         ensure!(
@@ -98,7 +93,7 @@ impl Traffic {
             site::SERVICES
         );
         let rounds = match self.protocol {
-            Protocol::Udp => self.copies,
+            Protocol::Udp => 1,
             Protocol::Tcp => (MOST_FRAMES / self.flows).clamp(1, 1 + SEGMENTS_PER_SYN),
         };
         let clients: Vec<SocketAddrV4> = clients()
@@ -266,20 +261,9 @@ mod tests {
     }
 
     #[test]
-    fn copies_come_when_all_have_had_their_turn() {
-        let traffic = Traffic {
-            copies: 3,
-            ..traffic()
-        };
-        let frames = traffic.frames().unwrap();
-        assert_eq!(frames.len(), 3 * 256);
-        assert_eq!(frames[..256], frames[512..]);
-        let most = Traffic {
-            copies: 300,
-            ..traffic
-        };
-        let text = most.frames().unwrap_err().to_string();
-        assert_eq!(text, "300 times 256 flows: a capture holds 1 to 65536");
+    fn a_capture_has_a_bound() {
+        let text = Traffic::new(65_537, 64).frames().unwrap_err().to_string();
+        assert_eq!(text, "65537 flows: a capture holds 1 to 65536");
     }
 
     #[test]

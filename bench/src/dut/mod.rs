@@ -12,12 +12,14 @@ use crate::abba::real;
 #[cfg(feature = "dpdk")]
 mod driven;
 mod on_cpu;
+mod precedence;
 #[cfg(feature = "dpdk")]
 mod priority;
 mod process;
 mod testpmd;
 mod weir;
 
+pub use precedence::Precedence;
 #[cfg(feature = "dpdk")]
 pub use priority::on_own_core;
 pub use process::{Place, clear_up};

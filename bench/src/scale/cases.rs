@@ -15,38 +15,12 @@ pub(super) enum Case {
     HandedOver,
 }
 
-/// What queues are fed with, and who is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Feed {
-    /// Octets of a frame on the wire.
-    pub(super) octets: usize,
-    /// How often each packet lies in memory.
-    pub(super) copies: usize,
-    /// Who takes turns.
-    pub(super) cases: &'static [Case],
-}
-
-/// The first feed comes as fast as packets can be received, which overloads workers that hand over:
-/// rings fill, and what workers spend on packets that they lose is no cost of handing over. The
-/// second lies so far from the processor that fetching it takes longer than carrying it on, and
-/// nothing is lost.
-pub(super) const FEEDS: [Feed; 2] = [
-    Feed {
-        octets: 64,
-        copies: 1,
-        cases: &[
-            Case::Testpmd(1),
-            Case::Testpmd(2),
-            Case::One,
-            Case::Own,
-            Case::HandedOver,
-        ],
-    },
-    Feed {
-        octets: 1400,
-        copies: 160,
-        cases: &[Case::Own, Case::HandedOver],
-    },
+pub(super) const CASES: [Case; 5] = [
+    Case::Testpmd(1),
+    Case::Testpmd(2),
+    Case::One,
+    Case::Own,
+    Case::HandedOver,
 ];
 
 /// What one turn came to.
