@@ -17,6 +17,9 @@ use tempfile::TempDir;
 /// What names of files in hugepages begin with; this process's number follows.
 const PREFIX: &str = "weir-bench-";
 
+/// Where DPDK has the sockets of its programs.
+const RUN_DIRECTORY: &str = "/var/run/dpdk";
+
 /// Lines of its output that are quoted when it fails.
 const LAST_LINES: usize = 12;
 
@@ -47,7 +50,7 @@ impl Place {
 
     /// Where DPDK has the sockets of this program.
     pub fn run_directory(&self) -> PathBuf {
-        PathBuf::from("/var/run/dpdk").join(&self.file_prefix)
+        PathBuf::from(RUN_DIRECTORY).join(&self.file_prefix)
     }
 }
 
@@ -60,15 +63,26 @@ impl Drop for Place {
     }
 }
 
-/// Gives back the hugepages of benchmarks that were killed.
+/// Removes what benchmarks that were killed have left: hugepages, and sockets of DPDK's.
 pub fn clear_up() {
-    remove_hugepages(|file| {
-        let process = file.strip_prefix(PREFIX).and_then(|rest| {
-            let end = rest.find(|c: char| !c.is_ascii_digit())?;
-            rest.get(..end)
-        });
-        process.is_some_and(|id| !Path::new("/proc").join(id).exists())
-    });
+    let is_dead = |name: &str| is_of_dead(name, |id| Path::new("/proc").join(id).exists());
+    remove_hugepages(is_dead);
+    for folder in fs::read_dir(RUN_DIRECTORY).into_iter().flatten().flatten() {
+        if is_dead(&folder.file_name().to_string_lossy()) {
+            // What stays does no harm.
+            let _ = fs::remove_dir_all(folder.path());
+        }
+    }
+}
+
+/// Whether a file or folder of this name belongs to a benchmark that is no more.
+fn is_of_dead(name: &str, is_alive: impl Fn(&str) -> bool) -> bool {
+    let Some(rest) = name.strip_prefix(PREFIX) else {
+        return false;
+    };
+    let end = rest.find(|c: char| !c.is_ascii_digit());
+    let id = rest.get(..end.unwrap_or(rest.len())).unwrap_or_default();
+    !id.is_empty() && !is_alive(id)
 }
 
 fn remove_hugepages(is_ours: impl Fn(&str) -> bool) {
@@ -162,7 +176,23 @@ impl Drop for Process {
 
 #[cfg(test)]
 mod tests {
-    use super::hugetlbfs;
+    use super::{hugetlbfs, is_of_dead};
+
+    #[test]
+    fn only_what_the_dead_left_is_removed() {
+        let is_alive = |id: &str| id == "17";
+        for (name, is_dead) in [
+            ("weir-bench-18-0map_3", true),
+            ("weir-bench-18-generator", true),
+            ("weir-bench-18", true),
+            ("weir-bench-17-0map_3", false),
+            ("weir-bench-", false),
+            ("weir-bench-x", false),
+            ("weir", false),
+        ] {
+            assert_eq!(is_of_dead(name, is_alive), is_dead, "{name}");
+        }
+    }
 
     #[test]
     fn finds_folders_of_hugepages() {
