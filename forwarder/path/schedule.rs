@@ -50,10 +50,13 @@ pub(super) fn run(
     if !begins {
         return without_session(meta, service, ix, backend, bench);
     }
-    let replies = service.forward == Forward::Nat;
-    let reverse_hop = match replies.then(|| snapshot.routes.hop(client.address)) {
-        Some(Some(Hop::Fixed(hop))) => Some(hop),
-        Some(Some(Hop::Link(_)) | None) | None => None,
+    let way_back = match service.forward {
+        Forward::Nat => snapshot.routes.hop(client.address),
+        Forward::Dr | Forward::Tun => None,
+    };
+    let reverse_hop = match way_back {
+        Some(Hop::Fixed(hop)) => Some(hop),
+        Some(Hop::Link(_)) | None => None,
     };
     let new = New {
         reverse_hop,

@@ -150,7 +150,7 @@ impl Hasher {
     clippy::cast_possible_truncation,
     reason = "the two halves are what is wanted"
 )]
-fn fold(a: u64, b: u64) -> u64 {
+pub fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a) * u128::from(b);
     (product as u64) ^ ((product >> 64) as u64)
 }

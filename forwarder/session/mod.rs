@@ -17,6 +17,6 @@ mod timeouts;
 pub use counts::BackendCounts;
 pub use entry::{Checksums, Deltas, Forward, New, Session};
 pub use ids::{BackendIx, FixedIx, ServiceIx};
-pub use key::{FlowKey, Hash};
+pub use key::{FlowKey, Hash, fold};
 pub use table::{Counters, Refused, SessionIx, Table};
 pub use timeouts::Timeouts;

@@ -1,7 +1,7 @@
 //! Which worker owns which flow.
 
 use super::Toeplitz;
-use crate::wire::Endpoint;
+use crate::{session::fold, wire::Endpoint};
 
 /// A worker by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -87,16 +87,6 @@ fn mix(endpoint: u64, key: u64) -> u8 {
     let first = fold(endpoint ^ key, 0xa076_1d64_78bd_642f ^ key.rotate_left(32));
     let [slot, ..] = fold(first ^ 0xe703_7ed1_a0b4_28db, key | 1).to_le_bytes();
     slot
-}
-
-#[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the two halves are what is wanted"
-)]
-fn fold(value: u64, by: u64) -> u64 {
-    let product = u128::from(value) * u128::from(by);
-    (product as u64) ^ ((product >> 64) as u64)
 }
 
 #[cfg(test)]

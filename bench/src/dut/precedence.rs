@@ -1,18 +1,19 @@
-//! Before other sessions of the machine.
+//! Before the machine's other groups of processes.
 //!
-//! The kernel shares cores out among sessions, whatever the priorities in them. Two workers that
-//! hand packets to each other must run at the same time, or rings fill while one of them waits.
+//! The kernel shares cores out among the groups that log in, whatever the priorities in them. Two
+//! workers that hand packets to each other must run at the same time, or rings fill while one of
+//! them waits.
 
 use std::fs;
 
-/// What the kernel says of this session, and is told.
+/// What the kernel says of the group of this process, and is told.
 const AUTOGROUP: &str = "/proc/self/autogroup";
 
-/// The best that there is: a hundred times the share of other sessions.
+/// The best that there is: a hundred times the share of other groups.
 const BEST: &str = "-20";
 
-/// As long as this lives, this session has nearly all of each core that it wants. Threads in it,
-/// those of programs that it started too, share cores as before.
+/// As long as this lives, the group has nearly all of each core that it wants. Threads in it, those
+/// of programs that it started too, share cores as before.
 #[derive(Debug)]
 pub struct Precedence {
     /// What it had; none where the kernel shares out in another way, or does not let it.

@@ -1,7 +1,7 @@
 //! Who runs where several want a core: programs of the machine that have nothing to do with what is
 //! measured take the time of workers and generator otherwise, for milliseconds at once.
 //!
-//! The kernel's real-time classes are the only way to be before other sessions of the machine. A
+//! The kernel's real-time classes are the only way to be before all others on the machine. A
 //! thread in them that spins keeps all others from its core, the kernel's own among them, and a
 //! system call may then wait for one of these for ever: so only threads get there that make none.
 
