@@ -69,6 +69,7 @@ pub(super) fn run<F: Frame>(
         Answer::FragmentationNeeded { mtu } => {
             error(icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, mtu)?;
         }
+        Answer::TunnelError { kind, code, mtu } => error(kind, code, mtu)?,
     }
     bench.counters.answered(answer);
     meta.key = FlowKey::of_addresses(meta.destination(), sender);
@@ -88,6 +89,7 @@ fn check_echo<F: Frame>(frame: &F, meta: &Meta) -> Step {
     }
     match icmp::parse(message) {
         Ok((header, _)) if header.kind() == icmp::ECHO && header.code() == 0 => Step::Continue(()),
+        Ok((header, _)) if header.is_error() => DropReason::IcmpUnmatched.into(),
         _ => DropReason::IcmpUnhandled.into(),
     }
 }
@@ -101,9 +103,10 @@ fn check_quotable<F: Frame>(answer: Answer, frame: &F, meta: &Meta) -> Step {
     match answer {
         _ if !fragment && !error => Step::Continue(()),
         Answer::FragmentationNeeded { .. } => DropReason::TooBig.into(),
-        Answer::TimeExceeded | Answer::PortUnreachable | Answer::EchoReply => {
-            DropReason::TtlExpired.into()
-        }
+        Answer::TimeExceeded
+        | Answer::PortUnreachable
+        | Answer::TunnelError { .. }
+        | Answer::EchoReply => DropReason::TtlExpired.into(),
     }
 }
 

@@ -3,7 +3,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Answer, DropReason, Meta, Step, Transport, Verdict};
+use super::{
+    Answer, DropReason, Meta, Step, Transport, Verdict,
+    related::{self, Quoted},
+};
 use crate::{
     session::{FlowKey, ServiceIx},
     snapshot::Snapshot,
@@ -17,18 +20,26 @@ pub(super) enum Whose {
     Client(ServiceIx),
     /// Perhaps from a NAT backend to a client: the session table will tell.
     Backend,
+    /// An ICMP error about a packet that perhaps was forwarded: the session table will tell.
+    Quoted(Quoted),
     /// Nobody's here: routed.
     Other,
 }
 
 /// Ends packets whose addresses nobody can have, and those that are for the director itself or for
 /// nobody here.
-pub(super) fn run(meta: &Meta, snapshot: &Snapshot) -> Step<Whose> {
+pub(super) fn run(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose> {
     check_addresses(&meta.key, snapshot)?;
     let protocol = match meta.transport {
         Transport::Tcp(_) => Protocol::Tcp,
         Transport::Udp => Protocol::Udp,
-        Transport::Icmp | Transport::Other | Transport::Refused(_) => return other(meta, snapshot),
+        Transport::Icmp => {
+            return match related::read(meta, head, snapshot) {
+                Some(quoted) => Step::Continue(Whose::Quoted(quoted)),
+                None => other(meta, snapshot),
+            };
+        }
+        Transport::Other | Transport::Refused(_) => return other(meta, snapshot),
     };
     let services = &snapshot.services;
     if let Some(service) = services.find(meta.key.destination(), protocol) {

@@ -21,6 +21,7 @@ mod outbox;
 mod own;
 mod parse;
 mod recall;
+mod related;
 mod rewrite;
 mod rings;
 mod route;
@@ -133,20 +134,31 @@ fn carry<F: Frame>(
     }
     let course = match session::search(meta, bench) {
         Some(course) => course,
-        None => stranger(meta, frame.head(), handed_over, bench)?,
+        None => stranger(frame, meta, handed_over, bench)?,
     };
     leave_at_last(frame, meta, course, bench)
 }
 
 /// The course of a packet that belongs to no session yet.
 #[cold]
-fn stranger(meta: &Meta, head: &[u8], handed_over: bool, bench: &mut Bench<'_>) -> Step<Course> {
-    let whose = classify::run(meta, bench.snapshot)?;
+fn stranger<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    handed_over: bool,
+    bench: &mut Bench<'_>,
+) -> Step<Course> {
+    let whose = classify::run(meta, frame.head(), bench.snapshot)?;
     if !handed_over {
         own::run(meta, whose, bench)?;
     }
     match whose {
-        Whose::Client(service) => return schedule::run(meta, head, service, bench),
+        Whose::Client(service) => return schedule::run(meta, frame.head(), service, bench),
+        Whose::Quoted(quoted) => {
+            if let Some(course) = related::run(frame, meta, &quoted, bench)? {
+                return Step::Continue(course);
+            }
+            classify::other(meta, bench.snapshot).map_continue(drop)?;
+        }
         Whose::Backend => classify::other(meta, bench.snapshot).map_continue(drop)?,
         Whose::Other => {}
     }

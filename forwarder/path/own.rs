@@ -9,6 +9,7 @@ pub(super) fn run(meta: &Meta, whose: Whose, bench: &Bench<'_>) -> Step {
     let far = match whose {
         Whose::Client(_) => meta.key.source(),
         Whose::Backend => meta.key.destination(),
+        Whose::Quoted(quoted) => quoted.far,
         Whose::Other => return Step::Continue(()),
     };
     match slots.are_shared().then(|| slots.owner(far)) {

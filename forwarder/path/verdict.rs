@@ -37,11 +37,20 @@ pub enum Answer {
         /// Octets that would have fitted.
         mtu: u16,
     },
+    /// To a client, what a router has said of the tunnel that its packet was in.
+    TunnelError {
+        /// The type of the ICMP message.
+        kind: u8,
+        /// Its code.
+        code: u8,
+        /// The next hop's MTU, where the message has one.
+        mtu: u16,
+    },
 }
 
 impl Answer {
     /// How many kinds there are.
-    pub const COUNT: usize = 4;
+    pub const COUNT: usize = 5;
 
     /// Names by [`Answer::index`].
     pub const NAMES: [&str; Self::COUNT] = [
@@ -49,6 +58,7 @@ impl Answer {
         "time_exceeded",
         "port_unreachable",
         "fragmentation_needed",
+        "tunnel_error",
     ];
 
     /// The place of the kind among all.
@@ -58,6 +68,7 @@ impl Answer {
             Self::TimeExceeded => 1,
             Self::PortUnreachable => 2,
             Self::FragmentationNeeded { .. } => 3,
+            Self::TunnelError { .. } => 4,
         }
     }
 }
@@ -176,7 +187,9 @@ drop_reasons! {
     IcmpMalformed, "icmp_malformed", Transport, "shorter than an ICMP header";
     IcmpChecksum, "icmp_checksum", Transport, "wrong ICMP checksum";
     ProtocolUnknown, "protocol_unknown", Service, "to the director, and neither TCP, UDP nor ICMP";
-    IcmpUnhandled, "icmp_unhandled", Service, "ICMP to the director other than an echo request";
+    IcmpUnhandled, "icmp_unhandled", Service,
+        "ICMP to the director, neither an echo request nor an error";
+    IcmpUnmatched, "icmp_unmatched", Session, "an ICMP error to the director, about no session";
     NoService, "no_service", Service, "to an address of the director, but to no service";
     OtherRefused, "other_refused", Service, "not for the director, and `other` is Drop";
     NoSession, "no_session", Session, "TCP that belongs to no session and opens none";

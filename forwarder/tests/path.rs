@@ -25,6 +25,8 @@ mod nat;
 mod octets;
 #[path = "path/refused.rs"]
 mod refused;
+#[path = "path/related.rs"]
+mod related;
 #[path = "path/routed.rs"]
 mod routed;
 #[path = "path/sessions.rs"]
@@ -34,13 +36,14 @@ mod states;
 #[path = "path/world.rs"]
 mod world;
 
-const TABLE: [fn() -> Vec<case::Case>; 8] = [
+const TABLE: [fn() -> Vec<case::Case>; 9] = [
     arp::cases,
     direct::cases,
     full::cases,
     icmp::cases,
     nat::cases,
     refused::cases,
+    related::cases,
     routed::cases,
     sessions::cases,
 ];
@@ -73,6 +76,11 @@ fn nat_cases() {
 #[test]
 fn refused_cases() {
     case::run(&refused::cases());
+}
+
+#[test]
+fn related_cases() {
+    case::run(&related::cases());
 }
 
 #[test]

@@ -16,6 +16,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_
 
 use super::checksum::{self, Delta, Sum};
 
+/// Octets of the header.
+pub const LEN: usize = size_of::<Header>();
+
 /// Type of the answer to an echo request.
 pub const ECHO_REPLY: u8 = 0;
 /// Type of "destination unreachable".

@@ -9,6 +9,10 @@ from collections.abc import Callable
 
 from lab.frames import TCP, UDP
 
+# Octets of a tunnel's header.
+OUTER = 20
+
+
 @dataclasses.dataclass(frozen=True)
 class Row:
     """A difference that is wanted. `explains` says whether a Difference is of this kind."""
@@ -79,6 +83,14 @@ def _quoted_ttl(difference):
         difference.field == "quoted.ip.ttl"
         and (difference.sent["icmp.type"], difference.sent["icmp.code"]) == (3, 4)
         and difference.weir == difference.given[0]["ip.ttl"] == difference.ipvs + 1
+    )
+
+
+def _tunnel_mtu(difference):
+    return (
+        (difference.event, difference.field) == ("ICMP error about the tunnel", "icmp.rest")
+        and (difference.sent["icmp.type"], difference.sent["icmp.code"]) == (3, 4)
+        and difference.weir == difference.given[0]["icmp.rest"] - OUTER
     )
 
 
@@ -177,6 +189,14 @@ TABLE = [
         "as the packet came",
         "RFC 1812 section 4.3.2.3 wants what was received and only excuses the other.",
         _quoted_ttl,
+    ),
+    Row(
+        "tunnel-mtu",
+        "the MTU in what a client is told of an ICMP 3/4 about the tunnel",
+        "that of the route as it was known before; right from the next packet on",
+        "that of the error, less the tunnel's header",
+        "The first answer is right.",
+        _tunnel_mtu,
     ),
     Row(
         "echo-in-place",

@@ -46,8 +46,11 @@ def _implemented():
             yield (mode, event, "forward")
         for event in WHOLE:
             yield (mode, event, "both")
+        yield (mode, "ICMP error from the client", "forward")
     for mode in NAT_MODES:
         yield (mode, "UDP stray", "reverse")
+        yield (mode, "ICMP error from the server", "reverse")
+    yield ("TUN", "ICMP error about the tunnel", "reverse")
     for side in SIDES:
         for event in DIRECTOR:
             yield ("director", event, side)
@@ -59,11 +62,8 @@ def _pending():
     for mode in MODES:
         yield (mode, "fragments", "forward")
         yield (mode, "too big, no DF", "forward")
-        yield (mode, "ICMP error from the client", "forward")
     for mode in NAT_MODES:
         yield (mode, "fragments", "reverse")
-        yield (mode, "ICMP error from the server", "reverse")
-    yield ("TUN", "ICMP error about the tunnel", "reverse")
     for side in SIDES:
         yield ("director", "no route", side)
 

@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use etherparse::{Icmpv4Type, icmpv4::TimeExceededCode};
 use weir::wire::{Endpoint, Mac};
 
 use crate::rig::{
@@ -150,9 +151,14 @@ fn flow_of_packet(packet: &[u8]) -> Flow {
     flow
 }
 
-/// The end of a received frame that is not the director's or a backend's.
+/// Octets of the addresses, the protocol and the ports of a flow.
+const ENDS: usize = 13;
+
+/// The end of a received frame, or of what it quotes, that is not the director's or a backend's.
 pub fn far(frame: &[u8]) -> Option<Endpoint> {
-    let flow = flow(frame).filter(|flow| flow.len() == 13)?;
+    let flow = flow(frame).filter(|flow| matches!(flow.len(), ENDS | 22 | 31))?;
+    let quoted = flow.len() > ENDS;
+    let flow = &flow[flow.len() - ENDS..];
     let at = |address: usize, port: usize| {
         let address: [u8; 4] = flow[address..address + 4].try_into().unwrap();
         Endpoint::new(
@@ -162,7 +168,8 @@ pub fn far(frame: &[u8]) -> Option<Endpoint> {
     };
     let (source, destination) = (at(0, 9), at(4, 11));
     let ours = ip("10.1.0.0").octets();
-    Some(if source.address.octets()[..3] == ours[..3] {
+    let from_vip = quoted && source.address.octets()[..3] == [192, 0, 2] && source.port < 1024;
+    Some(if from_vip || source.address.octets()[..3] == ours[..3] {
         destination
     } else {
         source
@@ -196,6 +203,13 @@ pub fn answers(arms: Arms, frame: &[u8]) -> Vec<Vec<u8>> {
         .macs(backend_mac, mac(arms.lan()))
         .payload(frame.get(payload..).unwrap_or_default());
     let quirk = frame[frame.len() - 1] % 8;
+    if quirk == 5 {
+        // No further than the ports: checksums tell of the backend.
+        let quoted = answer.clone().payload(&frame[14..38]);
+        return vec![quoted.icmp(Icmpv4Type::TimeExceeded(
+            TimeExceededCode::TtlExceededInTransit,
+        ))];
+    }
     if protocol == 17 {
         return match quirk {
             1 => vec![],

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use etherparse::{Icmpv4Type, icmpv4::DestUnreachableHeader};
 use proptest::prelude::*;
 use weir::wire::Mac;
 
@@ -58,6 +59,13 @@ pub enum Step {
         port: u16,
         tcp: bool,
         flags: &'static str,
+    },
+    /// A client says that an answer has not got through.
+    Complaint {
+        client: usize,
+        port: u16,
+        service: usize,
+        octets: usize,
     },
     /// A client pings the director.
     Ping { client: usize, to: usize },
@@ -156,8 +164,16 @@ fn odd() -> impl Strategy<Value = Step> {
             flags,
         },
     );
+    let complaint =
+        (client(), 20..64_usize).prop_map(|((client, port, service), octets)| Step::Complaint {
+            client,
+            port,
+            service,
+            octets,
+        });
     let whole = prop_oneof![
         6 => odd_client,
+        3 => complaint,
         3 => stray,
         1 => (0..CLIENTS.len(), 0..PINGED.len()).prop_map(|(client, to)| Step::Ping { client, to }),
         2 => (any::<bool>(), 0..CLIENTS.len(), 0..BACKENDS.len(), 0..4_u8).prop_map(
@@ -218,6 +234,7 @@ pub fn frame(step: &Step, arms: Arms, ports: Ports) -> Option<(u8, Vec<u8>)> {
                 (lan, spec(lan, &from(53), &to).udp())
             }
         }
+        Step::Complaint { .. } => (wan, complaint(step, ports)?),
         Step::Ping { client, to } => {
             let [from, to] = [CLIENTS[client], PINGED[to]].map(|end| format!("{end}:0"));
             (wan, spec(wan, &from, &to).echo())
@@ -263,13 +280,9 @@ fn to_service(step: &Step, ports: Ports) -> Option<Vec<u8>> {
     else {
         return None;
     };
-    let port = match ports {
-        Ports::Shared => port,
-        Ports::OfTheService => port + 100 * u16::try_from(service).unwrap(),
-    };
     let mut payload = vec![0; octets];
     payload.push(quirk);
-    let spec = spec(0, &format!("{}:{port}", CLIENTS[client]), SERVED[service])
+    let spec = spec(0, &ports.client(client, port, service), SERVED[service])
         .ttl(ttl)
         .payload(&payload);
     let mut frame = if UDP.contains(&service) {
@@ -281,6 +294,44 @@ fn to_service(step: &Step, ports: Ports) -> Option<Vec<u8>> {
         allow_fragments(&mut frame);
     }
     Some(frame)
+}
+
+/// About what the client might have got from the service.
+fn complaint(step: &Step, ports: Ports) -> Option<Vec<u8>> {
+    let Step::Complaint {
+        client,
+        port,
+        service,
+        octets,
+    } = *step
+    else {
+        return None;
+    };
+    let client = ports.client(client, port, service);
+    let answer = spec(0, SERVED[service], &client).ttl(60);
+    let answer = if UDP.contains(&service) {
+        answer.udp()
+    } else {
+        answer.tcp("PA")
+    };
+    let quoted = &answer[14..answer.len().min(14 + octets)];
+    let unreachable = Icmpv4Type::DestinationUnreachable(DestUnreachableHeader::Host);
+    Some(
+        spec(0, &client, SERVED[service])
+            .payload(quoted)
+            .icmp(unreachable),
+    )
+}
+
+impl Ports {
+    /// A client's end of a conversation with a service.
+    fn client(self, client: usize, port: u16, service: usize) -> String {
+        let port = match self {
+            Self::Shared => port,
+            Self::OfTheService => port + 100 * u16::try_from(service).unwrap(),
+        };
+        format!("{}:{port}", CLIENTS[client])
+    }
 }
 
 /// Takes DF away.

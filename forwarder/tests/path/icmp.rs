@@ -138,7 +138,7 @@ fn echo_refused() -> Vec<Case> {
         ),
         refused("an echo request of code 1", message(8, 1), "icmp_unhandled"),
         refused("an information request", message(15, 0), "icmp_unhandled"),
-        refused("an error", unreachable, "icmp_unhandled"),
+        refused("an error about nothing", unreachable, "icmp_unmatched"),
         case("echo: cut by the end of a segment", nat())
             .rx(0, split(&request, request.len() - 1))
             .drops("headers_split"),

@@ -1,9 +1,22 @@
 """All that is compared."""
 
-from oracle.cases import director, headers, icmp, pending, random, schedulers, sizes, tcp, udp
+from oracle.cases import (
+    director,
+    errors,
+    fragments,
+    headers,
+    icmp,
+    random,
+    schedulers,
+    sizes,
+    tcp,
+    udp,
+)
 
 
 def groups():
     """All groups of cases, in the order of playing."""
-    modules = (tcp, udp, headers, icmp, sizes, schedulers, director, pending, random)
+    modules = (
+        *(tcp, udp, headers, icmp, errors, sizes, schedulers, director, fragments, random),
+    )
     return [group for module in modules for group in module.groups()]

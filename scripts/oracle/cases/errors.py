@@ -1,7 +1,6 @@
-"""What IPVS does and weir does not yet: fragments, and errors about packets that were forwarded."""
+"""ICMP errors about packets that were forwarded."""
 
 import itertools
-import socket
 
 from oracle import packets, plan
 from oracle.play import Case, Group
@@ -10,64 +9,14 @@ from oracle.services import MODES, NAT_MODES, PROTOCOLS, Service
 UNREACHABLE, TIME_EXCEEDED = 3, 11
 FRAGMENTATION_NEEDED = (UNREACHABLE, 4)
 ERRORS = [(UNREACHABLE, code) for code in (0, 1, 3, 4, 13)] + [(TIME_EXCEEDED, 0)]
-ORDERS = {
-    "in order": (0, 1, 2),
-    "reversed": (2, 1, 0),
-    "first last": (1, 2, 0),
-    "first twice": (0, 0, 1, 2),
-}
-# Octets of a datagram in one fragment, and of a packet in an error.
-PIECE = 608
+# Octets of a packet in an error.
 QUOTED = 28
 QUOTED_OUTER = 68
 
 
 def groups():
-    """One group for each."""
-    return [Group("fragments", list(_fragments())), Group("icmp errors", list(_errors()))]
-
-
-def _fragments():
-    for mode, protocol in itertools.product(MODES, PROTOCOLS):
-        service = Service(mode, protocol)
-        for direction, sign in service.ways:
-            for name, order in ORDERS.items():
-                script = _in_pieces(sign, order)
-                name = f"{service.protocol} {direction} {name}"
-                yield Case(name, "fragments", direction, service, script)
-
-
-def _pieces(packet):
-    """The fragments of a packet without options."""
-    source, destination = (socket.inet_ntoa(packet[at : at + 4]) for at in (12, 16))
-    payload = packet[20:]
-    return [
-        packets.ipv4(
-            *(source, destination, packet[9], payload[at : at + PIECE]),
-            df=False,
-            more=at + PIECE < len(payload),
-            offset=at,
-            identification=int.from_bytes(packet[4:6], "big"),
-        )
-        for at in range(0, len(payload), PIECE)
-    ]
-
-
-def _in_pieces(sign, order):
-    def script(play):
-        talk = play.talk()
-        talk.first()
-        ends = talk.ends(sign)
-        payload = bytes(1400)
-        if talk.service.protocol == "tcp":
-            whole = packets.tcp(*ends, "PA", payload, identification=play.client_port)
-        else:
-            whole = packets.udp(*ends, payload, identification=play.client_port)
-        pieces = _pieces(whole)
-        for index in order:
-            talk.send(sign, pieces[index])
-
-    return script
+    """One group."""
+    return [Group("icmp errors", list(_errors()))]
 
 
 def _errors():
