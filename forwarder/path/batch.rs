@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{DropReason, Verdict};
 use crate::{
     io::{BURST, Burst, PortIx},
-    session::{FlowKey, SessionIx},
+    session::{FlowKey, Hash, ServiceIx, SessionIx},
     snapshot::Hop,
     wire::{Endpoint, checksum::Delta, tcp},
 };
@@ -15,8 +15,12 @@ use crate::{
 pub struct Meta {
     /// Where it comes from and goes to.
     pub key: FlowKey,
+    /// Under what its session stands.
+    pub hash: Hash,
     /// Where its session most likely is.
     pub likely: SessionIx,
+    /// What service it is addressed to, where that is nowhere. Means nothing elsewhere.
+    pub service: Option<ServiceIx>,
     /// What becomes of it by its headers alone, where that is so.
     pub verdict: Option<Verdict>,
     /// The port it came in on.
@@ -83,7 +87,9 @@ impl Meta {
     pub fn new(port: PortIx) -> Self {
         Self {
             key: FlowKey::of_addresses(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
+            hash: Hash::default(),
             likely: SessionIx::NONE,
+            service: None,
             verdict: None,
             port,
             octets: 0,

@@ -8,7 +8,7 @@ use super::{
     related::{self, Quoted},
 };
 use crate::{
-    session::{FlowKey, ServiceIx},
+    session::{FlowKey, ServiceIx, SessionIx},
     snapshot::Snapshot,
     wire::Protocol,
 };
@@ -41,14 +41,31 @@ pub(super) fn run(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose> 
         }
         Transport::Other | Transport::Refused(_) => return other(meta, snapshot),
     };
-    let services = &snapshot.services;
-    if let Some(service) = services.find(meta.key.destination(), protocol) {
+    let service = if meta.likely == SessionIx::NONE {
+        meta.service
+    } else {
+        service(meta, snapshot)
+    };
+    if let Some(service) = service {
         Step::Continue(Whose::Client(service))
-    } else if services.is_nat_backend(meta.key.source(), protocol) {
+    } else if snapshot
+        .services
+        .is_nat_backend(meta.key.source(), protocol)
+    {
         Step::Continue(Whose::Backend)
     } else {
         other(meta, snapshot)
     }
+}
+
+/// The service that a packet is addressed to.
+pub(super) fn service(meta: &Meta, snapshot: &Snapshot) -> Option<ServiceIx> {
+    let protocol = match meta.transport {
+        Transport::Tcp(_) => Protocol::Tcp,
+        Transport::Udp => Protocol::Udp,
+        _ => return None,
+    };
+    snapshot.services.find(meta.key.destination(), protocol)
 }
 
 /// What no session can have been made for. Where a packet has one, its addresses are in order.

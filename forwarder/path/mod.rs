@@ -49,8 +49,8 @@ use outbox::{Outbox, Outside};
 use session::Course;
 
 use crate::{
-    io::{BURST, Frame, Now, Port, PortIx},
-    session::{Forward, Hash, tcp::Direction},
+    io::{Frame, Now, Port, PortIx},
+    session::{Forward, SessionIx, Table, tcp::Direction},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -86,17 +86,23 @@ fn run<P: Port>(
     let facts = bench.snapshot.port(port);
     let mac = facts.map(|facts| facts.mac).unwrap_or_default();
     let sessions = &bench.flows.sessions;
-    let mut hashes = [Hash::default(); BURST];
     for frame in batch.frames().iter() {
         frame.prefetch();
     }
-    for ((frame, meta), hash) in batch.all().zip(&mut hashes) {
+    for (frame, meta) in batch.all() {
         parse::run(frame, meta, port, mac);
-        *hash = sessions.hash(&meta.key);
-        sessions.prefetch_bucket(*hash);
+        meta.hash = sessions.hash(&meta.key);
+        sessions.prefetch_bucket(meta.hash);
     }
-    for ((_, meta), hash) in batch.all().zip(hashes) {
-        meta.likely = sessions.prefetch_entry(hash);
+    let mut new_flows = false;
+    for (frame, meta) in batch.all() {
+        meta.likely = sessions.prefetch_entry(meta.hash);
+        if meta.likely == SessionIx::NONE {
+            new_flows |= expect_stranger(meta, frame.head(), bench.snapshot);
+        }
+    }
+    if new_flows {
+        expect_replies(batch, sessions, bench.snapshot);
     }
     for (mut frame, meta) in batch.drain() {
         let mut end = carry(&mut frame, meta, handed_over, bench);
@@ -106,6 +112,30 @@ fn run<P: Port>(
         match end {
             ControlFlow::Continue(out) => outbox.transmit(frame, out, outside),
             ControlFlow::Break(verdict) => settle(verdict, frame, meta, outbox, outside),
+        }
+    }
+}
+
+/// Finds out what service a packet is for that seems to belong to no session, and asks for the
+/// memory that a new one will take: where many come, they wait for it together. True where there
+/// is such a service.
+#[cold]
+fn expect_stranger(meta: &mut Meta, head: &[u8], snapshot: &Snapshot) -> bool {
+    meta.service = classify::service(meta, snapshot);
+    if let Some(service) = meta.service {
+        schedule::prefetch_choice(meta, head, service, snapshot);
+    }
+    meta.service.is_some()
+}
+
+/// Goes on with that: what the choice of a backend reads is near by now.
+#[cold]
+fn expect_replies<F: Frame>(batch: &mut Batch<F>, sessions: &Table, snapshot: &Snapshot) {
+    for (frame, meta) in batch.all() {
+        if meta.likely == SessionIx::NONE
+            && let Some(service) = meta.service
+        {
+            schedule::prefetch_reply(meta, frame.head(), service, sessions, snapshot);
         }
     }
 }

@@ -6,13 +6,57 @@ use super::{
     Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Transport, Verdict, session::begin,
 };
 use crate::{
+    mem,
     session::{
-        BackendIx, Checksums, Deltas, Forward, New, Refused, ServiceIx, Session, SessionIx,
-        tcp::State,
+        BackendIx, Checksums, Deltas, FlowKey, Forward, New, Refused, ServiceIx, Session,
+        SessionIx, Table,
+        tcp::{Event, State},
     },
-    snapshot::{Backend, Hop, Meant, Service},
+    snapshot::{Backend, Hop, Meant, Service, Snapshot},
     wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
 };
+
+/// Asks for what choosing a backend will read, if this packet, whose first segment is `head`,
+/// begins a flow.
+pub(super) fn prefetch_choice(meta: &Meta, head: &[u8], service: ServiceIx, snapshot: &Snapshot) {
+    if let Some(slot) = slot(meta, head, service, snapshot) {
+        mem::prefetch(slot);
+    }
+}
+
+/// Asks for where the replies of that backend will be looked for.
+pub(super) fn prefetch_reply(
+    meta: &Meta,
+    head: &[u8],
+    service_ix: ServiceIx,
+    sessions: &Table,
+    snapshot: &Snapshot,
+) {
+    let services = &snapshot.services;
+    if let Some(service) = services.service(service_ix)
+        && service.forward == Forward::Nat
+        && let Some(place) = slot(meta, head, service_ix, snapshot)
+        && let Some(ix) = service.first_backend.plus((*place).into())
+        && let Some(backend) = services.backend(ix)
+    {
+        let reply = FlowKey::new(backend.address, meta.key.source(), service.protocol);
+        sessions.prefetch_bucket(sessions.hash(&reply));
+    }
+}
+
+/// Where the service's scheduler has written down whom it chooses for a flow, if it has.
+fn slot<'a>(
+    meta: &Meta,
+    head: &[u8],
+    service: ServiceIx,
+    snapshot: &'a Snapshot,
+) -> Option<&'a u16> {
+    let service = snapshot.services.service(service)?;
+    match service.meant(meta.key.source(), || data(head, meta)) {
+        Meant::Key(key) => service.scheduler.slot(key),
+        Meant::Server(_) => None,
+    }
+}
 
 /// Makes a session for the flow that this packet, whose first segment is `head`, begins. Where
 /// there is none, the packet has its verdict or, with a consistent hash that needs no memory, its
@@ -60,7 +104,7 @@ pub(super) fn run(
     };
     let new = New {
         reverse_hop,
-        ..session(client, service_ix, service, ix, backend)
+        ..session(meta, service_ix, service, ix, backend)
     };
     match insert(&new, bench) {
         Ok(session) => {
@@ -92,9 +136,9 @@ fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
     parsed.map_or(&[], |(_, data)| data)
 }
 
-/// The session of a flow that begins.
+/// The session of a flow that begins with this packet.
 fn session(
-    client: Endpoint,
+    meta: &Meta,
     service_ix: ServiceIx,
     service: &Service,
     backend_ix: BackendIx,
@@ -108,18 +152,23 @@ fn session(
             l4: address.replace_u16(old.port, new.port),
         }
     };
-    let (tcp, timeouts) = (service.protocol == Protocol::Tcp, &service.timeouts);
+    let (state, timeout_ms) = match meta.transport {
+        Transport::Tcp(flags) => {
+            let event = Event::from_flags(flags.0);
+            let state = event.map_or(State::None, |event| {
+                State::None.next(service.forward.from_client(), event)
+            });
+            (state, service.timeouts.tcp_ms(state))
+        }
+        _ => (State::None, service.timeouts.udp_ms()),
+    };
     New {
-        client,
+        client: meta.key.source(),
         vip,
         rip,
         protocol: service.protocol,
-        state: State::None,
-        timeout_ms: if tcp {
-            timeouts.tcp_ms(State::None)
-        } else {
-            timeouts.udp_ms()
-        },
+        state,
+        timeout_ms,
         forward: service.forward,
         hop: backend.hop,
         reverse_hop: None,

@@ -117,7 +117,7 @@ pub(super) fn search(meta: &Meta, bench: &mut Bench<'_>) -> Option<Course> {
         return None;
     }
     let (sessions, now_ms) = (&mut bench.flows.sessions, bench.now_ms);
-    let ix = sessions.find(sessions.hash(&meta.key), &meta.key, now_ms)?;
+    let ix = sessions.find(meta.hash, &meta.key, now_ms)?;
     let (session, direction) = match meta.transport {
         Transport::Tcp(flags) => segment(meta, ix, flags, sessions, bench.snapshot, now_ms)?,
         _ => run(
@@ -162,20 +162,9 @@ fn segment<'a>(
 }
 
 /// The course of a packet that has begun the session at `ix`.
-pub(super) fn begin(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Option<Course> {
-    let Bench {
-        flows,
-        snapshot,
-        counters,
-        now_ms,
-        ..
-    } = bench;
-    let (session, direction) = if let Transport::Tcp(flags) = meta.transport {
-        segment(meta, ix, flags, &mut flows.sessions, snapshot, *now_ms)?
-    } else {
-        let direction = flows.sessions.direction_at(ix, &meta.key, *now_ms)?;
-        (flows.sessions.get(ix)?, direction)
-    };
-    count(meta, session, direction, counters);
+pub(super) fn begin(meta: &Meta, ix: SessionIx, bench: &Bench<'_>) -> Option<Course> {
+    let session = bench.flows.sessions.get(ix)?;
+    let direction = session.forward().from_client();
+    count(meta, session, direction, bench.counters);
     Some(Course::of(session, direction))
 }

@@ -53,6 +53,17 @@ pub enum Forward {
     Tun,
 }
 
+impl Forward {
+    /// Which way a client's packets go, as TCP's states tell it.
+    #[inline]
+    pub fn from_client(self) -> Direction {
+        match self {
+            Self::Nat => Direction::Forward,
+            Self::Dr | Self::Tun => Direction::ForwardOnly,
+        }
+    }
+}
+
 /// What a translation changes checksums by, compiled when the session begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
 #[repr(C)]
@@ -158,10 +169,7 @@ impl Session {
     #[inline]
     pub(super) fn direction(&self, key: &FlowKey) -> Option<Direction> {
         if self.forward_key() == *key {
-            Some(match self.forward {
-                Forward::Nat => Direction::Forward,
-                Forward::Dr | Forward::Tun => Direction::ForwardOnly,
-            })
+            Some(self.forward.from_client())
         } else {
             (self.reverse_key() == Some(*key)).then_some(Direction::Reverse)
         }

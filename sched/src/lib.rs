@@ -207,6 +207,16 @@ impl Scheduler {
         )
     }
 
+    /// What [`pick`](Self::pick) will read for a flow's key and can hardly be near: a slot of a
+    /// large table. For callers that ask for memory ahead.
+    #[inline]
+    pub fn slot(&self, key: u64) -> Option<&u16> {
+        match &self.rule {
+            Rule::Maglev(rule) => rule.owner(key),
+            _ => None,
+        }
+    }
+
     /// The index of the candidate for a new flow, and the cursor moved on to it. `load` is asked
     /// what candidates have to carry, by index. None when no candidate has a weight above 0, or
     /// when the method has nobody for this flow.

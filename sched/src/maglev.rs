@@ -64,9 +64,12 @@ impl Maglev {
 
     #[inline]
     pub(crate) fn pick(&self, key: u64) -> Option<u16> {
-        self.owners
-            .get(usize::try_from(self.slot(key)).ok()?)
-            .copied()
+        self.owner(key).copied()
+    }
+
+    #[inline]
+    pub(crate) fn owner(&self, key: u64) -> Option<&u16> {
+        self.owners.get(usize::try_from(self.slot(key)).ok()?)
     }
 
     /// `key % slots` without a division. The product with the reciprocal falls short of the

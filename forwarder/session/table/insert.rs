@@ -1,9 +1,12 @@
 //! Room for a new session, and who goes for it where there is none.
 
 use super::{NO_ENTRY, SessionIx, Table};
-use crate::session::{
-    entry::{New, Session},
-    key::Hash,
+use crate::{
+    mem::prefetch,
+    session::{
+        entry::{New, Session},
+        key::Hash,
+    },
 };
 
 /// Entries that the clock hand compares, so that what has expired goes before what has not.
@@ -81,6 +84,9 @@ impl Table {
         }
         let ix = SessionIx(self.free);
         self.free = self.entries.get(ix.0 as usize)?.next_free;
+        if let Some(next) = self.entries.get(self.free as usize) {
+            prefetch(next);
+        }
         Some(ix)
     }
 
