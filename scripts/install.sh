@@ -18,6 +18,8 @@ commands=(
     modprobe:kmod
     ipvsadm:ipvsadm
     valgrind:valgrind
+    ping:iputils-ping
+    bird:bird2
 )
 libraries=(libc6-dev libdpdk-dev libclang-dev)
 
@@ -79,9 +81,12 @@ install_packages() {
         die "apt-get failed, its whole output is in $log"
     fi
     rm -f "$log"
-    # The lab starts its own nginx; the packaged service shall not take port 80 at the next boot.
+    # The lab starts its own; the packaged services shall not start at the next boot.
     case " $* " in
         *" nginx-light "*) systemctl disable -q nginx 2>/dev/null || true ;;
+    esac
+    case " $* " in
+        *" bird2 "*) systemctl disable -q bird 2>/dev/null || true ;;
     esac
 }
 

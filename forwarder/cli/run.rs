@@ -8,7 +8,9 @@ use crate::{
     config::{self, Checked, Config},
     control::{
         Books, Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Signals,
-        Socket, Threads, serve, views,
+        Socket, Threads,
+        host::{Kernel, Tap, served},
+        serve, views,
     },
     dpdk::{
         Device, Eal, EalOptions, EalThread, Far, MbufPool, PoolSpec, PortSpec, Queue, Rss, RssSpec,
@@ -43,31 +45,16 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     // Another weir on this socket is told of before this one opens its ports, where
     // both would answer ARP and open connections to two backends for each SYN.
     let socket = runtime.block_on(Socket::claim(&config.api.socket))?;
-    let eal = Eal::start(&EalOptions {
-        main_core: config.dpdk.main_core,
-        hugepages: config.dpdk.hugepages,
-        memory_mb: config.dpdk.memory_mb,
-        file_prefix: config.dpdk.file_prefix.clone(),
-        devices: config
-            .ports
-            .iter()
-            .map(|port| port.device.clone())
-            .collect(),
-    })?;
+    let eal = Eal::start(&eal_options(&config))?;
     let pool = MbufPool::new(&eal, &pool_spec(&config, &eal)?)?;
     let toeplitz = Toeplitz::new(u16::from_ne_bytes(random()?));
     let (devices, ends) = open(&config, &pool, &toeplitz)?;
-    let in_hardware = devices
-        .iter()
-        .any(|device| matches!(device.rss(), Rss::Owners { .. }));
-    let seeds = Seeds {
-        slots: if in_hardware {
-            SlotHash::Toeplitz(Box::new(toeplitz))
-        } else {
-            SlotHash::Keyed(u64::from_ne_bytes(random()?))
-        },
-        sessions: u64::from_ne_bytes(random()?),
+    let taps = taps(&config, &devices)?;
+    let mut kernel = match taps.len() {
+        0 => None,
+        _ => Some(runtime.block_on(Kernel::set_up(&config))?),
     };
+    let seeds = seeds(&devices, toeplitz)?;
     let clock = Clock::start();
     let mut director = Director::new(&config, ends, pool, &seeds, clock.now())?;
     let manner = Manner {
@@ -80,7 +67,15 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     let (mut threads, seen) = Threads::start(director.workers, &manner, register)?;
     let tables = seen.iter().map(|worker| Arc::clone(&worker.counts));
     director.manager.watch(tables);
+    for (port, tap) in taps {
+        director.manager.host().attach(port, Box::new(tap));
+    }
     let end = runtime.block_on(async {
+        if let Some(kernel) = &mut kernel
+            && let Err(error) = kernel.announce(served(&config)).await
+        {
+            tracing::warn!("{error}");
+        }
         let facts = Box::new(move || devices.iter().map(facts).collect());
         let books = Books::new(Arc::new(config), seen);
         let observer = Observer::new(books, facts, clock);
@@ -89,6 +84,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
             director.manager,
             observer,
             &mut threads,
+            kernel,
             socket,
             &mut signals,
             clock,
@@ -101,6 +97,17 @@ pub fn run(file: &Path) -> Result<ExitCode> {
         End::Signal => ExitCode::SUCCESS,
         End::WorkerGone => ExitCode::FAILURE,
     })
+}
+
+fn eal_options(config: &Config) -> EalOptions {
+    let devices = config.ports.iter().map(|port| port.device.clone());
+    EalOptions {
+        main_core: config.dpdk.main_core,
+        hugepages: config.dpdk.hugepages,
+        memory_mb: config.dpdk.memory_mb,
+        file_prefix: config.dpdk.file_prefix.clone(),
+        devices: devices.collect(),
+    }
 }
 
 /// As many buffers as the packet memory holds, with a quarter of it left for queues and tables.
@@ -182,6 +189,33 @@ fn open(
         devices.push(device);
     }
     Ok((devices, ends))
+}
+
+/// The TAPs of the ports that have one, with the ports' MACs.
+fn taps(config: &Config, devices: &[Device]) -> Result<Vec<(PortIx, Tap)>> {
+    let mut taps = Vec::new();
+    for ((ix, port), device) in (0..).map(PortIx).zip(&config.ports).zip(devices) {
+        if let Some(name) = &port.tap {
+            let tap = Tap::new(name, device.mac(), port.mtu);
+            taps.push((ix, tap.with_context(|| format!("port `{}`", port.name))?));
+        }
+    }
+    Ok(taps)
+}
+
+/// By the hash of the NICs where they can make one that serves.
+fn seeds(devices: &[Device], toeplitz: Toeplitz) -> Result<Seeds> {
+    let in_hardware = devices
+        .iter()
+        .any(|device| matches!(device.rss(), Rss::Owners { .. }));
+    Ok(Seeds {
+        slots: if in_hardware {
+            SlotHash::Toeplitz(Box::new(toeplitz))
+        } else {
+            SlotHash::Keyed(u64::from_ne_bytes(random()?))
+        },
+        sessions: u64::from_ne_bytes(random()?),
+    })
 }
 
 /// At which end of the frames of a port the far endpoint is: a port that NAT backends are behind,

@@ -20,6 +20,8 @@ pub struct Tables {
 pub struct Limits {
     /// ICMP echo replies, and errors of each kind, a second, each worker. None at 0.
     pub icmp_per_second: u32,
+    /// Frames a second between each TAP and its port, each way.
+    pub host_per_second: u32,
 }
 
 /// Where the running program is asked.
@@ -78,8 +80,16 @@ impl Limits {
             &range,
             problems,
         );
+        let host = number_or(
+            raw.host_per_second,
+            "host_per_second",
+            50_000,
+            &(1..=1_000_000),
+            problems,
+        );
         Some(Self {
             icmp_per_second: icmp?,
+            host_per_second: host?,
         })
     }
 }

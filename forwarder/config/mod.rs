@@ -18,6 +18,7 @@ mod address;
 mod backend;
 mod bounds;
 mod dpdk;
+mod host;
 mod idle;
 mod port;
 mod problem;
@@ -39,6 +40,7 @@ mod tests;
 pub use backend::Backend;
 pub use bounds::{Api, DEFAULT_SOCKET, Limits, Tables};
 pub use dpdk::{Dpdk, Hugepages};
+pub use host::Host;
 pub use idle::{Idle, Rss};
 pub use port::{Device, Port};
 pub use problem::{Place, Problem, Refused};
@@ -73,6 +75,8 @@ pub struct Config {
     pub tables: Tables,
     /// What weir itself sends at most.
     pub limits: Limits,
+    /// What the kernel gets.
+    pub host: Host,
     /// Where the running program is asked.
     pub api: Api,
 }
@@ -196,6 +200,7 @@ fn read<'a>(
     };
     let tables = Tables::read(raw.tables, problems);
     let limits = Limits::read(raw.limits, problems);
+    let host = Host::read(raw.host, problems);
     let api = Api::read(raw.api, problems);
     let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
 
@@ -238,6 +243,7 @@ fn read<'a>(
         other: other?,
         tables: tables?,
         limits: limits?,
+        host: host?,
         api: api?,
     })
 }

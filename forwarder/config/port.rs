@@ -4,6 +4,7 @@ use ipnet::Ipv4Net;
 
 use super::{
     address::{interface, mac},
+    host::tap,
     problem::Problems,
     raw,
     unique::Unique,
@@ -25,6 +26,8 @@ pub struct Port {
     pub mac: Option<Mac>,
     /// Octets of the largest IP packet.
     pub mtu: u16,
+    /// The interface by which the kernel uses the port, if it does.
+    pub tap: Option<String>,
 }
 
 /// What DPDK opens.
@@ -121,13 +124,34 @@ fn read<'a>(
         Some(written) => mac(written, problems).map(Some),
     };
     let mtu = number_or(raw.mtu, "mtu", 1500, &MTU, problems);
+    let tap = match raw.tap {
+        None => Some(None),
+        Some(written) => read_tap(written, claims, problems).map(Some),
+    };
     Some(Port {
         name: name?,
         device: device?,
         addresses: addresses?,
         mac: mac?,
         mtu: mtu?,
+        tap: tap?,
     })
+}
+
+/// The name of a port's TAP, which no other port has as its TAP or its device.
+fn read_tap<'a>(
+    written: raw::Text<'a>,
+    claims: &mut Claims<'a>,
+    problems: &mut Problems<'a>,
+) -> Option<String> {
+    let tap = tap(written, problems)?;
+    let claim = format!("iface={tap}");
+    claims
+        .devices
+        .claim(claim, written.text(), problems, |line| {
+            format!("`{tap}` is an interface of the port in line {line} already")
+        });
+    Some(tap)
 }
 
 fn read_device<'a>(

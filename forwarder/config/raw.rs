@@ -27,6 +27,7 @@ pub(super) struct Config<'a> {
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) tables: Option<Written<'a, Tables<'a>>>,
     pub(super) limits: Option<Written<'a, Limits<'a>>>,
+    pub(super) host: Option<Written<'a, Host<'a>>>,
     pub(super) api: Option<Written<'a, Api<'a>>>,
 }
 
@@ -76,6 +77,7 @@ pub(super) struct Port<'a> {
     pub(super) addresses: List<'a, String>,
     pub(super) mac: Option<Text<'a>>,
     pub(super) mtu: Option<Number<'a>>,
+    pub(super) tap: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -211,6 +213,14 @@ pub(super) struct Tables<'a> {
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(super) struct Limits<'a> {
     pub(super) icmp_per_second: Option<Number<'a>>,
+    pub(super) host_per_second: Option<Number<'a>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Host<'a> {
+    pub(super) table: Option<Number<'a>>,
+    pub(super) announce_table: Option<Number<'a>>,
 }
 
 #[derive(Default, Deserialize)]

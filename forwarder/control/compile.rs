@@ -50,17 +50,18 @@ pub fn compile(
             .first()
             .map_or(Ipv4Addr::UNSPECIFIED, ipnet::Ipv4Net::addr),
         mtu: port.mtu,
+        host: port.tap.is_some(),
     });
     let ports: Arc<[_]> = ports.collect();
     let vips = config
         .services
         .iter()
         .map(|service| (service.address.address, Own::Vip));
-    let dips = config
-        .ports
-        .iter()
-        .flat_map(|port| &port.addresses)
-        .map(|n| (n.addr(), Own::Dip));
+    let dips = config.ports.iter().flat_map(|port| {
+        let host = port.tap.is_some();
+        let addresses = port.addresses.iter();
+        addresses.map(move |n| (n.addr(), Own::Dip { host }))
+    });
     if fixed.all.len() > MAX_FIXED {
         return Err(CompileError::TooManyFixed(fixed.all.len()));
     }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use super::{
     compile::{CompileError, compile},
+    exchange::Exchange,
+    host::Host,
     manager::Manager,
     neighbour::{Facts, Link, Neighbours, Settings},
     tally::Tally,
@@ -66,11 +68,12 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             facts(config, &snapshot),
             now,
         );
+        let host = Host::new(config, &macs);
         let backends = snapshot.services.backends();
         let publisher = Publisher::new(snapshot);
         let senders = ports.iter().map(|port| sender(WorkerIx(0), port.tx_queues));
         let names = config.ports.iter().map(|port| port.name.clone());
-        let named = names.zip(senders).collect();
+        let exchange = Exchange::new(Arc::clone(&rings), names.zip(senders));
         let mut ends: Vec<Vec<Ends<P>>> = (0..workers).map(|_| Vec::new()).collect();
         for mut port in ports {
             port.queues.resize_with(workers, || None);
@@ -99,7 +102,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         let workers = WorkerIx::all().zip(ends).zip(others).map(spec).collect();
         Ok(Self {
             workers,
-            manager: Manager::new(pool, neighbours, tally, publisher, rings, named, now),
+            manager: Manager::new(pool, neighbours, host, tally, publisher, exchange, now),
         })
     }
 }

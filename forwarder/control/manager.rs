@@ -5,19 +5,25 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use super::{
+    exchange::Exchange,
+    host::Host,
     neighbour::{Event, Neighbours, Output, State},
     tally::Tally,
 };
 use crate::{
-    io::{BURST, Burst, Now, Pool, PortIx},
-    path::{Parcel, Punt, Rings},
+    io::{Frame, Now, Pool, PortIx},
+    path::Punt,
     session::BackendCounts,
-    snapshot::{Publisher, Reach, Snapshot, WorkerIx},
+    snapshot::{Publisher, Reach, Snapshot},
 };
 
 /// Frames taken from the punt rings of each class in one turn, so that a flood of one class leaves
 /// time for the others.
 const PUNTS_A_TURN: usize = 256;
+
+/// Frames to the kernel in one turn, and from each TAP: each costs a system call, so these are
+/// fewer. At a turn a millisecond they come to more than the rate that is allowed by default.
+const HOST_A_TURN: usize = 128;
 
 /// Why the management thread lost frames or could not make them, and how many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,13 +40,10 @@ pub struct Loss {
 pub struct Manager<L: Pool> {
     pool: L,
     neighbours: Neighbours<L::Frame>,
+    host: Host,
     tally: Tally,
     publisher: Publisher,
-    rings: Arc<Rings<L::Frame>>,
-    /// By port: its name, and who sends on it.
-    ports: Box<[(String, WorkerIx)]>,
-    outgoing: Box<[Burst<L::Frame>]>,
-    inject_full: u64,
+    exchange: Exchange<L::Frame>,
 }
 
 impl<L: Pool> Manager<L> {
@@ -49,22 +52,19 @@ impl<L: Pool> Manager<L> {
     pub(super) fn new(
         pool: L,
         neighbours: Neighbours<L::Frame>,
+        host: Host,
         tally: Tally,
         publisher: Publisher,
-        rings: Arc<Rings<L::Frame>>,
-        ports: Box<[(String, WorkerIx)]>,
+        exchange: Exchange<L::Frame>,
         now: Now,
     ) -> Self {
-        let outgoing = ports.iter().map(|_| Burst::new()).collect();
         let mut manager = Self {
             pool,
             neighbours,
+            host,
             tally,
             publisher,
-            rings,
-            ports,
-            outgoing,
-            inject_full: 0,
+            exchange,
         };
         manager.publish(now);
         manager
@@ -80,11 +80,12 @@ impl<L: Pool> Manager<L> {
     /// Returns the number of frames it took.
     pub fn turn(&mut self, now: Now) -> usize {
         let mut taken = 0;
-        for punted in self.rings.take_punts(Punt::Arp, PUNTS_A_TURN) {
+        for punted in self.exchange.take_punts(Punt::Arp, PUNTS_A_TURN) {
+            self.host.overhear(punted.port, punted.frame.head(), now);
             self.neighbours.arp(punted.port, punted.frame, now);
             taken += 1;
         }
-        for punted in self.rings.take_punts(Punt::Resolve, PUNTS_A_TURN) {
+        for punted in self.exchange.take_punts(Punt::Resolve, PUNTS_A_TURN) {
             self.neighbours
                 .resolve(punted.port, punted.next_hop, punted.frame, now);
             taken += 1;
@@ -93,19 +94,44 @@ impl<L: Pool> Manager<L> {
         let mut changed = false;
         while let Some(output) = self.neighbours.next_output() {
             match output {
-                Output::Send { port, frame } => self.send(port, frame),
+                Output::Send { port, frame } => self.exchange.send(port, frame),
                 Output::Changed => changed = true,
                 Output::Event(event) => self.tell(event),
             }
         }
-        for port in (0..).map(PortIx).take(self.outgoing.len()) {
-            self.flush(port);
-        }
+        self.exchange.flush();
+        taken += self.host_turn(now);
         if changed {
             self.publish(now);
         }
         self.tally.turn(&self.publisher.current().services, now);
         self.publisher.collect();
+        taken
+    }
+
+    /// The kernel's ends of the ports.
+    pub fn host(&mut self) -> &mut Host {
+        &mut self.host
+    }
+
+    /// Carries frames to the kernel and from it, after all else that this thread sends.
+    fn host_turn(&mut self, now: Now) -> usize {
+        let mut taken = 0;
+        for punted in self.exchange.take_punts(Punt::Host, HOST_A_TURN) {
+            self.host.give(punted.port, &punted.frame, now);
+            taken += 1;
+        }
+        for port in self.exchange.ports() {
+            let most = HOST_A_TURN.min(self.exchange.spare_room(port));
+            for _ in 0..most {
+                let Some(frame) = self.host.take(port, &self.pool, now) else {
+                    break;
+                };
+                self.exchange.send(port, frame);
+                taken += 1;
+            }
+            self.exchange.flush();
+        }
         taken
     }
 
@@ -120,14 +146,15 @@ impl<L: Pool> Manager<L> {
     }
 
     /// The frames that were lost here or not made, by reason.
-    pub fn losses(&self) -> [Loss; 8] {
+    pub fn losses(&self) -> Vec<Loss> {
+        let host = self.host.counters();
         let counted = self.neighbours.counters();
         let loss = |reason, description, frames| Loss {
             reason,
             description,
             frames,
         };
-        [
+        vec![
             loss(
                 "arp_malformed",
                 "ARP that is cut short or makes no sense",
@@ -166,7 +193,27 @@ impl<L: Pool> Manager<L> {
             loss(
                 "inject_full",
                 "the ring from the management thread to a worker is full",
-                self.inject_full,
+                self.exchange.full(),
+            ),
+            loss(
+                "host_limited",
+                "for the host, but beyond the rate (limits.host_per_second)",
+                host.limited,
+            ),
+            loss(
+                "host_refused",
+                "for the host, which did not take it: its TAP is down, or it came in pieces",
+                host.refused,
+            ),
+            loss(
+                "host_foreign",
+                "from the host, but neither IPv4 nor its own question for a neighbour",
+                host.foreign,
+            ),
+            loss(
+                "host_pool_dry",
+                "from the host, and no buffer for it (dpdk.memory_mb)",
+                host.pool_dry,
             ),
         ]
     }
@@ -192,44 +239,7 @@ impl<L: Pool> Manager<L> {
     }
 
     fn tell(&self, event: Event) {
-        let port = self
-            .ports
-            .get(event.port.index())
-            .map_or("", |(name, _)| name);
+        let port = self.exchange.name(event.port);
         tracing::warn!(port, "{event}");
-    }
-
-    fn send(&mut self, port: PortIx, frame: L::Frame) {
-        let Some(burst) = self.outgoing.get_mut(port.index()) else {
-            return;
-        };
-        burst.push(frame);
-        if burst.len() == BURST {
-            self.flush(port);
-        }
-    }
-
-    fn flush(&mut self, port: PortIx) {
-        let ix = port.index();
-        let (Some(burst), Some((_, sender))) = (self.outgoing.get_mut(ix), self.ports.get(ix))
-        else {
-            return;
-        };
-        if burst.is_empty() {
-            return;
-        }
-        let count = burst.len() as u64;
-        let parcel = Parcel {
-            port,
-            frames: burst.take(),
-        };
-        match self
-            .rings
-            .inbox(*sender)
-            .map(|inbox| inbox.inject.push(parcel))
-        {
-            Some(Ok(())) => {}
-            _ => self.inject_full += count,
-        }
     }
 }

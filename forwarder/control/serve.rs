@@ -13,6 +13,7 @@ use super::{
     api::{self, Query},
     clock::Clock,
     explain::{self, Scene},
+    host::Kernel,
     manager::Manager,
     observer::Observer,
     socket::Socket,
@@ -22,6 +23,10 @@ use crate::io::Pool;
 
 /// Between two turns of the manager. Workers cannot wake it: that would be a system call.
 const TURN: Duration = Duration::from_millis(1);
+
+/// From the withdrawal of the VIPs to the end, so that routing daemons on the host can still tell
+/// their peers.
+const FAREWELL_MS: u64 = 500;
 
 /// Questions that wait for the manager.
 const QUESTIONS: usize = 64;
@@ -65,10 +70,12 @@ pub async fn serve<L: Pool>(
     mut manager: Manager<L>,
     observer: Observer,
     threads: &mut Threads,
+    mut kernel: Option<Kernel>,
     socket: Socket,
     signals: &mut Signals,
     clock: Clock,
 ) -> End {
+    let mut farewell_until = None;
     let local = LocalSet::new();
     let (ask, mut questions) = mpsc::channel(QUESTIONS);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -81,10 +88,20 @@ pub async fn serve<L: Pool>(
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
-                () = signals.next() => break End::Signal,
+                () = signals.next() => match kernel.take() {
+                    Some(kernel) => {
+                        take_back(kernel).await;
+                        farewell_until = Some(clock.now().ms() + FAREWELL_MS);
+                    }
+                    // There was none, or somebody is in a hurry.
+                    None => break End::Signal,
+                },
                 _ = turns.tick() => {
                     manager.turn(clock.now());
                     threads.watch(clock.now());
+                    if farewell_until.is_some_and(|until| clock.now().ms() >= until) {
+                        break End::Signal;
+                    }
                     if threads.broken() {
                         break End::WorkerGone;
                     }
@@ -97,6 +114,13 @@ pub async fn serve<L: Pool>(
         end
     });
     run.await
+}
+
+/// Withdraws the VIPs, and takes back what the kernel was told.
+async fn take_back(kernel: Kernel) {
+    if let Err(error) = kernel.take_back().await {
+        tracing::warn!("{error}");
+    }
 }
 
 /// Answers one question; what needs a worker's answer is waited for aside. An answer that nobody

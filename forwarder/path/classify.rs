@@ -4,13 +4,13 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Answer, DropReason, Meta, Step, Transport, Verdict,
+    Answer, DropReason, Meta, Punt, Step, Transport, Verdict,
     related::{self, Quoted},
 };
 use crate::{
     session::{FlowKey, ServiceIx, SessionIx},
-    snapshot::Snapshot,
-    wire::Protocol,
+    snapshot::{Own, Snapshot},
+    wire::{Protocol, icmp},
 };
 
 /// Whose a packet is.
@@ -36,10 +36,10 @@ pub(super) fn run(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose> 
         Transport::Icmp => {
             return match related::read(meta, head, snapshot) {
                 Some(quoted) => Step::Continue(Whose::Quoted(quoted)),
-                None => other(meta, snapshot),
+                None => other(meta, head, snapshot),
             };
         }
-        Transport::Other | Transport::Refused(_) => return other(meta, snapshot),
+        Transport::Other | Transport::Refused(_) => return other(meta, head, snapshot),
     };
     let service = if meta.likely == SessionIx::NONE {
         meta.service
@@ -54,7 +54,7 @@ pub(super) fn run(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose> 
     {
         Step::Continue(Whose::Backend)
     } else {
-        other(meta, snapshot)
+        other(meta, head, snapshot)
     }
 }
 
@@ -92,7 +92,7 @@ fn is_no_host(address: Ipv4Addr) -> bool {
 }
 
 /// A packet that is no service's.
-pub(super) fn other(meta: &Meta, snapshot: &Snapshot) -> Step<Whose> {
+pub(super) fn other(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose> {
     if let Transport::Refused(reason) = meta.transport
         && reason != DropReason::Fragment
         && snapshot.services.has_nat_backend_at(meta.source())
@@ -100,13 +100,36 @@ pub(super) fn other(meta: &Meta, snapshot: &Snapshot) -> Step<Whose> {
         // It may be an answer, and as it is it would show the client the backend's address.
         return reason.into();
     }
-    if snapshot.own_addresses.contains_key(&meta.destination()) {
-        Step::Break(for_the_director(meta))
+    if let Some(own) = snapshot.own_addresses.get(&meta.destination()) {
+        Step::Break(if is_for_the_host(*own, meta, head, snapshot) {
+            Verdict::Punt(Punt::Host)
+        } else {
+            for_the_director(meta)
+        })
     } else if snapshot.route_other {
         Step::Continue(Whose::Other)
     } else {
         DropReason::OtherRefused.into()
     }
+}
+
+/// True for what the kernel is to have: all that is well-formed and for a DIP that it has too,
+/// fragments included, for it puts them together. Pings are answered here. A VIP is never the
+/// kernel's, so no port of the host can be reached through it.
+fn is_for_the_host(own: Own, meta: &Meta, head: &[u8], snapshot: &Snapshot) -> bool {
+    let on_tap =
+        own == Own::Dip { host: true } && snapshot.port(meta.port).is_some_and(|port| port.host);
+    on_tap
+        && match meta.transport {
+            Transport::Tcp(_) | Transport::Udp | Transport::Other => true,
+            Transport::Icmp => !is_echo_request(meta, head),
+            Transport::Refused(reason) => reason == DropReason::Fragment,
+        }
+}
+
+fn is_echo_request(meta: &Meta, head: &[u8]) -> bool {
+    head.get(usize::from(meta.l4)..)
+        .is_some_and(|message| message.starts_with(&[icmp::ECHO, 0]))
 }
 
 /// What becomes of a packet to a DIP or VIP that is for no service.

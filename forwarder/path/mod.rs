@@ -35,6 +35,7 @@ use std::ops::ControlFlow;
 
 pub use counters::{BackendTraffic, Counter, Counters, PortTraffic, Traffic};
 pub use inquiry::{Inquiries, Inquiry, Page};
+pub use limiter::Limiter;
 pub use loads::Loads;
 pub use outbox::Ends;
 pub use recall::Recall;
@@ -187,9 +188,9 @@ fn stranger<F: Frame>(
             if let Some(course) = related::run(frame, meta, &quoted, bench)? {
                 return Step::Continue(course);
             }
-            classify::other(meta, bench.snapshot).map_continue(drop)?;
+            classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?;
         }
-        Whose::Backend => classify::other(meta, bench.snapshot).map_continue(drop)?,
+        Whose::Backend => classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?,
         Whose::Other => {}
     }
     Step::Continue(Course::unchanged())

@@ -22,7 +22,7 @@ pub struct Parcel<F> {
 /// A frame on its way to the management thread.
 #[derive(Debug)]
 pub struct Punted<F> {
-    /// ARP: where it came in. Resolve: where it goes out.
+    /// Resolve: where it goes out. Others: where it came in.
     pub port: PortIx,
     /// Resolve: whose MAC it lacks.
     pub next_hop: Ipv4Addr,
@@ -105,10 +105,11 @@ impl<F> Rings<F> {
     }
 }
 
-fn of_class<R>([arp, resolve]: &[R; Punt::COUNT], class: Punt) -> &R {
+fn of_class<R>([arp, resolve, host]: &[R; Punt::COUNT], class: Punt) -> &R {
     match class {
         Punt::Arp => arp,
         Punt::Resolve => resolve,
+        Punt::Host => host,
     }
 }
 

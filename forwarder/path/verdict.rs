@@ -80,20 +80,23 @@ pub enum Punt {
     Arp,
     /// It is complete but for the MAC of its next hop.
     Resolve,
+    /// The kernel is to have it: it is for an address of a port that has a TAP.
+    Host,
 }
 
 impl Punt {
     /// How many classes there are.
-    pub const COUNT: usize = 2;
+    pub const COUNT: usize = 3;
 
     /// Names by [`Punt::index`].
-    pub const NAMES: [&str; Self::COUNT] = ["arp", "resolve"];
+    pub const NAMES: [&str; Self::COUNT] = ["arp", "resolve", "host"];
 
     /// The place of the class among all.
     pub fn index(self) -> usize {
         match self {
             Self::Arp => 0,
             Self::Resolve => 1,
+            Self::Host => 2,
         }
     }
 }

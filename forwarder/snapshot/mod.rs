@@ -57,13 +57,18 @@ pub struct PortFacts {
     pub dip: Ipv4Addr,
     /// Octets of the largest IP packet.
     pub mtu: u16,
+    /// True where the kernel has a TAP for it.
+    pub host: bool,
 }
 
 /// Whose address it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Own {
     /// An address of a port.
-    Dip,
+    Dip {
+        /// True where the kernel has it too.
+        host: bool,
+    },
     /// An address of a service.
     Vip,
 }

@@ -158,6 +158,7 @@ mod tests {
             mac: Mac([4; 6]),
             dip: client,
             mtu: 1400,
+            host: false,
         };
         let nothing = Neighbours::new([fixed].into(), [facts; 2].into());
         let reach = |all: &Neighbours, hop, to| all.exit(hop, to).map(|exit| exit.reach);

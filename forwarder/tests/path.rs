@@ -17,6 +17,8 @@ mod case;
 mod direct;
 #[path = "path/full.rs"]
 mod full;
+#[path = "path/host.rs"]
+mod host;
 #[path = "path/icmp.rs"]
 mod icmp;
 #[path = "path/nat.rs"]
@@ -36,10 +38,11 @@ mod states;
 #[path = "path/world.rs"]
 mod world;
 
-const TABLE: [fn() -> Vec<case::Case>; 9] = [
+const TABLE: &[fn() -> Vec<case::Case>] = &[
     arp::cases,
     direct::cases,
     full::cases,
+    host::cases,
     icmp::cases,
     nat::cases,
     refused::cases,
@@ -61,6 +64,11 @@ fn dr_and_tun_cases() {
 #[test]
 fn full_cases() {
     case::run(&full::cases());
+}
+
+#[test]
+fn host_cases() {
+    case::run(&host::cases());
 }
 
 #[test]

@@ -38,7 +38,7 @@ PORT = """\
         (
             name: "{name}",
             device: Vdev("{device}"),
-            addresses: {addresses},
+            addresses: {addresses},{tap}
         ),"""
 DEVICES = {
     "af_packet": "net_af_packet{number},iface={interface},qpairs={queues},framecnt=2048",
@@ -53,7 +53,7 @@ SERVICE = """\
             ],
         ),"""
 BACKEND = """\
-                (name: "{name}", address: "{rip}:{port}"),"""
+                (name: "{name}", address: "{rip}:{port}", weight: {weight}),"""
 
 # Ports as (name, interface, addresses), and the gateway of the default route.
 TWO_ARMS = (
@@ -67,6 +67,11 @@ ONE_ARM = (
     [("lan", "lan0", [f"{plan.LAN_DIP}/24", f"{plan.INSIDE_DIP}/24"])],
     plan.LAN_ROUTER,
 )
+
+
+def tap_of(port):
+    """The interface by which the director's kernel uses a port, where it does."""
+    return f"weir-{port}"
 
 
 def target_folder():
@@ -89,11 +94,12 @@ class Service:
     vip: str
     vip_port: int
     backend_port: int
+    weight: int = 1
 
     def ron(self):
         """The service in the configuration's words."""
         backends = [
-            BACKEND.format(name=name, rip=rip, port=self.backend_port)
+            BACKEND.format(name=name, rip=rip, port=self.backend_port, weight=self.weight)
             for name, rip in zip(plan.NAMES, plan.RIPS[self.mode])
         ]
         return SERVICE.format(
@@ -125,7 +131,7 @@ def cores(workers):
     return usable[-workers:], usable[0]
 
 
-def config(services, *, workers, other, arms, driver):
+def config(services, *, workers, other, arms, driver, taps):
     """The text of a configuration file."""
     ports, gateway = arms
     worker_cores, main_core = cores(workers)
@@ -134,6 +140,7 @@ def config(services, *, workers, other, arms, driver):
             name=name,
             device=DEVICES[driver].format(number=number, interface=interface, queues=workers),
             addresses=json.dumps(addresses),
+            tap=f' tap: "{tap_of(name)}",' if taps else "",
         )
         for number, (name, interface, addresses) in enumerate(ports)
     ]
@@ -161,11 +168,13 @@ class Director:
         other="Route",
         arms=TWO_ARMS,
         driver="af_packet",
+        taps=False,
     ):
         self._namespace = namespace
         self._log = log_folder / "weir.log"
         self._config = log_folder / "weir.ron"
-        text = config(services, workers=workers, other=other, arms=arms, driver=driver)
+        settings = {"workers": workers, "other": other, "arms": arms, "driver": driver}
+        text = config(services, **settings, taps=taps)
         self._config.write_text(text)
         self.process = None
 

@@ -47,7 +47,7 @@ const NOT_ON_LINK: &str = "neighbour_not_on_link";
 pub struct Scene<'a, F> {
     snapshot: Arc<Snapshot>,
     neighbours: &'a Neighbours<F>,
-    losses: [Loss; 8],
+    losses: Vec<Loss>,
     books: &'a Books,
     now: Now,
     /// False for one that has never run: its flows have no owners yet.

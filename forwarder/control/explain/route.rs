@@ -22,7 +22,7 @@ pub fn route_to<F: Frame>(address: Ipv4Addr, scene: &Scene<'_, F>) -> views::Rou
 /// How people call such an address.
 pub(super) fn name(own: Own) -> &'static str {
     match own {
-        Own::Dip => "DIP",
+        Own::Dip { .. } => "DIP",
         Own::Vip => "VIP",
     }
 }

@@ -1,0 +1,246 @@
+//! What the kernel is told by netlink: the TAPs' addresses, weir's routes, the VIPs to announce.
+//!
+//! The host's other interfaces are not disturbed: the TAPs' networks stand in no table but weir's
+//! own, and two rules lead there: what is bound to a TAP, and what comes from an address of one.
+//! Routes go with their TAP when the program ends, however it ends; rules are taken back when it
+//! ends as it should, and lead to an empty table when it does not.
+
+use std::{collections::BTreeSet, fs, io, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
+use nix::errno::Errno;
+use rtnetlink::{
+    AddressMessageBuilder, Error, Handle, LinkUnspec, RouteMessageBuilder, new_connection,
+    packet_route::{
+        address::{AddressAttribute, AddressFlags},
+        route::{RouteMessage, RouteProtocol, RouteScope},
+        rule::{RuleAction, RuleAttribute, RuleMessage},
+    },
+};
+
+use crate::{
+    config::{Config, Host, Port},
+    io::PortIx,
+};
+
+/// Whose routes and rules they are: `proto 119` as ip(8) prints it, a number that nobody else has.
+const PROTOCOL: RouteProtocol = RouteProtocol::Other(119);
+
+/// Before the main table's 32766 and behind the local table's 0.
+const RULE_PRIORITY: u32 = 881;
+
+/// Why the kernel does not do as it is told.
+#[derive(Debug, thiserror::Error)]
+pub enum KernelError {
+    /// There is no netlink.
+    #[error("cannot speak netlink with the kernel: {0}")]
+    Netlink(#[source] io::Error),
+    /// It refuses.
+    #[error("the kernel refuses {what}: {source}")]
+    Refused {
+        /// What was asked of it.
+        what: String,
+        /// What it says.
+        source: io::Error,
+    },
+}
+
+/// The kernel, as far as it knows of the ports that have TAPs.
+pub struct Kernel {
+    handle: Handle,
+    host: Host,
+    taps: Vec<TapLink>,
+    announced: BTreeSet<Ipv4Addr>,
+}
+
+/// An interface of a TAP.
+struct TapLink {
+    port: PortIx,
+    name: String,
+    index: u32,
+    addresses: Vec<Ipv4Net>,
+}
+
+impl Kernel {
+    /// Gives the TAPs of `config`, which are there already, addresses, routes and rules, and sets
+    /// them up. To be called within a runtime.
+    pub async fn set_up(config: &Config) -> Result<Self, KernelError> {
+        let (connection, handle, _) = new_connection().map_err(KernelError::Netlink)?;
+        tokio::spawn(connection);
+        let mut kernel = Self {
+            handle,
+            host: config.host,
+            taps: Vec::new(),
+            announced: BTreeSet::new(),
+        };
+        for (ix, port) in (0..).map(PortIx).zip(&config.ports) {
+            if let Some(name) = &port.tap {
+                kernel.set_up_tap(ix, name, port).await?;
+            }
+        }
+        for route in &config.routes {
+            if let Some(tap) = kernel.taps.iter().find(|tap| tap.port == route.port) {
+                let message = to(route.to, kernel.host.table, tap.index).gateway(route.via);
+                kernel.add_route(message.build()).await?;
+            }
+        }
+        Ok(kernel)
+    }
+
+    /// Lets routing daemons announce these VIPs and no others.
+    pub async fn announce(&mut self, vips: BTreeSet<Ipv4Addr>) -> Result<(), KernelError> {
+        let gone: Vec<_> = self.announced.difference(&vips).copied().collect();
+        for vip in gone {
+            let Some(route) = self.announcement(vip) else {
+                continue;
+            };
+            let deleted = self.handle.route().del(route).execute().await;
+            done(format!("to withdraw {vip}"), deleted, Errno::ESRCH)?;
+            self.announced.remove(&vip);
+        }
+        for vip in vips {
+            if self.announced.contains(&vip) {
+                continue;
+            }
+            if let Some(route) = self.announcement(vip) {
+                self.add_route(route).await?;
+                self.announced.insert(vip);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back what would outlive the TAPs, and withdraws all VIPs first.
+    pub async fn take_back(mut self) -> Result<(), KernelError> {
+        self.announce(BTreeSet::new()).await?;
+        for rule in self.rules() {
+            let deleted = self.handle.rule().del(rule).execute().await;
+            done("to delete a rule".to_owned(), deleted, Errno::ENOENT)?;
+        }
+        Ok(())
+    }
+
+    /// An interface with the port's addresses: without routes to their networks in the main
+    /// table, and without IPv6, for weir carries none.
+    async fn set_up_tap(&mut self, port: PortIx, name: &str, of: &Port) -> Result<(), KernelError> {
+        // It asks as the address of that network, whatever the packet's source.
+        set(&format!("ipv4/conf/{name}/arp_announce"), "2")?;
+        if let Err(error) = set(&format!("ipv6/conf/{name}/disable_ipv6"), "1") {
+            // The kernel may have no IPv6 that could be switched off.
+            tracing::debug!("{error}");
+        }
+        let index = nix::net::if_::if_nametoindex(name)
+            .map_err(|errno| refused(format!("to name the interface `{name}`"), errno.into()))?;
+        for net in &of.addresses {
+            let address = AddressMessageBuilder::<Ipv4Addr>::new().index(index);
+            let mut address = address.address(net.addr(), net.prefix_len()).build();
+            let flags = AddressAttribute::Flags(AddressFlags::Noprefixroute);
+            address.attributes.push(flags);
+            let (ip, len) = (net.addr().into(), net.prefix_len());
+            let mut request = self.handle.address().add(index, ip, len);
+            *request.message_mut() = address;
+            let added = request.execute().await;
+            done(format!("{net} on `{name}`"), added, Errno::EEXIST)?;
+        }
+        let up = LinkUnspec::new_with_index(index).up().build();
+        let set = self.handle.link().set(up).execute().await;
+        done(format!("to set up `{name}`"), set, Errno::EEXIST)?;
+        for net in &of.addresses {
+            let message = to(net.trunc(), self.host.table, index);
+            let message = message.scope(RouteScope::Link).pref_source(net.addr());
+            self.add_route(message.build()).await?;
+        }
+        let tap = TapLink {
+            port,
+            name: name.to_owned(),
+            index,
+            addresses: of.addresses.clone(),
+        };
+        for rule in tap.rules(self.host.table) {
+            let mut request = self.handle.rule().add().v4();
+            *request.message_mut() = rule;
+            let added = request.execute().await;
+            done(format!("a rule for `{name}`"), added, Errno::EEXIST)?;
+        }
+        self.taps.push(tap);
+        Ok(())
+    }
+
+    /// The route that says that a VIP can be served here, by the TAP of its network or else by
+    /// the first: it goes with the program. None where there is no TAP.
+    fn announcement(&self, vip: Ipv4Addr) -> Option<RouteMessage> {
+        let has = |tap: &&TapLink| tap.addresses.iter().any(|net| net.contains(&vip));
+        let tap = self.taps.iter().find(has).or(self.taps.first())?;
+        let message = to(Ipv4Net::from(vip), self.host.announce_table, tap.index);
+        Some(message.scope(RouteScope::Link).build())
+    }
+
+    async fn add_route(&self, route: RouteMessage) -> Result<(), KernelError> {
+        let what = format!("the route {route:?}");
+        done(
+            what,
+            self.handle.route().add(route).execute().await,
+            Errno::EEXIST,
+        )
+    }
+
+    fn rules(&self) -> Vec<RuleMessage> {
+        let rules = |tap: &TapLink| tap.rules(self.host.table);
+        self.taps.iter().flat_map(rules).collect()
+    }
+}
+
+impl TapLink {
+    /// What is bound to the TAP, and what comes from one of its addresses, goes by `table`.
+    fn rules(&self, table: u32) -> Vec<RuleMessage> {
+        let rule = |src_len, which| {
+            let mut rule = RuleMessage::default();
+            rule.header.family = rtnetlink::packet_route::AddressFamily::Inet;
+            rule.header.action = RuleAction::ToTable;
+            rule.header.src_len = src_len;
+            rule.attributes = vec![
+                which,
+                RuleAttribute::Table(table),
+                RuleAttribute::Priority(RULE_PRIORITY),
+                RuleAttribute::Protocol(PROTOCOL),
+            ];
+            rule
+        };
+        let bound = rule(0, RuleAttribute::Oifname(self.name.clone()));
+        let from = |net: &Ipv4Net| rule(32, RuleAttribute::Source(net.addr().into()));
+        let from = self.addresses.iter().map(from);
+        std::iter::once(bound).chain(from).collect()
+    }
+}
+
+/// Writes a value below /proc/sys/net.
+fn set(key: &str, value: &str) -> Result<(), KernelError> {
+    let path = format!("/proc/sys/net/{key}");
+    fs::write(&path, value).map_err(|error| refused(format!("{value} in {path}"), error))
+}
+
+/// The beginning of a route by an interface.
+fn to(net: Ipv4Net, table: u32, index: u32) -> RouteMessageBuilder<Ipv4Addr> {
+    RouteMessageBuilder::<Ipv4Addr>::new()
+        .destination_prefix(net.addr(), net.prefix_len())
+        .output_interface(index)
+        .table_id(table)
+        .protocol(PROTOCOL)
+}
+
+/// An answer of the kernel; `as_meant` says that things were as they should be already.
+fn done(what: String, answer: Result<(), Error>, as_meant: Errno) -> Result<(), KernelError> {
+    let source = match answer {
+        Ok(()) => return Ok(()),
+        Err(Error::NetlinkError(message)) => message.to_io(),
+        Err(other) => io::Error::other(other),
+    };
+    if source.raw_os_error() == Some(as_meant as i32) {
+        return Ok(());
+    }
+    Err(refused(what, source))
+}
+
+fn refused(what: String, source: io::Error) -> KernelError {
+    KernelError::Refused { what, source }
+}

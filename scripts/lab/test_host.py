@@ -1,0 +1,112 @@
+"""The host behind the ports: the director's own kernel reaches the wire by TAPs, and is reached."""
+
+import contextlib
+import subprocess
+import time
+
+from lab import plan
+from lab.case import LabCase
+from lab.director import http, tap_of
+from lab.net import LabError
+from lab.servers import require_answer
+from lab.topology import FOLDER
+
+PORT = 8022
+WAN_TAP = tap_of("wan")
+LAN_TAP = tap_of("lan")
+CURL = ["curl", "-sS", "-f", "-m", 10, "--noproxy", "*"]
+# UDP to a port where nobody listens, as fast as it goes.
+FLOOD = """
+import socket, sys
+flood = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+while True:
+    try:
+        flood.sendto(b"flood", (sys.argv[1], 9))
+    except OSError:
+        pass
+"""
+
+
+class Host(LabCase):
+    @contextlib.contextmanager
+    def weir(self, **settings):
+        """A weir with TAPs, and a server on its host at PORT of every address."""
+        with self.lab.weir([http("nat"), http("dr")], taps=True, **settings) as weir:
+            server = ["python3", "-m", "http.server", "-d", FOLDER, str(PORT)]
+            process = self.lab.director.popen(
+                *server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            try:
+                require_answer(self.lab.client, f"http://{plan.WAN_DIP}:{PORT}/", 20)
+                yield weir
+            finally:
+                process.kill()
+                process.wait()
+
+    def test_clients_reach_the_host_at_dips_and_never_at_a_vip(self):
+        with self.weir() as weir:
+            for address in (plan.WAN_DIP, plan.LAN_DIP):
+                with self.subTest(address=address):
+                    body = FOLDER / "fetched"
+                    url = f"http://{address}:{PORT}/blob"
+                    self.lab.client.run(*CURL, "-o", body, url)
+                    self.assertEqual(body.read_bytes(), self.lab.blob)
+            with self.assertRaises(LabError):
+                vip = f"http://{plan.VIP['nat']}:{PORT}/"
+                self.lab.client.run(*CURL, "--connect-timeout", 2, vip)
+            # What is a service's stays a service's.
+            self.assert_balanced(self.curl(self.lab.client, plan.VIP["nat"], 4))
+            self.assertEqual(self.losses(weir), {})
+
+    def test_the_host_reaches_backends_and_clients(self):
+        with self.weir() as weir:
+            rip = plan.RIPS["nat"][0]
+            for bound_to in (LAN_TAP, plan.LAN_DIP):
+                with self.subTest(bound_to=bound_to):
+                    page = self.lab.director.run(*CURL, "--interface", bound_to, f"http://{rip}/")
+                    self.assertEqual(page.strip(), plan.NAMES[0])
+            # Answered by the client's kernel; weir must not take the answers for its own.
+            self.lab.director.run("ping", "-c", 3, "-i", 0.2, "-I", WAN_TAP, plan.CLIENT)
+            # By the gateway of weir's own default route.
+            self.lab.director.run("ping", "-c", 1, "-I", plan.WAN_DIP, "10.10.0.254")
+            self.assertEqual(self.losses(weir), {})
+
+    def test_the_hosts_own_tables_stay_as_they_were(self):
+        def tables():
+            rules = self.lab.director.run("ip", "rule", "show")
+            return rules, self.lab.director.run("ip", "route", "show", "table", "main")
+
+        before = tables()
+        with self.weir():
+            rules, routes = tables()
+            self.assertEqual(routes, before[1])
+            self.assertIn(f"from {plan.WAN_DIP} lookup 881", rules)
+            self.assertIn(f"oif {LAN_TAP} lookup 881", rules)
+            link = self.lab.director.run("ip", "-o", "link", "show", WAN_TAP)
+            self.assertIn(plan.mac_of(plan.WAN_DIP), link)
+            self.assertIn("mtu 1500", link)
+        self.assertEqual(tables(), before)
+        self.assertEqual(self.lab.director.run("ip", "link", "show", "type", "tun"), "")
+
+    def test_a_flood_for_the_host_costs_no_other_class_a_frame(self):
+        with self.weir() as weir:
+            flood = self.lab.client.popen("python3", "-c", FLOOD, plan.WAN_DIP)
+            try:
+                time.sleep(1)
+                self.lab.client.run("ip", "neigh", "flush", "dev", "eth0")
+                # ARP of a client that knows nobody, and of weir for backends.
+                self.assert_balanced(self.curl(self.lab.client, plan.VIP["nat"], 20))
+                self.assertIsNone(flood.poll(), "the flood lasts as long as the test")
+            finally:
+                flood.kill()
+                flood.wait()
+            lost = self.losses(weir)
+            self.assertGreater(lost.pop("host_limited", 0) + lost.pop("punt_full", 0), 0)
+            self.assertEqual(lost, {})
+
+    @staticmethod
+    def losses(weir):
+        """What was dropped so far by the management thread, or on the way to it."""
+        drops = weir.show_json("drops")
+        ours = [drop for drop in drops if drop["layer"] in ("management", "limit")]
+        return {drop["reason"]: drop["packets"] for drop in ours if drop["packets"]}
