@@ -178,10 +178,7 @@ impl Table {
         let forward = self.hash(&session.forward_key());
         let reverse = session.reverse_key().map(|key| self.hash(&key));
         self.counts.subtract(session.backend(), session.is_active());
-        self.index.unlink(forward, ix.0);
-        if let Some(reverse) = reverse {
-            self.index.unlink(reverse, ix.0);
-        }
+        self.index.unlink(forward, reverse, ix.0);
         self.give_free(ix);
         self.len = self.len.wrapping_sub(1);
     }

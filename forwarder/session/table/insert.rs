@@ -68,7 +68,7 @@ impl Table {
         if let Some(reverse) = reverse
             && !self.place(reverse, ix, now_ms)
         {
-            self.index.unlink(forward, ix.0);
+            self.index.unlink(forward, None, ix.0);
             self.give_free(ix);
             return None;
         }
