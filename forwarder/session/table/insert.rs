@@ -60,7 +60,7 @@ impl Table {
         now_ms: u64,
     ) -> Option<SessionIx> {
         // The entry stays blank until all references stand, and what is blank is not evicted.
-        let ix = self.take_free(now_ms)?;
+        let ix = self.take_free(forward, reverse, now_ms)?;
         if !self.place(forward, ix, now_ms) {
             self.give_free(ix);
             return None;
@@ -78,9 +78,18 @@ impl Table {
         Some(ix)
     }
 
-    fn take_free(&mut self, now_ms: u64) -> Option<SessionIx> {
-        if self.free == NO_ENTRY {
-            self.evict_at_hand(now_ms);
+    fn take_free(
+        &mut self,
+        forward: Hash,
+        reverse: Option<Hash>,
+        now_ms: u64,
+    ) -> Option<SessionIx> {
+        if self.free == NO_ENTRY && !self.evict_at_hand(now_ms) {
+            // Sessions that may not go often stand in a row; where hashes lead, they do not.
+            let hashes = [forward, reverse.unwrap_or(forward)].into_iter();
+            let elsewhere = hashes.flat_map(|hash| self.index.occupants(hash));
+            let victim = self.victim(elsewhere, now_ms);
+            self.evict(victim?, now_ms);
         }
         let ix = SessionIx(self.free);
         self.free = self.entries.get(ix.0 as usize)?.next_free;
@@ -103,17 +112,20 @@ impl Table {
     }
 
     /// Moves the clock hand on to a session that may go, and evicts it. The hand stops behind it,
-    /// so that such sessions go in the order of their entries and each has a whole round.
-    fn evict_at_hand(&mut self, now_ms: u64) {
+    /// so that such sessions go in the order of their entries and each has a whole round. False
+    /// where there is none within reach.
+    fn evict_at_hand(&mut self, now_ms: u64) -> bool {
         for _ in 0..HAND_REACH / HAND_LOOK {
             let end = self.hand.saturating_add(HAND_LOOK).min(self.capacity);
             let victim = self.victim(self.hand..end, now_ms);
             let passed = victim.map_or(end, |victim| victim.0.wrapping_add(1));
             self.hand = if passed < self.capacity { passed } else { 0 };
             if let Some(victim) = victim {
-                return self.evict(victim, now_ms);
+                self.evict(victim, now_ms);
+                return true;
             }
         }
+        false
     }
 
     /// The first that has expired, or else the first that may go.

@@ -279,6 +279,19 @@ fn under_a_flood_half_open_sessions_go_in_turn() {
     }
 }
 
+#[test]
+fn a_flood_finds_room_in_a_table_half_full_of_established_connections() {
+    // The clock hand passes them all in a row, further than it may reach for one newcomer.
+    let mut table = table(4096);
+    for client in 0..2048 {
+        table.insert(&nat(client), 0).unwrap();
+    }
+    let flood = (2048..16_384).map(half_open);
+    let refused = flood.filter(|new| table.insert(new, 0).is_err()).count();
+    assert!(refused < 10, "{refused} refused of 14,336");
+    assert!((0..2048).all(|client| table.forward(&nat(client), 0).is_some()));
+}
+
 /// Sessions whose hash, as `hash` makes it, leads to the first two buckets.
 fn crowd(table: &Table, hash: impl Fn(&Table, &New) -> Hash) -> impl Iterator<Item = New> {
     let buckets = (table.capacity() * 2).div_ceil(4);
