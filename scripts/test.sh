@@ -14,8 +14,8 @@ soak_frames=10000000
 
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
-steps_default=(format units hugepages machine_without_dpdk soak build instructions oracle demo
-    lab)
+steps_default=(format units hugepages machine_without_dpdk orders soak build instructions oracle
+    demo lab)
 
 format() { cargo fmt --all --check; }
 units() { cargo test --workspace --locked; }
@@ -38,6 +38,11 @@ soak() {
 build() { cargo build --locked --release --package weir --package bench; }
 # A change that costs a packet instructions is seen here, however busy the machine is.
 instructions() { cargo run --locked --release --package bench -- instructions --check; }
+# What threads do together, in every order; loom makes its own world, so this is built apart.
+orders() {
+    cd loom
+    CARGO_TARGET_DIR=$target/loom RUSTFLAGS="--cfg loom" cargo run --locked --release
+}
 oracle() {
     cd scripts
     python3 -B -m unittest oracle.test_oracle

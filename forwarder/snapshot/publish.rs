@@ -1,10 +1,16 @@
 //! One pointer swap from the management thread to the workers.
 
+#[cfg(not(loom))]
 use std::sync::Arc;
 
+#[cfg(not(loom))]
 use arc_swap::{ArcSwap, Cache};
+#[cfg(loom)]
+use loom::sync::Arc;
 
 use super::Snapshot;
+#[cfg(loom)]
+use super::arc_swap::{ArcSwap, Cache};
 
 /// The management thread's end: publishes, and frees what no worker reads any more.
 #[derive(Debug)]
