@@ -20,6 +20,9 @@ commands=(
     valgrind:valgrind
     ping:iputils-ping
     bird:bird2
+    promtool:prometheus
+    keepalived:keepalived
+    chromium:chromium
 )
 libraries=(libc6-dev libdpdk-dev libclang-dev)
 

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     config::{self, Checked, Config},
     control::{
-        Books, Clock, DeviceFacts, Director, End, Manner, Observer, PortEnds, Seeds, Signals,
+        Books, Clock, DeviceFacts, Director, Door, End, Manner, Observer, PortEnds, Seeds, Signals,
         Socket, Threads,
         host::{Kernel, Tap, served},
         serve, views,
@@ -44,7 +44,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     };
     // Another weir on this socket is told of before this one opens its ports, where
     // both would answer ARP and open connections to two backends for each SYN.
-    let socket = runtime.block_on(Socket::claim(&config.api.socket))?;
+    let (socket, door) = runtime.block_on(listen(&config))?;
     let eal = Eal::start(&eal_options(&config))?;
     let pool = MbufPool::new(&eal, &pool_spec(&config, &eal)?)?;
     let toeplitz = Toeplitz::new(u16::from_ne_bytes(random()?));
@@ -86,6 +86,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
             &mut threads,
             kernel,
             socket,
+            door,
             &mut signals,
             clock,
         )
@@ -97,6 +98,16 @@ pub fn run(file: &Path) -> Result<ExitCode> {
         End::Signal => ExitCode::SUCCESS,
         End::WorkerGone => ExitCode::FAILURE,
     })
+}
+
+/// Where the API is asked.
+async fn listen(config: &Config) -> Result<(Socket, Option<Door>)> {
+    let socket = Socket::claim(&config.api.socket).await?;
+    let door = match &config.api.tcp {
+        Some(tcp) => Some(Door::open(tcp).await?),
+        None => None,
+    };
+    Ok((socket, door))
 }
 
 fn eal_options(config: &Config) -> EalOptions {

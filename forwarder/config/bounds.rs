@@ -1,6 +1,4 @@
-//! How large things may become, and where the running program is asked.
-
-use std::path::PathBuf;
+//! How large things may become.
 
 use super::{problem::Problems, raw, value::number_or, written::Written};
 
@@ -23,19 +21,6 @@ pub struct Limits {
     /// Frames a second between each TAP and its port, each way.
     pub host_per_second: u32,
 }
-
-/// Where the running program is asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Api {
-    /// The unix socket, an absolute path.
-    pub socket: PathBuf,
-}
-
-/// The unix socket unless the configuration names another.
-pub const DEFAULT_SOCKET: &str = "/run/weir/weir.sock";
-
-/// What the `sun_path` of a socket's address holds, less its final zero.
-const MAX_SOCKET_PATH: usize = 107;
 
 impl Tables {
     pub(super) fn read<'a>(
@@ -91,36 +76,5 @@ impl Limits {
             icmp_per_second: icmp?,
             host_per_second: host?,
         })
-    }
-}
-
-impl Api {
-    pub(super) fn read<'a>(
-        written: Option<Written<'a, raw::Api<'a>>>,
-        problems: &mut Problems<'a>,
-    ) -> Option<Self> {
-        let raw = match written {
-            Some(written) => written.read(
-                "a group such as `(socket: \"/run/weir/weir.sock\")`",
-                problems,
-            )?,
-            None => raw::Api::default(),
-        };
-        let Some(written) = raw.socket else {
-            let socket = PathBuf::from(DEFAULT_SOCKET);
-            return Some(Self { socket });
-        };
-        let path = written.read("a path in quotes", problems)?;
-        let wrong = if !path.starts_with('/') || path.ends_with('/') || path.contains('\0') {
-            format!("`{path}` is no absolute path of a socket; write one like `/run/weir.sock`")
-        } else if path.len() > MAX_SOCKET_PATH {
-            let octets = path.len();
-            format!("`{path}` has {octets} octets; a socket's path has at most {MAX_SOCKET_PATH}")
-        } else {
-            let socket = PathBuf::from(path);
-            return Some(Self { socket });
-        };
-        problems.refuse(written.text(), wrong);
-        None
     }
 }

@@ -15,6 +15,7 @@ use std::{
 use crate::{io::PortIx, session::Timeouts};
 
 mod address;
+mod api;
 mod backend;
 mod bounds;
 mod dpdk;
@@ -37,8 +38,9 @@ mod written;
 #[cfg(test)]
 mod tests;
 
+pub use api::{Api, ApiTcp, DEFAULT_SOCKET};
 pub use backend::Backend;
-pub use bounds::{Api, DEFAULT_SOCKET, Limits, Tables};
+pub use bounds::{Limits, Tables};
 pub use dpdk::{Dpdk, Hugepages};
 pub use host::Host;
 pub use idle::{Idle, Rss};

@@ -227,4 +227,12 @@ pub(super) struct Host<'a> {
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(super) struct Api<'a> {
     pub(super) socket: Option<Text<'a>>,
+    pub(super) tcp: Option<Written<'a, ApiTcp<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct ApiTcp<'a> {
+    pub(super) listen: Text<'a>,
+    pub(super) token_file: Text<'a>,
 }

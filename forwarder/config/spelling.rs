@@ -1,7 +1,7 @@
 //! What to say of a key or a choice that the configuration does not have.
 
 /// Keys that other load balancers have and this weir will: the key, what it asks for.
-const KEYS_NOT_BUILT: [(&str, &str); 12] = [
+const KEYS_NOT_BUILT: [(&str, &str); 10] = [
     ("health", "health checks are"),
     ("checks", "health checks are"),
     ("snat", "source NAT is"),
@@ -11,8 +11,6 @@ const KEYS_NOT_BUILT: [(&str, &str); 12] = [
     ("sync", "session synchronisation is"),
     ("persistence", "persistence is"),
     ("persistent", "persistence is"),
-    ("listen", "a TCP listener of the API is"),
-    ("tcp", "a TCP listener of the API is"),
     ("bgp", "BGP is"),
 ];
 
@@ -24,7 +22,7 @@ const CHOICES_NOT_BUILT: [(&str, &str); 3] = [
 ];
 
 /// An example of each key that cannot be left out.
-const EXAMPLES: [(&str, &str); 12] = [
+const EXAMPLES: [(&str, &str); 14] = [
     ("workers", "workers: [1]"),
     ("max", "max: \"50us\""),
     ("name", "name: \"web\""),
@@ -37,6 +35,8 @@ const EXAMPLES: [(&str, &str); 12] = [
     ("protocol", "protocol: Tcp"),
     ("forward", "forward: Nat"),
     ("length", "length: 8"),
+    ("listen", "listen: \"127.0.0.1:9180\""),
+    ("token_file", "token_file: \"/etc/weir/token\""),
 ];
 
 /// For the key `found` of the group `group`, which has the keys `known`.

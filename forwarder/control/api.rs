@@ -1,30 +1,42 @@
-//! The API of the running program: JSON over HTTP on a unix socket.
+//! The API of the running program: JSON over HTTP on a unix socket, and for reading over TCP.
 //!
 //! It owns nothing and decides nothing: every request becomes a [`Query`] to the manager, whose
 //! answer is serialised. What a client can hold is bounded: a connection carries one request, is
 //! cut after some seconds whatever it waits for, and only so many are served at once.
 
-use std::{future::Future, net::Ipv4Addr, pin::pin, time::Duration};
+use std::{
+    future::{Future, pending},
+    io,
+    net::Ipv4Addr,
+    pin::pin,
+    time::Duration,
+};
 
-use axum::Router;
+use axum::{Router, middleware};
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
-    net::UnixStream,
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::{sleep, timeout},
 };
 
+use door::guard;
 use router::{Manager, router};
+
+pub use door::Door;
 
 use super::{
     explain::Flow,
+    metrics::Scrape,
     socket::Socket,
     views::{self, Cursor},
 };
 use crate::{mem::NoMemory, path::Recall};
 
+mod door;
 mod router;
 #[cfg(test)]
 pub(crate) mod tests;
@@ -84,6 +96,8 @@ pub enum Query {
     Drops(oneshot::Sender<Vec<views::Drop>>),
     /// All workers.
     Workers(oneshot::Sender<Vec<views::Worker>>),
+    /// What there is to be measured.
+    Scrape(oneshot::Sender<Box<Scrape>>),
     /// Where packets to an address go.
     RouteTo {
         /// The address.
@@ -109,14 +123,21 @@ pub enum Query {
     },
 }
 
-/// Serves `socket` until `stop` is ready, then lets open connections end and removes the socket.
-pub async fn serve(socket: Socket, queries: mpsc::Sender<Query>, stop: impl Future<Output = ()>) {
-    serve_within(BOUNDS, socket, queries, stop).await;
+/// Serves `socket`, and `door` if there is one, until `stop` is ready, then lets open connections
+/// end and removes the socket.
+pub async fn serve(
+    socket: Socket,
+    door: Option<Door>,
+    queries: mpsc::Sender<Query>,
+    stop: impl Future<Output = ()>,
+) {
+    serve_within(BOUNDS, socket, door, queries, stop).await;
 }
 
 async fn serve_within(
     bounds: Bounds,
     socket: Socket,
+    door: Option<Door>,
     queries: mpsc::Sender<Query>,
     stop: impl Future<Output = ()>,
 ) {
@@ -124,8 +145,13 @@ async fn serve_within(
         queries,
         patience: bounds.answer,
     });
+    let guarded = door.as_ref().map(|door| {
+        let guard = middleware::from_fn_with_state(door.token.clone(), guard);
+        router.clone().layer(guard)
+    });
     let mut stop = pin!(stop);
     let mut connections = JoinSet::new();
+    let mut visitors = JoinSet::new();
     loop {
         tokio::select! {
             () = &mut stop => break,
@@ -135,24 +161,45 @@ async fn serve_within(
                     Ok((stream, _)) => {
                         connections.spawn(timeout(bounds.connection, talk(stream, router.clone())));
                     }
-                    Err(error) => {
-                        tracing::warn!(%error, "cannot accept a connection to the API");
-                        sleep(ACCEPT_PAUSE).await;
+                    Err(error) => failed(&error).await,
+                }
+            }
+            Some(_) = visitors.join_next() => {}
+            accepted = enter(door.as_ref()), if visitors.len() < bounds.connections => {
+                match (accepted, &guarded) {
+                    (Ok(stream), Some(router)) => {
+                        visitors.spawn(timeout(bounds.connection, talk(stream, router.clone())));
                     }
+                    (Err(error), _) => failed(&error).await,
+                    (Ok(_), None) => {}
                 }
             }
         }
     }
-    drop(socket);
+    drop((socket, door));
     // What has not ended by then is cut when the set is dropped.
     let _ = timeout(GRACE, async {
         while connections.join_next().await.is_some() {}
+        while visitors.join_next().await.is_some() {}
     })
     .await;
 }
 
+/// Who comes in by the door; never where there is none.
+async fn enter(door: Option<&Door>) -> io::Result<TcpStream> {
+    match door {
+        Some(door) => door.listener.accept().await.map(|(stream, _)| stream),
+        None => pending().await,
+    }
+}
+
+async fn failed(error: &io::Error) {
+    tracing::warn!(%error, "cannot accept a connection to the API");
+    sleep(ACCEPT_PAUSE).await;
+}
+
 /// One request and its answer.
-async fn talk(stream: UnixStream, router: Router) {
+async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router: Router) {
     let outcome = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(REQUEST_OCTETS)

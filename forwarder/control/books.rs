@@ -38,6 +38,7 @@ pub struct DeviceFacts {
 }
 
 /// The books of all workers.
+#[derive(Clone)]
 pub struct Books {
     config: Arc<Config>,
     workers: Vec<Seen>,
@@ -189,10 +190,10 @@ impl Books {
     }
 
     /// All workers.
-    pub fn workers(&self) -> Vec<views::Worker> {
+    pub fn workers(&self, now: Now) -> Vec<views::Worker> {
         (0..)
             .zip(&self.workers)
-            .map(|(index, worker)| self.worker(index, worker))
+            .map(|(index, worker)| self.worker(index, worker, now))
             .collect()
     }
 
@@ -284,7 +285,7 @@ impl Books {
         }
     }
 
-    fn worker(&self, index: u16, worker: &Seen) -> views::Worker {
+    fn worker(&self, index: u16, worker: &Seen, now: Now) -> views::Worker {
         let counters = &worker.counters;
         let over_ports = |of: fn(&PortTraffic) -> u64| {
             let ports = (0..).map(PortIx).map_while(|port| counters.port(port));
@@ -300,6 +301,10 @@ impl Books {
             core: worker.core,
             idle: if worker.sleeps() { "sleep" } else { "spin" }.to_owned(),
             busy: busy(counters),
+            turns: counters.turns.get(),
+            idle_turns: counters.idle_turns.get(),
+            busy_ns: counters.busy_ns.get(),
+            uptime_ns: now.ns,
             sessions,
             session_capacity: self.config.tables.sessions_per_worker.into(),
             sessions_evicted: counters.evicted.get(),

@@ -12,6 +12,7 @@ pub mod host;
 mod idle;
 mod inquirer;
 mod manager;
+mod metrics;
 mod neighbour;
 mod observer;
 pub mod replay;
@@ -23,6 +24,7 @@ mod tally;
 mod threads;
 pub mod views;
 
+pub use api::Door;
 pub use books::{Books, DeviceFacts};
 pub use clock::Clock;
 pub use compile::{CompileError, compile};

@@ -7,9 +7,12 @@ use super::{
     clock::Clock,
     explain::Flow,
     inquirer::Inquirer,
+    manager::Manager,
+    metrics::Scrape,
     views,
 };
 use crate::{
+    io::{Now, Pool},
     path::{Inquiry, Page, Recall},
     snapshot::{Services, WorkerIx},
 };
@@ -95,6 +98,20 @@ impl Observer {
     /// All ports.
     pub fn ports(&self) -> Vec<views::Port> {
         self.books.ports((self.devices)())
+    }
+
+    /// What there is to be measured at this moment.
+    pub fn scrape<L: Pool>(&self, manager: &Manager<L>, now: Now) -> Scrape {
+        let neighbours = manager.neighbours();
+        Scrape {
+            books: self.books.clone(),
+            devices: (self.devices)(),
+            losses: manager.losses(),
+            arp: neighbours.counters(),
+            neighbours: neighbours.table(now).map(|row| row.state).collect(),
+            held: neighbours.held(),
+            now,
+        }
     }
 
     /// Lets every worker remove what has expired.

@@ -241,7 +241,7 @@ impl Replay {
             ports: self.books.ports(devices.collect()),
             neighbours: self.books.neighbours(self.manager.neighbours(), self.now),
             drops: self.books.drops(&self.manager.losses()),
-            workers: self.books.workers(),
+            workers: self.books.workers(self.now),
         }
     }
 

@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    api::{self, Query},
+    api::{self, Door, Query},
     clock::Clock,
     explain::{self, Scene},
     host::Kernel,
@@ -72,6 +72,7 @@ pub async fn serve<L: Pool>(
     threads: &mut Threads,
     mut kernel: Option<Kernel>,
     socket: Socket,
+    door: Option<Door>,
     signals: &mut Signals,
     clock: Clock,
 ) -> End {
@@ -81,7 +82,7 @@ pub async fn serve<L: Pool>(
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let observer = Rc::new(observer);
     let run = local.run_until(async {
-        let serving = tokio::task::spawn_local(api::serve(socket, ask, async {
+        let serving = tokio::task::spawn_local(api::serve(socket, door, ask, async {
             let _ = stopped.await;
         }));
         let mut turns = interval(TURN);
@@ -156,7 +157,11 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
         }
         Query::Routes(reply) => drop(reply.send(observer.books().routes())),
         Query::Drops(reply) => drop(reply.send(observer.books().drops(&manager.losses()))),
-        Query::Workers(reply) => drop(reply.send(observer.books().workers())),
+        Query::Workers(reply) => drop(reply.send(observer.books().workers(clock.now()))),
+        Query::Scrape(reply) => {
+            let scrape = observer.scrape(manager, clock.now());
+            drop(reply.send(Box::new(scrape)));
+        }
         Query::RouteTo { address, answer } => {
             drop(answer.send(explain::route_to(address, &scene())));
         }

@@ -70,7 +70,7 @@ pub enum ThreadError {
 }
 
 /// One worker as the management thread sees it.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Seen {
     /// The core it is pinned to.
     pub core: u16,

@@ -333,6 +333,14 @@ pub struct Worker {
     pub idle: String,
     /// The share of its turns that moved a frame, 0 to 1.
     pub busy: f64,
+    /// Its turns, those without a frame too.
+    pub turns: u64,
+    /// Turns that moved no frame.
+    pub idle_turns: u64,
+    /// Nanoseconds of the turns that moved a frame.
+    pub busy_ns: u64,
+    /// Nanoseconds since the program began.
+    pub uptime_ns: u64,
     /// Sessions in its table.
     pub sessions: u64,
     /// Sessions its table has room for.

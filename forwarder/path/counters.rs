@@ -90,6 +90,8 @@ pub struct Counters {
     pub idle_turns: Counter,
     /// All turns.
     pub turns: Counter,
+    /// Nanoseconds of the turns that moved a frame.
+    pub busy_ns: Counter,
 }
 
 impl Counters {
@@ -108,6 +110,7 @@ impl Counters {
             refused: Counter::default(),
             idle_turns: Counter::default(),
             turns: Counter::default(),
+            busy_ns: Counter::default(),
         }
     }
 
@@ -160,5 +163,46 @@ impl Counters {
         if let Some(counter) = self.punts.get(punt.index()) {
             counter.add(1);
         }
+    }
+}
+
+#[cfg(test)]
+impl Counters {
+    /// Every counter at a number of its own, from 1,000,001 on: whoever shows them all shows all
+    /// numbers.
+    pub(crate) fn numbered(ports: usize, backends: usize) -> Self {
+        let counters = Self::new(ports, backends);
+        let of_ports = counters
+            .ports
+            .iter()
+            .flat_map(|PortTraffic { rx, tx }| [&rx.frames, &rx.octets, &tx.frames, &tx.octets]);
+        let of_backends = counters.backends.iter().flat_map(|backend| {
+            let (forward, reverse) = (&backend.forward, &backend.reverse);
+            [
+                &backend.connections,
+                &forward.frames,
+                &forward.octets,
+                &reverse.frames,
+                &reverse.octets,
+            ]
+        });
+        let all = of_ports
+            .chain(of_backends)
+            .chain(&counters.drops)
+            .chain(&counters.answers)
+            .chain(&counters.punts)
+            .chain([
+                &counters.handed_over,
+                &counters.taken_over,
+                &counters.injected,
+                &counters.evicted,
+                &counters.refused,
+                &counters.idle_turns,
+                &counters.turns,
+                &counters.busy_ns,
+            ]);
+        all.zip(1_000_001..)
+            .for_each(|(counter, number)| counter.set(number));
+        counters
     }
 }

@@ -64,6 +64,8 @@ pub struct Worker<P: Port> {
     inquiry: Option<(Inquiry, u32)>,
     /// Up to when sessions have been looked at as they should.
     swept_ns: u64,
+    /// When the last turn began that moved a frame; none after one that moved none.
+    busy_since: Option<Now>,
 }
 
 impl<P: Port> Worker<P> {
@@ -87,6 +89,7 @@ impl<P: Port> Worker<P> {
             inquiries: spec.inquiries,
             inquiry: None,
             swept_ns: 0,
+            busy_since: None,
         })
     }
 
@@ -165,6 +168,11 @@ impl<P: Port> Worker<P> {
         self.counters.refused.set(table.full);
         self.counters.turns.add(1);
         self.counters.idle_turns.add(u64::from(moved == 0));
+        // A turn's end is the next one's beginning: the clock is read once for both.
+        if let Some(began) = self.busy_since.take() {
+            self.counters.busy_ns.add(now.ns.saturating_sub(began.ns));
+        }
+        self.busy_since = (moved > 0).then_some(now);
         moved + usize::from(inquired)
     }
 

@@ -160,7 +160,8 @@ fn the_reference_states_the_defaults() {
     assert_eq!(reference.other, least.other);
     assert_eq!(reference.tables, least.tables);
     assert_eq!(reference.limits, least.limits);
-    assert_eq!(reference.api, least.api);
+    assert_eq!(reference.api.socket, least.api.socket);
+    assert_eq!(least.api.tcp, None);
     assert_eq!(reference.ports[0].mtu, least.ports[0].mtu);
     assert_eq!(reference.services[0].timeouts, Timeouts::default());
     assert_eq!(reference.services[0].timeouts, least.services[0].timeouts);

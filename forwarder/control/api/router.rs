@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, num::ParseIntError, time::Duration};
 use axum::{
     Json, Router,
     extract::{FromRequestParts, Query as Parameters, State, rejection::QueryRejection},
-    http::{Method, StatusCode, Uri, request::Parts},
+    http::{Method, StatusCode, Uri, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get},
 };
@@ -19,6 +19,7 @@ use super::{PAGE_SESSIONS, Query};
 use crate::{
     control::{
         explain::{Flow, FlowError},
+        metrics,
         views::{self, Cursor},
     },
     mem::NoMemory,
@@ -36,6 +37,7 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/routes", table(Query::Routes))
         .route("/drops", table(Query::Drops))
         .route("/workers", table(Query::Workers))
+        .route("/metrics", get(metrics))
         .route("/route", get(route_to))
         .route("/explain", get(explain))
         .fallback(async |uri: Uri| Refusal::Path(uri.path().to_owned()))
@@ -76,6 +78,17 @@ async fn backends(
         })
     };
     Ok(Json(services.into_iter().flat_map(of).collect()))
+}
+
+/// Written aside: the text of many backends takes longer than ARP can wait.
+async fn metrics(
+    State(manager): State<Manager>,
+    _: NoParameters,
+) -> Result<impl IntoResponse, Refusal> {
+    let scrape = manager.ask(Query::Scrape).await?;
+    let text = tokio::task::spawn_blocking(move || scrape.text()).await;
+    let text = text.map_err(|_| Refusal::Stopping)?;
+    Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }
 
 #[derive(Deserialize)]
@@ -187,7 +200,9 @@ impl<S: Sync> FromRequestParts<S> for NoParameters {
 
 /// Why a request has no answer; clients get it as [`views::Refusal`].
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
+    #[error("give the token: as bearer token, or as the password of any user")]
+    Token,
     #[error("nothing is at `{0}`")]
     Path(String),
     #[error("`{0}` does nothing here; the API answers GET")]
@@ -215,6 +230,7 @@ enum Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match &self {
+            Self::Token => StatusCode::UNAUTHORIZED,
             Self::Path(_) => StatusCode::NOT_FOUND,
             Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unexpected(_)

@@ -4,12 +4,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
+    net::UnixStream,
     task::JoinHandle,
 };
 
 use super::*;
 use crate::{
-    control::{socket, views::samples},
+    config::ApiTcp,
+    control::{metrics::tests::scrape, socket, views::samples},
     snapshot::Services,
 };
 
@@ -31,7 +33,7 @@ impl Program {
         let directory = TempDir::new().unwrap();
         let socket = Socket::claim(&path_in(&directory)).await.unwrap();
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve_within(bounds, socket, queries, async {
+        let server = tokio::spawn(serve_within(bounds, socket, None, queries, async {
             let _ = stopped.await;
         }));
         Self {
@@ -62,7 +64,7 @@ fn path_in(directory: &TempDir) -> std::path::PathBuf {
 }
 
 /// The answer, for which the program has to close the connection; its body has to be JSON.
-async fn read_answer(mut stream: UnixStream) -> (u16, Value) {
+async fn read_answer(mut stream: impl AsyncRead + Unpin) -> (u16, Value) {
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
@@ -93,6 +95,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
             Query::Drops(answer) => answer.send(samples::drops()).unwrap(),
             Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
+            Query::Scrape(answer) => answer.send(Box::new(scrape().0)).unwrap(),
             Query::RouteTo { address, answer } => {
                 assert_eq!(address.to_string(), "10.10.0.11");
                 answer.send(samples::route_to()).unwrap();
@@ -146,6 +149,53 @@ async fn every_route_gives_what_the_manager_gives() {
     ] {
         assert_eq!(program.get(path).await, (200, expected), "{path}");
     }
+}
+
+#[tokio::test]
+async fn metrics_are_text_for_prometheus() {
+    let program = Program::with_sessions(0).await;
+    let mut stream = UnixStream::connect(program.socket()).await.unwrap();
+    let request = "GET /metrics HTTP/1.1\r\nHost: weir\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).await.unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    assert!(head.contains("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(body, scrape().0.text());
+}
+
+#[tokio::test]
+async fn over_tcp_the_token_reads_and_nothing_else_does_anything() {
+    let folder = TempDir::new().unwrap();
+    let tcp = ApiTcp {
+        listen: "127.0.0.1:0".parse().unwrap(),
+        token_file: folder.path().join("token"),
+    };
+    fs::write(&tcp.token_file, "0123456789abcdef\n").unwrap();
+    fs::set_permissions(&tcp.token_file, fs::Permissions::from_mode(0o600)).unwrap();
+    let door = Door::open(&tcp).await.unwrap();
+    let address = door.listener.local_addr().unwrap();
+    let (queries, asked) = mpsc::channel(4);
+    tokio::spawn(answer(asked, Vec::new()));
+    let socket = Socket::claim(&path_in(&folder)).await.unwrap();
+    tokio::spawn(serve_within(BOUNDS, socket, Some(door), queries, pending()));
+
+    let request = async |method: &str, header: &str| {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("{method} /ports HTTP/1.1\r\nHost: weir\r\n{header}\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        read_answer(stream).await
+    };
+    let token = "Authorization: Bearer 0123456789abcdef\r\n";
+    assert_eq!(request("GET", token).await, (200, json!(samples::ports())));
+    let error = "`POST` does nothing here; the API answers GET";
+    let refused = (405, json!({ "error": error }));
+    assert_eq!(request("POST", token).await, refused);
+    let error = "give the token: as bearer token, or as the password of any user";
+    let refused = (401, json!({ "error": error }));
+    assert_eq!(request("GET", "").await, refused);
+    let wrong = "Authorization: Bearer 0123456789abcdeX\r\n";
+    assert_eq!(request("GET", wrong).await, refused);
 }
 
 #[tokio::test]
