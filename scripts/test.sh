@@ -45,7 +45,7 @@ orders() {
 }
 oracle() {
     cd scripts
-    python3 -B -m unittest oracle.test_oracle
+    python3 -B -m unittest oracle.test_oracle oracle.test_ipvsadm
     python3 -B -m oracle
 }
 demo() { scripts/demo.sh; }

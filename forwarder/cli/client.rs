@@ -8,7 +8,7 @@ use std::{
 
 use http_body_util::{BodyExt, Empty};
 use hyper::{
-    Request, StatusCode,
+    Method, Request, StatusCode,
     body::Bytes,
     client::conn::http1,
     header::{HOST, HeaderValue},
@@ -57,7 +57,16 @@ pub(super) enum Error {
 /// Gets what is at `path`, on a connection of its own: a program that waits for nobody cuts those
 /// that stay.
 pub(super) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
-    let (status, body) = timeout(PATIENCE, exchange(socket, path))
+    ask(socket, Method::GET, path).await
+}
+
+/// Has done what is at `path`.
+pub(super) async fn post<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
+    ask(socket, Method::POST, path).await
+}
+
+async fn ask<T: DeserializeOwned>(socket: &Path, method: Method, path: &str) -> Result<T, Error> {
+    let (status, body) = timeout(PATIENCE, exchange(socket, method, path))
         .await
         .map_err(|_| Error::Silent(socket.to_owned()))??;
     if status == StatusCode::OK {
@@ -77,7 +86,7 @@ pub(super) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Resul
     })
 }
 
-async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Error> {
+async fn exchange(socket: &Path, method: Method, path: &str) -> Result<(StatusCode, Bytes), Error> {
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|source| match source.kind() {
@@ -95,7 +104,9 @@ async fn exchange(socket: &Path, path: &str) -> Result<(StatusCode, Bytes), Erro
         source,
     };
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
-    let mut request = Request::get(path)
+    let mut request = Request::builder()
+        .method(method)
+        .uri(path)
         .body(Empty::<Bytes>::new())
         .expect("paths are written in this program");
     request

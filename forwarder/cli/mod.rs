@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 pub mod check;
 mod client;
 mod explain;
+mod ipvsadm;
 mod replay;
 mod route;
 #[cfg(feature = "dpdk")]
@@ -53,6 +54,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what the running program knows: services, sessions, routes, drops …
     Show(show::Arguments),
+    /// Do as ipvsadm does: list services, connections, rates, save, zero
+    Ipvsadm(ipvsadm::Arguments),
     /// Look up where packets to an address go
     Route(route::Arguments),
 }
@@ -65,6 +68,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
         Command::Route(arguments) => route::run(&arguments),
     }
 }

@@ -87,9 +87,9 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
         What::Sessions => {
             let mut pages = Pages::of(socket);
             let mut page = pages.next().await?;
-            tables::sessions_head(out)?;
+            tables::sessions_head(out, "weir session entries")?;
             while let Some(sessions) = page {
-                tables::sessions(out, &sessions)?;
+                tables::sessions(out, &sessions, tables::numeric)?;
                 page = pages.next().await?;
             }
         }
@@ -143,13 +143,13 @@ async fn all<T: Serialize + DeserializeOwned>(
 }
 
 /// The sessions, one page in memory at a time.
-struct Pages<'a> {
+pub(super) struct Pages<'a> {
     socket: &'a Path,
     next: Option<Cursor>,
 }
 
 impl<'a> Pages<'a> {
-    fn of(socket: &'a Path) -> Self {
+    pub(super) fn of(socket: &'a Path) -> Self {
         Self {
             socket,
             next: Some(Cursor::default()),
@@ -157,7 +157,7 @@ impl<'a> Pages<'a> {
     }
 
     /// None after the last page.
-    async fn next(&mut self) -> Result<Option<Vec<views::Session>>, client::Error> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<views::Session>>, client::Error> {
         let Some(Cursor(from)) = self.next else {
             return Ok(None);
         };

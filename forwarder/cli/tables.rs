@@ -15,7 +15,9 @@ mod network;
 #[cfg(test)]
 mod tests;
 
-pub(super) use balance::{services, sessions, sessions_head, statistics};
+pub(super) use balance::{
+    Columns, Name, Style, list, numeric, services, sessions, sessions_head, statistics,
+};
 pub(super) use explained::{explanation, route_to};
 pub(super) use frames::{drops, workers};
 pub(super) use network::{neighbours, ports, routes};

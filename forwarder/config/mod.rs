@@ -71,6 +71,8 @@ pub struct Config {
     pub neighbours: Vec<Neighbour>,
     /// In the order of the file.
     pub services: Vec<Service>,
+    /// How long sessions may be idle, of services that say nothing else.
+    pub timeouts: Timeouts,
     /// What becomes of packets that belong to no service.
     pub other: Other,
     /// Sizes of the tables.
@@ -207,7 +209,8 @@ fn read<'a>(
     let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
 
     let (ports, complete) = port::read_all(raw.ports, file, problems);
-    let drafts = service::read_all(raw.services, &timeouts.unwrap_or_default(), problems);
+    let of_all = timeouts.clone().unwrap_or_default();
+    let drafts = service::read_all(raw.services, &of_all, problems);
     let vips: HashMap<Ipv4Addr, String> = drafts
         .iter()
         .rev()
@@ -242,6 +245,7 @@ fn read<'a>(
         routes: routes?,
         neighbours: neighbours?,
         services,
+        timeouts: timeouts?,
         other: other?,
         tables: tables?,
         limits: limits?,

@@ -96,6 +96,15 @@ pub enum Query {
     Drops(oneshot::Sender<Vec<views::Drop>>),
     /// All workers.
     Workers(oneshot::Sender<Vec<views::Worker>>),
+    /// How long sessions may be idle.
+    Timeouts(oneshot::Sender<views::Timeouts>),
+    /// To show traffic from zero on.
+    Zero {
+        /// Of the service of this name, or of all.
+        service: Option<String>,
+        /// False where there is no such service.
+        answer: oneshot::Sender<bool>,
+    },
     /// What there is to be measured.
     Scrape(oneshot::Sender<Box<Scrape>>),
     /// Where packets to an address go.

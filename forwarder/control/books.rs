@@ -7,6 +7,7 @@ use ipnet::Ipv4Net;
 use super::{
     manager::Loss,
     neighbour::{Neighbours, Row, State},
+    rates::{Estimator, Rate},
     threads::Seen,
     views,
 };
@@ -14,7 +15,7 @@ use crate::{
     config::{self, Config},
     io::{Frame, Now, PortIx},
     path::{Answer, Counters, DropReason, PortTraffic, Punt},
-    session::{BackendIx, Session},
+    session::{BackendIx, Session, tcp},
     wire::Protocol,
 };
 
@@ -60,15 +61,34 @@ impl Books {
         &self.workers
     }
 
-    /// All services. The counts of sessions are exact after a sweep.
+    /// All services, without rates. The counts of sessions are exact after a sweep.
     pub fn services(&self) -> Vec<views::Service> {
+        self.all_services(None)
+    }
+
+    /// All services, with rates.
+    pub fn rated_services(&self, rates: &Estimator) -> Vec<views::Service> {
+        self.all_services(Some(rates))
+    }
+
+    fn all_services(&self, rates: Option<&Estimator>) -> Vec<views::Service> {
         let mut first = 0;
         let mut services = Vec::new();
         for service in &self.config.services {
-            services.push(self.service(service, first));
+            services.push(self.service(service, first, rates));
             first += service.backends.len();
         }
         services
+    }
+
+    /// How long sessions may be idle.
+    pub fn timeouts(&self) -> views::Timeouts {
+        let of = |state| self.config.timeouts.tcp_ms(state).into();
+        views::Timeouts {
+            tcp_ms: of(tcp::State::Established),
+            tcp_fin_ms: of(tcp::State::FinWait),
+            udp_ms: self.config.timeouts.udp_ms().into(),
+        }
     }
 
     /// All ports, with what their devices tell.
@@ -197,11 +217,16 @@ impl Books {
             .collect()
     }
 
-    fn service(&self, service: &config::Service, first: usize) -> views::Service {
+    fn service(
+        &self,
+        service: &config::Service,
+        first: usize,
+        rates: Option<&Estimator>,
+    ) -> views::Service {
         let forward = service.forward.into();
         let backends: Vec<_> = (first..)
             .zip(&service.backends)
-            .map(|(ix, backend)| self.backend(ix, backend, forward))
+            .map(|(ix, backend)| self.backend(ix, backend, forward, rates))
             .collect();
         let sum = |of: fn(&views::Traffic) -> u64| {
             backends.iter().map(|backend| of(&backend.traffic)).sum()
@@ -213,6 +238,12 @@ impl Books {
             scheduler: service.scheduler.name.to_owned(),
             flags: scheduler_flags(&service.scheduler),
             forward,
+            rates: rates.map(|rates| {
+                let mut sum = Rate::default();
+                let own = first..first + backends.len();
+                own.for_each(|ix| sum += rates.rate(ix));
+                sum.into()
+            }),
             traffic: views::Traffic {
                 connections: sum(|t| t.connections),
                 in_packets: sum(|t| t.in_packets),
@@ -229,6 +260,7 @@ impl Books {
         ix: usize,
         backend: &config::Backend,
         forward: views::Forward,
+        rates: Option<&Estimator>,
     ) -> views::Backend {
         let (mut active, mut inactive) = (0, 0);
         let mut traffic = views::Traffic::default();
@@ -254,6 +286,7 @@ impl Books {
             active,
             inactive,
             traffic,
+            rates: rates.map(|rates| rates.rate(ix).into()),
         }
     }
 

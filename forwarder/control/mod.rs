@@ -15,6 +15,7 @@ mod manager;
 mod metrics;
 mod neighbour;
 mod observer;
+mod rates;
 pub mod replay;
 mod schedulers;
 mod serve;
@@ -23,6 +24,7 @@ mod summary;
 mod tally;
 mod threads;
 pub mod views;
+mod zero;
 
 pub use api::Door;
 pub use books::{Books, DeviceFacts};

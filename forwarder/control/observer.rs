@@ -1,6 +1,6 @@
 //! Answers what `show` asks, from the books and from what workers are asked.
 
-use std::sync::Arc;
+use std::{cell::RefCell, sync::Arc};
 
 use super::{
     books::{Books, DeviceFacts, session},
@@ -9,7 +9,9 @@ use super::{
     inquirer::Inquirer,
     manager::Manager,
     metrics::Scrape,
+    rates::Estimator,
     views,
+    zero::Zero,
 };
 use crate::{
     io::{Now, Pool},
@@ -24,6 +26,8 @@ pub struct Observer {
     inquirers: Vec<Inquirer>,
     devices: Box<dyn Fn() -> Vec<DeviceFacts>>,
     clock: Clock,
+    rates: RefCell<Estimator>,
+    zero: RefCell<Zero>,
 }
 
 impl Observer {
@@ -39,6 +43,8 @@ impl Observer {
             inquirers,
             devices,
             clock,
+            rates: RefCell::default(),
+            zero: RefCell::default(),
         }
     }
 
@@ -50,7 +56,36 @@ impl Observer {
     /// All services; sessions whose time is up are removed first, so that the counts are exact.
     pub async fn services(&self) -> Vec<views::Service> {
         self.sweep().await;
-        self.books.services()
+        let mut services = self.books.rated_services(&self.rates.borrow());
+        self.zero.borrow().subtract(&mut services);
+        services
+    }
+
+    /// What is due now and then: rates.
+    pub fn turn(&self, now: Now) {
+        let backends = self.books.backends().into();
+        let mut rates = self.rates.borrow_mut();
+        rates.turn(backends, self.books.seen(), now);
+    }
+
+    /// Lets what is shown of a service's traffic begin at zero again, or that of all. What is
+    /// measured goes on. False if there is no such service.
+    pub fn zero(&self, service: Option<&str>) -> bool {
+        let services = self.books.services();
+        let mut first = 0;
+        let mut found = service.is_none();
+        for shown in &services {
+            let next = first + shown.backends.len();
+            if service.is_none_or(|name| *name == shown.name) {
+                found = true;
+                self.zero.borrow_mut().note(shown);
+                let mut rates = self.rates.borrow_mut();
+                (first..next).for_each(|backend| rates.zero(backend));
+            }
+            first = next;
+        }
+        self.zero.borrow_mut().keep(&services);
+        found
     }
 
     /// A page of sessions. The cursor is the worker's index above the place in its table.

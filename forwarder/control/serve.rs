@@ -99,6 +99,7 @@ pub async fn serve<L: Pool>(
                 },
                 _ = turns.tick() => {
                     manager.turn(clock.now());
+                    observer.turn(clock.now());
                     threads.watch(clock.now());
                     if farewell_until.is_some_and(|until| clock.now().ms() >= until) {
                         break End::Signal;
@@ -158,6 +159,10 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
         Query::Routes(reply) => drop(reply.send(observer.books().routes())),
         Query::Drops(reply) => drop(reply.send(observer.books().drops(&manager.losses()))),
         Query::Workers(reply) => drop(reply.send(observer.books().workers(clock.now()))),
+        Query::Timeouts(reply) => drop(reply.send(observer.books().timeouts())),
+        Query::Zero { service, answer } => {
+            let _ = answer.send(observer.zero(service.as_deref()));
+        }
         Query::Scrape(reply) => {
             let scrape = observer.scrape(manager, clock.now());
             drop(reply.send(Box::new(scrape)));

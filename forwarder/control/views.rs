@@ -33,6 +33,10 @@ pub struct Refusal {
     pub error: String,
 }
 
+/// What was asked for is done.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {}
+
 /// The protocol of a service or a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
@@ -99,6 +103,32 @@ pub struct Traffic {
     pub out_octets: u64,
 }
 
+/// What passes a second, smoothed as IPVS does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Sessions that begin.
+    pub connections: u64,
+    /// Packets from clients.
+    pub in_packets: u64,
+    /// Packets to clients.
+    pub out_packets: u64,
+    /// IP octets from clients.
+    pub in_octets: u64,
+    /// IP octets to clients.
+    pub out_octets: u64,
+}
+
+/// How long sessions of services without timeouts of their own may be idle.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeouts {
+    /// TCP, established.
+    pub tcp_ms: u64,
+    /// TCP after a FIN.
+    pub tcp_fin_ms: u64,
+    /// UDP.
+    pub udp_ms: u64,
+}
+
 /// A service with its backends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -117,6 +147,8 @@ pub struct Service {
     /// That of its backends together.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// That of its backends together; none in a replay.
+    pub rates: Option<Rates>,
     /// In the order of the configuration.
     pub backends: Vec<Backend>,
 }
@@ -139,6 +171,8 @@ pub struct Backend {
     /// What went to it and came back.
     #[serde(flatten)]
     pub traffic: Traffic,
+    /// How much of that a second; none in a replay.
+    pub rates: Option<Rates>,
 }
 
 /// A backend where it stands alone, with the service that it belongs to.

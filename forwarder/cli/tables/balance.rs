@@ -1,8 +1,11 @@
 //! Services, backends and sessions, as ipvsadm prints them.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+};
 
-use crate::control::views::{Service, Session, Traffic};
+use crate::control::views::{Backend, Forward, Protocol, Rates, Service, Session, Traffic};
 
 /// As `ipvsadm -Ln`, trailing blanks and all, so that what reads that reads this.
 pub(in crate::cli) fn services(
@@ -11,30 +14,7 @@ pub(in crate::cli) fn services(
     services: &[Service],
 ) -> io::Result<()> {
     writeln!(out, "{version}")?;
-    writeln!(out, "Prot LocalAddress:Port Scheduler Flags")?;
-    writeln!(
-        out,
-        "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn"
-    )?;
-    for service in services {
-        write!(out, "{} {}", target(service), service.scheduler)?;
-        if !service.flags.is_empty() {
-            write!(out, " {}", service.flags)?;
-        }
-        writeln!(out)?;
-        for backend in &service.backends {
-            writeln!(
-                out,
-                "  -> {:<28} {:<7} {:<6} {:<10} {:<10}",
-                backend.address.to_string(),
-                backend.forward.name(),
-                backend.weight,
-                backend.active,
-                backend.inactive,
-            )?;
-        }
-    }
-    Ok(())
+    list(out, services, &Style::default())
 }
 
 /// As `ipvsadm -Ln --stats`.
@@ -44,25 +24,142 @@ pub(in crate::cli) fn statistics(
     services: &[Service],
 ) -> io::Result<()> {
     writeln!(out, "{version}")?;
-    writeln!(
-        out,
-        "{:<33} {:>8} {:>8} {:>8} {:>8} {:>8}",
-        "Prot LocalAddress:Port", "Conns", "InPkts", "OutPkts", "InBytes", "OutBytes"
-    )?;
-    writeln!(out, "  -> RemoteAddress:Port")?;
+    let style = Style {
+        columns: Columns::Statistics,
+        ..Style::default()
+    };
+    list(out, services, &style)
+}
+
+/// Which columns a list of services has, in the words of ipvsadm's options.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(in crate::cli) enum Columns {
+    /// How packets are forwarded.
+    #[default]
+    Forwarding,
+    /// `--stats`
+    Statistics,
+    /// `--rate`
+    Rates,
+    /// `--thresholds`: none has any.
+    Thresholds,
+    /// `--persistent-conn`: there are none.
+    Persistent,
+    /// `--tun-info`
+    Tunnels,
+}
+
+/// What an address and port of a protocol are called.
+pub(in crate::cli) type Name = fn(&SocketAddr, Protocol) -> String;
+
+/// The address and port as numbers.
+pub(in crate::cli) fn numeric(address: &SocketAddr, _: Protocol) -> String {
+    address.to_string()
+}
+
+/// How services are listed.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) struct Style {
+    pub(in crate::cli) columns: Columns,
+    /// Large numbers are written out.
+    pub(in crate::cli) exact: bool,
+    /// What addresses are called.
+    pub(in crate::cli) name: Name,
+}
+
+impl Default for Style {
+    fn default() -> Self {
+        Self {
+            columns: Columns::default(),
+            exact: false,
+            name: numeric,
+        }
+    }
+}
+
+/// As ipvsadm lists services, below its version.
+pub(in crate::cli) fn list(
+    out: &mut impl Write,
+    services: &[Service],
+    style: &Style,
+) -> io::Result<()> {
+    out.write_all(head(style.columns).as_bytes())?;
     for service in services {
-        writeln!(out, "{:<33}{}", target(service), traffic(&service.traffic))?;
+        let address = (style.name)(&service.virtual_address, service.protocol);
+        let target = format!("{:<4} {address}", service.protocol.name());
+        match style.columns {
+            Columns::Statistics => {
+                writeln!(
+                    out,
+                    "{target:<33}{}",
+                    traffic(&service.traffic, style.exact)
+                )?;
+            }
+            Columns::Rates => writeln!(out, "{target:<33}{}", rates(service.rates, style.exact))?,
+            _ if service.flags.is_empty() => writeln!(out, "{target} {}", service.scheduler)?,
+            _ => writeln!(out, "{target} {} {}", service.scheduler, service.flags)?,
+        }
         for backend in &service.backends {
-            let address = backend.address.to_string();
-            writeln!(out, "  -> {address:<28}{}", traffic(&backend.traffic))?;
+            let address = (style.name)(&backend.address, service.protocol);
+            writeln!(out, "  -> {address:<28}{}", row(backend, style))?;
         }
     }
     Ok(())
 }
 
+/// The two lines above a list.
+fn head(columns: Columns) -> &'static str {
+    match columns {
+        Columns::Forwarding => concat!(
+            "Prot LocalAddress:Port Scheduler Flags\n",
+            "  -> RemoteAddress:Port           Forward Weight ActiveConn InActConn\n",
+        ),
+        Columns::Statistics => concat!(
+            "Prot LocalAddress:Port               Conns   InPkts  OutPkts  InBytes OutBytes\n",
+            "  -> RemoteAddress:Port\n",
+        ),
+        Columns::Rates => concat!(
+            "Prot LocalAddress:Port                 CPS    InPPS   OutPPS    InBPS   OutBPS\n",
+            "  -> RemoteAddress:Port\n",
+        ),
+        Columns::Thresholds => concat!(
+            "Prot LocalAddress:Port            Uthreshold Lthreshold ActiveConn InActConn \n",
+            "  -> RemoteAddress:Port\n",
+        ),
+        Columns::Persistent => concat!(
+            "Prot LocalAddress:Port            Weight    PersistConn ActiveConn InActConn \n",
+            "  -> RemoteAddress:Port\n",
+        ),
+        Columns::Tunnels => concat!(
+            "Prot LocalAddress:Port Scheduler Flags\n",
+            "  -> RemoteAddress:Port           Forward TunnelInfo    Weight ActiveConn InActConn\n",
+        ),
+    }
+}
+
+/// What a list has of a backend, right of its address.
+fn row(backend: &Backend, style: &Style) -> String {
+    let connections = format!("{:<10} {:<10}", backend.active, backend.inactive);
+    let (forward, weight) = (backend.forward.name(), backend.weight);
+    match style.columns {
+        Columns::Forwarding => format!(" {forward:<7} {weight:<6} {connections}"),
+        Columns::Statistics => traffic(&backend.traffic, style.exact),
+        Columns::Rates => rates(backend.rates, style.exact),
+        Columns::Thresholds => format!(" {0:<10} {0:<10} {connections}", 0),
+        Columns::Persistent => format!(" {weight:<9} {:<11} {connections}", 0),
+        Columns::Tunnels => {
+            let tunnel = match backend.forward {
+                Forward::Tunnel => "ipip",
+                Forward::Masq | Forward::Route => "n/a",
+            };
+            format!(" {forward:<7} {tunnel:<13} {weight:<6} {connections}")
+        }
+    }
+}
+
 /// The head of what [`sessions`] prints page by page.
-pub(in crate::cli) fn sessions_head(out: &mut impl Write) -> io::Result<()> {
-    writeln!(out, "weir session entries")?;
+pub(in crate::cli) fn sessions_head(out: &mut impl Write, title: &str) -> io::Result<()> {
+    writeln!(out, "{title}")?;
     writeln!(
         out,
         "pro expire {:<11} {:<18} {:<18} destination",
@@ -71,7 +168,11 @@ pub(in crate::cli) fn sessions_head(out: &mut impl Write) -> io::Result<()> {
 }
 
 /// As `ipvsadm -Lnc`.
-pub(in crate::cli) fn sessions(out: &mut impl Write, sessions: &[Session]) -> io::Result<()> {
+pub(in crate::cli) fn sessions(
+    out: &mut impl Write,
+    sessions: &[Session],
+    name: Name,
+) -> io::Result<()> {
     for session in sessions {
         let seconds = session.expires_ms / 1000;
         writeln!(
@@ -80,29 +181,50 @@ pub(in crate::cli) fn sessions(out: &mut impl Write, sessions: &[Session]) -> io
             session.protocol.name(),
             format!("{:02}:{:02}", seconds / 60, seconds % 60),
             session.state,
-            session.client.to_string(),
-            session.virtual_address.to_string(),
-            session.backend,
+            name(&session.client, session.protocol),
+            name(&session.virtual_address, session.protocol),
+            name(&session.backend, session.protocol),
         )?;
     }
     Ok(())
 }
 
-/// Protocol and VIP:port of a service, as ipvsadm begins its line.
-fn target(service: &Service) -> String {
-    format!("{:<4} {}", service.protocol.name(), service.virtual_address)
+fn traffic(traffic: &Traffic, exact: bool) -> String {
+    five(
+        [
+            traffic.connections,
+            traffic.in_packets,
+            traffic.out_packets,
+            traffic.in_octets,
+            traffic.out_octets,
+        ],
+        exact,
+    )
 }
 
-fn traffic(traffic: &Traffic) -> String {
-    [
-        traffic.connections,
-        traffic.in_packets,
-        traffic.out_packets,
-        traffic.in_octets,
-        traffic.out_octets,
-    ]
-    .map(large)
-    .concat()
+fn rates(rates: Option<Rates>, exact: bool) -> String {
+    let rates = rates.unwrap_or_default();
+    five(
+        [
+            rates.connections,
+            rates.in_packets,
+            rates.out_packets,
+            rates.in_octets,
+            rates.out_octets,
+        ],
+        exact,
+    )
+}
+
+fn five(numbers: [u64; 5], exact: bool) -> String {
+    let of = |number| {
+        if exact {
+            format!("{number:>9}")
+        } else {
+            large(number)
+        }
+    };
+    numbers.map(of).concat()
 }
 
 /// Nine characters; ipvsadm takes to thousands only when eight digits no longer hold the number.

@@ -65,8 +65,8 @@ fn sessions_are_as_ipvsadm_lists_them() {
     two[1].protocol = crate::control::views::Protocol::Udp;
     assert_eq!(
         text(|out| {
-            sessions_head(out)?;
-            sessions(out, &two)
+            sessions_head(out, "weir session entries")?;
+            sessions(out, &two, numeric)
         }),
         concat!(
             "weir session entries\n",

@@ -140,7 +140,7 @@ pub(super) async fn guard(State(token): State<Token>, request: Request, next: Ne
         return (ask, Refusal::Token).into_response();
     }
     if request.method() != Method::GET {
-        return Refusal::Method(request.method().clone()).into_response();
+        return Refusal::ReadOnly(request.method().clone()).into_response();
     }
     next.run(request).await
 }

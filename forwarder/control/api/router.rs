@@ -7,7 +7,7 @@ use axum::{
     extract::{FromRequestParts, Query as Parameters, State, rejection::QueryRejection},
     http::{Method, StatusCode, Uri, header::CONTENT_TYPE, request::Parts},
     response::{IntoResponse, Response},
-    routing::{MethodRouter, get},
+    routing::{MethodRouter, get, post},
 };
 use serde::{Deserialize, Serialize};
 use tokio::{
@@ -37,7 +37,9 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/routes", table(Query::Routes))
         .route("/drops", table(Query::Drops))
         .route("/workers", table(Query::Workers))
+        .route("/timeouts", table(Query::Timeouts))
         .route("/metrics", get(metrics))
+        .route("/zero", post(zero))
         .route("/route", get(route_to))
         .route("/explain", get(explain))
         .fallback(async |uri: Uri| Refusal::Path(uri.path().to_owned()))
@@ -78,6 +80,28 @@ async fn backends(
         })
     };
     Ok(Json(services.into_iter().flat_map(of).collect()))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ZeroParameters {
+    service: Option<String>,
+}
+
+async fn zero(
+    State(manager): State<Manager>,
+    parameters: Result<Parameters<ZeroParameters>, QueryRejection>,
+) -> Result<Json<views::Done>, Refusal> {
+    let Parameters(ZeroParameters { service }) = parameters?;
+    let query = |answer| Query::Zero {
+        service: service.clone(),
+        answer,
+    };
+    if manager.ask(query).await? {
+        Ok(Json(views::Done {}))
+    } else {
+        Err(Refusal::Service(service.unwrap_or_default()))
+    }
 }
 
 /// Written aside: the text of many backends takes longer than ARP can wait.
@@ -205,8 +229,12 @@ pub(super) enum Refusal {
     Token,
     #[error("nothing is at `{0}`")]
     Path(String),
-    #[error("`{0}` does nothing here; the API answers GET")]
+    #[error("`{0}` does nothing here")]
     Method(Method),
+    #[error("over TCP the API is for reading; `{0}` takes the unix socket")]
+    ReadOnly(Method),
+    #[error("service: there is no `{0}`")]
+    Service(String),
     #[error("this path takes no parameters, but there is `{0}`")]
     Unexpected(String),
     #[error(transparent)]
@@ -231,8 +259,8 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::Token => StatusCode::UNAUTHORIZED,
-            Self::Path(_) => StatusCode::NOT_FOUND,
-            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Path(_) | Self::Service(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) | Self::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unexpected(_)
             | Self::Parameters(_)
             | Self::Cursor { .. }

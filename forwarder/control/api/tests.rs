@@ -95,6 +95,12 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
             Query::Drops(answer) => answer.send(samples::drops()).unwrap(),
             Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
+            Query::Timeouts(answer) => answer.send(samples::timeouts()).unwrap(),
+            Query::Zero { service, answer } => {
+                answer
+                    .send(service.is_none_or(|name| name == "web"))
+                    .unwrap();
+            }
             Query::Scrape(answer) => answer.send(Box::new(scrape().0)).unwrap(),
             Query::RouteTo { address, answer } => {
                 assert_eq!(address.to_string(), "10.10.0.11");
@@ -133,6 +139,7 @@ async fn every_route_gives_what_the_manager_gives() {
         ("/routes", json!(samples::routes())),
         ("/drops", json!(samples::drops())),
         ("/workers", json!(samples::workers())),
+        ("/timeouts", json!(samples::timeouts())),
         ("/route?to=10.10.0.11", json!(samples::route_to())),
         (
             "/explain?flow=tcp,10.9.0.0:31337,10.9.0.100:80",
@@ -148,6 +155,22 @@ async fn every_route_gives_what_the_manager_gives() {
         ),
     ] {
         assert_eq!(program.get(path).await, (200, expected), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn traffic_is_set_to_zero_of_services_that_exist() {
+    let program = Program::with_sessions(0).await;
+    for (path, expected) in [
+        ("/zero", (200, json!({}))),
+        ("/zero?service=web", (200, json!({}))),
+        (
+            "/zero?service=wob",
+            (404, json!({ "error": "service: there is no `wob`" })),
+        ),
+    ] {
+        let post = format!("POST {path} HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(program.request(&post).await, expected, "{path}");
     }
 }
 
@@ -188,7 +211,7 @@ async fn over_tcp_the_token_reads_and_nothing_else_does_anything() {
     };
     let token = "Authorization: Bearer 0123456789abcdef\r\n";
     assert_eq!(request("GET", token).await, (200, json!(samples::ports())));
-    let error = "`POST` does nothing here; the API answers GET";
+    let error = "over TCP the API is for reading; `POST` takes the unix socket";
     let refused = (405, json!({ "error": error }));
     assert_eq!(request("POST", token).await, refused);
     let error = "give the token: as bearer token, or as the password of any user";
@@ -210,6 +233,10 @@ async fn backends_know_their_service() {
             "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
             "weight": 0, "active": 0, "inactive": 0, "connections": 0,
             "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
+            "rates": {
+                "connections": 0, "in_packets": 0, "out_packets": 0,
+                "in_octets": 0, "out_octets": 0,
+            },
         })
     );
 }
@@ -298,7 +325,7 @@ async fn what_is_wrong_is_named() {
         assert_eq!(program.get(path).await, expected, "{path}");
     }
     let post = "POST /services HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n";
-    let error = "`POST` does nothing here; the API answers GET";
+    let error = "`POST` does nothing here";
     assert_eq!(
         program.request(post).await,
         (405, json!({ "error": error }))

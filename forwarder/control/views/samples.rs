@@ -2,8 +2,8 @@
 
 use super::{
     Backend, Change, Direction, DriverCounters, Drop, Explanation, Forward, Hop, Neighbour,
-    NeighbourKind, Port, Protocol, Route, RouteTo, Sent, Service, Session, Step, Traffic, Verdict,
-    Worker,
+    NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent, Service, Session, Step, Timeouts,
+    Traffic, Verdict, Worker,
 };
 
 pub(crate) fn services() -> Vec<Service> {
@@ -14,6 +14,13 @@ pub(crate) fn services() -> Vec<Service> {
         in_octets: 123_456_789,
         out_octets: 98_765_432_100,
     };
+    let rates = Rates {
+        connections: 1,
+        in_packets: 11,
+        out_packets: 9,
+        in_octets: 1_234_567,
+        out_octets: 987_654_321,
+    };
     vec![
         Service {
             name: "web".to_owned(),
@@ -23,6 +30,7 @@ pub(crate) fn services() -> Vec<Service> {
             flags: String::new(),
             forward: Forward::Masq,
             traffic,
+            rates: Some(rates),
             backends: vec![
                 backend("web1", "10.10.0.11:80", Forward::Masq, traffic),
                 Backend {
@@ -39,6 +47,7 @@ pub(crate) fn services() -> Vec<Service> {
             flags: "(mh-port)".to_owned(),
             forward: Forward::Route,
             traffic: Traffic::default(),
+            rates: Some(Rates::default()),
             backends: Vec::new(),
         },
     ]
@@ -53,6 +62,13 @@ fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Bac
         active: 0,
         inactive: traffic.connections,
         traffic,
+        rates: Some(Rates {
+            connections: traffic.connections / 100,
+            in_packets: traffic.in_packets / 100,
+            out_packets: traffic.out_packets / 100,
+            in_octets: traffic.in_octets / 100,
+            out_octets: traffic.out_octets / 100,
+        }),
     }
 }
 
@@ -68,6 +84,14 @@ pub(crate) fn sessions(count: u32) -> Vec<Session> {
         worker: 1,
     };
     (0..count).map(session).collect()
+}
+
+pub(crate) fn timeouts() -> Timeouts {
+    Timeouts {
+        tcp_ms: 900_000,
+        tcp_fin_ms: 120_000,
+        udp_ms: 300_000,
+    }
 }
 
 pub(crate) fn ports() -> Vec<Port> {

@@ -1,0 +1,47 @@
+//! Services as rules that `ipvsadm --restore` reads.
+
+use std::io::{self, Write};
+
+use crate::{
+    cli::tables::Name,
+    control::views::{Forward, Protocol, Service},
+};
+
+/// Writes a line for each service and each backend, as `ipvsadm --save` does.
+pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> io::Result<()> {
+    for service in services {
+        let protocol = match service.protocol {
+            Protocol::Tcp => "-t",
+            Protocol::Udp => "-u",
+        };
+        let target = format!(
+            "{protocol} {}",
+            name(&service.virtual_address, service.protocol)
+        );
+        write!(out, "-A {target} -s {}", service.scheduler)?;
+        let flags = known(&service.flags);
+        if flags.is_empty() {
+            writeln!(out)?;
+        } else {
+            writeln!(out, " -b {flags}")?;
+        }
+        for backend in &service.backends {
+            let (method, tunnel) = match backend.forward {
+                Forward::Masq => ("-m", ""),
+                Forward::Route => ("-g", ""),
+                Forward::Tunnel => ("-i", " --tun-type ipip"),
+            };
+            let address = name(&backend.address, service.protocol);
+            let weight = backend.weight;
+            writeln!(out, "-a {target} -r {address} {method} -w {weight}{tunnel}")?;
+        }
+    }
+    Ok(())
+}
+
+/// The flags that ipvsadm knows of those in parentheses; those with a value are weir's own.
+fn known(flags: &str) -> String {
+    let flags = flags.trim_start_matches('(').trim_end_matches(')');
+    let known = flags.split(',').filter(|flag| !flag.contains('='));
+    known.collect::<Vec<_>>().join(",")
+}

@@ -1,0 +1,177 @@
+"""`weir ipvsadm` prints what the real ipvsadm prints, letter by letter.
+
+The same frames go through IPVS and through `weir replay`; what the replay counted is then answered
+on a socket, as the running program would, and both are asked.
+"""
+
+import contextlib
+import http.server
+import json
+import pathlib
+import re
+import shutil
+import socketserver
+import subprocess
+import tempfile
+import threading
+import unittest
+
+from lab.director import weir_binary
+from oracle import plan
+from oracle.guest import Guest
+from oracle.play import Case, Group
+from oracle.replay import replay
+from oracle.services import Service
+
+WEIR_S = 20
+SERVICES = [
+    Service("NAT", "tcp", (1, 65535, 0), "wlc", 80),
+    Service("NAT mapped", "udp", (3,), "rr", 53),
+    Service("DR", "tcp", (1, 1, 1), "sed", 443),
+    Service("TUN", "udp", (1, 2), "wrr", 8080),
+    Service("TUN", "tcp", (), "fo", 8081),
+]
+# What is asked before and after -Z, each as one line of arguments.
+LISTS = [
+    "-L -n",
+    "-Ln",
+    "-ln --sort",
+    "-L",
+    "",
+    "-Ln --stats",
+    "-Ln --stats --exact",
+    "-L --stats",
+    "-Ln --thresholds",
+    "-Ln --persistent-conn",
+    "-Ln --tun-info",
+    f"-Ln -t {plan.VIP['NAT']}:80",
+    f"-L -t {plan.VIP['NAT']}:http --stats",
+    f"-Ln -u {plan.VIP['TUN']}:8080 --thresholds",
+    "-L --timeout",
+    "-S",
+    "-S -n",
+    "--save --numeric",
+]
+RATES = ["-Ln --rate", "-L --rate --exact"]
+EXPIRE = re.compile(r"^(TCP|UDP) +(\d+):(\d+)")
+TOLERANCE_S = 5
+
+
+def talk(play):
+    """Some packets both ways."""
+    for port in (30001, 30002, 30003):
+        one = play.talk(port=port)
+        one.first()
+        if play.service.protocol == "tcp":
+            seen = {way for _, way in play.service.ways}
+            one.segments(*[segment for segment in ("<SA", ">A") if segment[0] in seen])
+
+
+class Answers(http.server.BaseHTTPRequestHandler):
+    """The running program's part, from what a replay counted."""
+
+    def do_GET(self):
+        answer = json.dumps(self.server.tables[self.path.partition("?")[0]]).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+    def log_message(self, *_):
+        pass
+
+
+class Server(socketserver.ThreadingUnixStreamServer):
+    """Listens on a unix socket."""
+
+    def get_request(self):
+        request, _ = super().get_request()
+        return request, ("weir", 0)
+
+
+@contextlib.contextmanager
+def answering(path, tables):
+    """A program that answers these tables at this socket."""
+    with Server(str(path), Answers) as server:
+        server.tables = tables
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+class Ipvsadm(unittest.TestCase):
+    """What both print."""
+
+    maxDiff = None
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(tempfile.mkdtemp(prefix="weir-oracle-"))
+        cls.addClassCleanup(shutil.rmtree, cls.folder)
+        cls.guest = cls.enterClassContext(Guest(cls.folder))
+        group = Group("ipvsadm", [Case("", "", "", service, talk) for service in SERVICES[:4]])
+        group.cases.append(Case("", "", "", SERVICES[4], lambda play: None))
+        group.play(cls.guest)
+        outcome = replay(weir_binary(), group, cls.folder)
+        cls.socket = cls.folder / "weir.sock"
+        tables = {
+            "/services": outcome.services,
+            "/sessions": {"sessions": outcome.sessions, "next": None},
+            "/timeouts": {"tcp_ms": 900_000, "tcp_fin_ms": 120_000, "udp_ms": 300_000},
+        }
+        cls.enterClassContext(answering(cls.socket, tables))
+
+    def ipvs(self, arguments):
+        """The real one's output, blanks at the ends of lines included."""
+        text = self.guest.run("set -o pipefail", f"ipvsadm {arguments} | sed 's/$/|/'")
+        return [line.removesuffix("|") for line in text.splitlines()]
+
+    def weir(self, arguments):
+        """weir's output."""
+        command = [weir_binary(), "ipvsadm", "--socket", self.socket, *arguments.split()]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=WEIR_S)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), arguments)
+        return done.stdout.splitlines()
+
+    def test_lists(self):
+        for arguments in LISTS:
+            with self.subTest(arguments):
+                self.assertEqual(self.weir(arguments), self.ipvs(arguments))
+        with self.subTest("lists without connections would prove little"):
+            self.assertRegex(" ".join(self.weir("-Ln")), r"Masq    1      [1-9]")
+
+    def test_rates(self):
+        """Of services that nothing goes through any more; the numbers have tests of their own."""
+        self.guest.run("ipvsadm -Z")
+        for arguments in RATES:
+            with self.subTest(arguments):
+                self.assertEqual(self.weir(arguments), self.ipvs(arguments))
+
+    def test_connections(self):
+        ours, theirs = self.weir("-Lnc"), self.ipvs("-Lnc")
+        self.assertEqual(ours[:2], theirs[:2])
+        ours, theirs = ours[2:], theirs[2:]
+        self.assertGreater(len(ours), 8)
+        for our, their in zip(sorted(ours, key=flow), sorted(theirs, key=flow), strict=True):
+            self.assertEqual(EXPIRE.sub("", our), EXPIRE.sub("", their))
+            self.assertEqual(EXPIRE.match(our).end(), EXPIRE.match(their).end())
+            self.assertLess(abs(seconds(our) - seconds(their)), TOLERANCE_S)
+
+
+def flow(line):
+    """What tells a connection from others."""
+    return (line[:3], line.split()[3:])
+
+
+def seconds(line):
+    """Until the connection expires."""
+    _, minutes, rest = EXPIRE.match(line).groups()
+    return int(minutes) * 60 + int(rest)
+
+
+if __name__ == "__main__":
+    unittest.main()
