@@ -7,8 +7,8 @@ use anyhow::{Context, Result, ensure};
 use crate::{
     config::{self, Checked, Config},
     control::{
-        Books, Clock, DeviceFacts, Director, Door, End, Manner, Observer, PortEnds, Seeds, Signals,
-        Socket, Threads,
+        Books, Clock, DeviceFacts, Director, Door, End, Listeners, Manner, Observer, PortEnds,
+        Seeds, Signals, Socket, Threads,
         host::{Kernel, Tap, served},
         serve, views,
     },
@@ -44,7 +44,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     };
     // Another weir on this socket is told of before this one opens its ports, where
     // both would answer ARP and open connections to two backends for each SYN.
-    let (socket, door) = runtime.block_on(listen(&config))?;
+    let listeners = runtime.block_on(listen(&config))?;
     let eal = Eal::start(&eal_options(&config))?;
     let pool = MbufPool::new(&eal, &pool_spec(&config, &eal)?)?;
     let toeplitz = Toeplitz::new(u16::from_ne_bytes(random()?));
@@ -85,8 +85,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
             observer,
             &mut threads,
             kernel,
-            socket,
-            door,
+            listeners,
             &mut signals,
             clock,
         )
@@ -101,13 +100,13 @@ pub fn run(file: &Path) -> Result<ExitCode> {
 }
 
 /// Where the API is asked.
-async fn listen(config: &Config) -> Result<(Socket, Option<Door>)> {
+async fn listen(config: &Config) -> Result<Listeners> {
     let socket = Socket::claim(&config.api.socket).await?;
     let door = match &config.api.tcp {
         Some(tcp) => Some(Door::open(tcp).await?),
         None => None,
     };
-    Ok((socket, door))
+    Ok(Listeners { socket, door })
 }
 
 fn eal_options(config: &Config) -> EalOptions {

@@ -132,24 +132,31 @@ pub enum Query {
     },
 }
 
-/// Serves `socket`, and `door` if there is one, until `stop` is ready, then lets open connections
-/// end and removes the socket.
+/// Where clients come in.
+#[derive(Debug)]
+pub struct Listeners {
+    /// Root's.
+    pub socket: Socket,
+    /// For reading, over TCP.
+    pub door: Option<Door>,
+}
+
+/// Serves clients until `stop` is ready, then lets open connections end and removes the socket.
 pub async fn serve(
-    socket: Socket,
-    door: Option<Door>,
+    listeners: Listeners,
     queries: mpsc::Sender<Query>,
     stop: impl Future<Output = ()>,
 ) {
-    serve_within(BOUNDS, socket, door, queries, stop).await;
+    serve_within(BOUNDS, listeners, queries, stop).await;
 }
 
 async fn serve_within(
     bounds: Bounds,
-    socket: Socket,
-    door: Option<Door>,
+    listeners: Listeners,
     queries: mpsc::Sender<Query>,
     stop: impl Future<Output = ()>,
 ) {
+    let Listeners { socket, door } = listeners;
     let router = router(Manager {
         queries,
         patience: bounds.answer,

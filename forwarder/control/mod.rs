@@ -26,7 +26,7 @@ mod threads;
 pub mod views;
 mod zero;
 
-pub use api::Door;
+pub use api::{Door, Listeners};
 pub use books::{Books, DeviceFacts};
 pub use clock::Clock;
 pub use compile::{CompileError, compile};

@@ -10,13 +10,12 @@ use tokio::{
 };
 
 use super::{
-    api::{self, Door, Query},
+    api::{self, Listeners, Query},
     clock::Clock,
     explain::{self, Scene},
     host::Kernel,
     manager::Manager,
     observer::Observer,
-    socket::Socket,
     threads::Threads,
 };
 use crate::io::Pool;
@@ -71,8 +70,7 @@ pub async fn serve<L: Pool>(
     observer: Observer,
     threads: &mut Threads,
     mut kernel: Option<Kernel>,
-    socket: Socket,
-    door: Option<Door>,
+    listeners: Listeners,
     signals: &mut Signals,
     clock: Clock,
 ) -> End {
@@ -82,7 +80,7 @@ pub async fn serve<L: Pool>(
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let observer = Rc::new(observer);
     let run = local.run_until(async {
-        let serving = tokio::task::spawn_local(api::serve(socket, door, ask, async {
+        let serving = tokio::task::spawn_local(api::serve(listeners, ask, async {
             let _ = stopped.await;
         }));
         let mut turns = interval(TURN);

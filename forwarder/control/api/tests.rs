@@ -33,9 +33,14 @@ impl Program {
         let directory = TempDir::new().unwrap();
         let socket = Socket::claim(&path_in(&directory)).await.unwrap();
         let (stop, stopped) = oneshot::channel();
-        let server = tokio::spawn(serve_within(bounds, socket, None, queries, async {
-            let _ = stopped.await;
-        }));
+        let server = tokio::spawn(serve_within(
+            bounds,
+            Listeners { socket, door: None },
+            queries,
+            async {
+                let _ = stopped.await;
+            },
+        ));
         Self {
             directory,
             stop,
@@ -201,7 +206,15 @@ async fn over_tcp_the_token_reads_and_nothing_else_does_anything() {
     let (queries, asked) = mpsc::channel(4);
     tokio::spawn(answer(asked, Vec::new()));
     let socket = Socket::claim(&path_in(&folder)).await.unwrap();
-    tokio::spawn(serve_within(BOUNDS, socket, Some(door), queries, pending()));
+    tokio::spawn(serve_within(
+        BOUNDS,
+        Listeners {
+            socket,
+            door: Some(door),
+        },
+        queries,
+        pending(),
+    ));
 
     let request = async |method: &str, header: &str| {
         let mut stream = TcpStream::connect(address).await.unwrap();
