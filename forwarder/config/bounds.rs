@@ -20,6 +20,8 @@ pub struct Limits {
     pub icmp_per_second: u32,
     /// Frames a second between each TAP and its port, each way.
     pub host_per_second: u32,
+    /// TCP resets a second, each worker. None at 0.
+    pub resets_per_second: u32,
 }
 
 impl Tables {
@@ -72,9 +74,17 @@ impl Limits {
             &(1..=1_000_000),
             problems,
         );
+        let resets = number_or(
+            raw.resets_per_second,
+            "resets_per_second",
+            1000,
+            &range,
+            problems,
+        );
         Some(Self {
             icmp_per_second: icmp?,
             host_per_second: host?,
+            resets_per_second: resets?,
         })
     }
 }

@@ -75,6 +75,10 @@ pub struct Config {
     pub timeouts: Timeouts,
     /// What becomes of packets that belong to no service.
     pub other: Other,
+    /// What becomes of packets for the director's addresses that are for no service.
+    pub closed_ports: Refusal,
+    /// What becomes of TCP to a service that belongs to no session and opens none.
+    pub strays: Refusal,
     /// Sizes of the tables.
     pub tables: Tables,
     /// What weir itself sends at most.
@@ -91,6 +95,15 @@ pub enum Other {
     /// They are routed.
     Route,
     /// They are dropped.
+    Drop,
+}
+
+/// What becomes of a packet that nobody takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// Its sender is told: by a TCP reset, by an ICMP error.
+    Answer,
+    /// It is dropped.
     Drop,
 }
 
@@ -202,6 +215,8 @@ fn read<'a>(
         None => Some(Other::Route),
         Some(written) => written.read("`Route` or `Drop`", problems).map(Other::from),
     };
+    let closed_ports = Refusal::read(raw.closed_ports, problems);
+    let strays = Refusal::read(raw.strays, problems);
     let tables = Tables::read(raw.tables, problems);
     let limits = Limits::read(raw.limits, problems);
     let host = Host::read(raw.host, problems);
@@ -247,6 +262,8 @@ fn read<'a>(
         services,
         timeouts: timeouts?,
         other: other?,
+        closed_ports: closed_ports?,
+        strays: strays?,
         tables: tables?,
         limits: limits?,
         host: host?,
@@ -259,6 +276,21 @@ impl From<raw::Other> for Other {
         match raw {
             raw::Other::Route => Self::Route,
             raw::Other::Drop => Self::Drop,
+        }
+    }
+}
+
+impl Refusal {
+    fn read<'a>(
+        written: Option<written::Written<'a, raw::Refusal>>,
+        problems: &mut Problems<'a>,
+    ) -> Option<Self> {
+        match written {
+            None => Some(Self::Answer),
+            Some(written) => match written.read("`Answer` or `Drop`", problems)? {
+                raw::Refusal::Answer => Some(Self::Answer),
+                raw::Refusal::Drop => Some(Self::Drop),
+            },
         }
     }
 }

@@ -20,6 +20,8 @@ pub(super) struct Config<'a> {
     pub(super) idle: Option<Written<'a, Idle<'a>>>,
     pub(super) rss: Option<Written<'a, Rss>>,
     pub(super) other: Option<Written<'a, Other>>,
+    pub(super) closed_ports: Option<Written<'a, Refusal>>,
+    pub(super) strays: Option<Written<'a, Refusal>>,
     pub(super) ports: Option<List<'a, Port<'a>>>,
     pub(super) routes: Option<List<'a, Route<'a>>>,
     pub(super) neighbours: Option<List<'a, Neighbour<'a>>>,
@@ -66,6 +68,12 @@ pub(super) enum Rss {
 #[derive(Deserialize)]
 pub(super) enum Other {
     Route,
+    Drop,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Refusal {
+    Answer,
     Drop,
 }
 
@@ -214,6 +222,7 @@ pub(super) struct Tables<'a> {
 pub(super) struct Limits<'a> {
     pub(super) icmp_per_second: Option<Number<'a>>,
     pub(super) host_per_second: Option<Number<'a>>,
+    pub(super) resets_per_second: Option<Number<'a>>,
 }
 
 #[derive(Default, Deserialize)]

@@ -8,8 +8,8 @@ use crate::{
     io::PortIx,
     session::{BackendIx, FixedIx, Forward},
     snapshot::{
-        Backend, Fixed, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Routes, Service, Services,
-        SlotHash, Slots, Snapshot,
+        Backend, Fixed, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Refusals, Routes, Service,
+        Services, SlotHash, Slots, Snapshot,
     },
     wire::Mac,
 };
@@ -74,6 +74,11 @@ pub fn compile(
         neighbours: Arc::new(neighbours),
         slots: Slots::new(slot_hash, config.dpdk.workers.len()),
         route_other: config.other == config::Other::Route,
+        refusals: Refusals {
+            closed_ports: config.closed_ports == config::Refusal::Answer,
+            strays: config.strays == config::Refusal::Answer,
+        },
+        resets_per_second: config.limits.resets_per_second,
         icmp_per_second: config.limits.icmp_per_second,
     })
 }

@@ -1,9 +1,9 @@
-//! Turns packets into the ICMP answers to them.
+//! Turns packets into the answers to them.
 
 use std::net::Ipv4Addr;
 
 use super::{
-    Answer, Bench, DropReason, Meta, Step, Transport, neighbour,
+    Answer, Bench, DropReason, Meta, Step, Transport, Verdict, neighbour, reset,
     view::{header_at_mut, ipv4_at, ipv4_at_mut, open_gap},
 };
 use crate::{
@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// TTL of what is made here (RFC 1700's default, and Linux's).
-const TTL: u8 = 64;
+pub(super) const TTL: u8 = 64;
 
 /// "Internetwork control", as Linux marks ICMP errors.
 const TOS: u8 = 0xc0;
@@ -38,10 +38,10 @@ pub(super) fn run<F: Frame>(
     meta: &mut Meta,
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
-    if answer == Answer::EchoReply {
-        check_echo(frame, meta)?;
-    } else {
-        check_quotable(answer, frame, meta)?;
+    match answer {
+        Answer::EchoReply => check_echo(frame, meta)?,
+        Answer::Reset => {}
+        _ => check_quotable(answer, frame, meta)?,
     }
     let snapshot = bench.snapshot;
     let sender = meta.source();
@@ -52,10 +52,11 @@ pub(super) fn run<F: Frame>(
     if answer == Answer::EchoReply && meta.octets > exit.mtu {
         return DropReason::TooBig.into();
     }
-    if !bench
-        .flows
-        .may_answer(answer, snapshot.icmp_per_second, bench.now)
-    {
+    let per_second = match answer {
+        Answer::Reset => snapshot.resets_per_second,
+        _ => snapshot.icmp_per_second,
+    };
+    if !bench.flows.may_answer(answer, per_second, bench.now) {
         return DropReason::AnswerLimited.into();
     }
     let most = usize::from(exit.mtu)
@@ -66,15 +67,20 @@ pub(super) fn run<F: Frame>(
         Answer::EchoReply => echo_reply(frame, meta)?,
         Answer::TimeExceeded => error(icmp::TIME_EXCEEDED, icmp::TTL_EXCEEDED, 0)?,
         Answer::PortUnreachable => error(icmp::UNREACHABLE, icmp::PORT_UNREACHABLE, 0)?,
+        Answer::NetworkUnreachable => error(icmp::UNREACHABLE, icmp::NETWORK_UNREACHABLE, 0)?,
+        Answer::ProtocolUnreachable => error(icmp::UNREACHABLE, icmp::PROTOCOL_UNREACHABLE, 0)?,
+        Answer::Reset => reset::run(frame, meta)?,
         Answer::FragmentationNeeded { mtu } => {
             error(icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, mtu)?;
         }
         Answer::TunnelError { kind, code, mtu } => error(kind, code, mtu)?,
     }
-    bench.counters.answered(answer);
     meta.key = FlowKey::of_addresses(meta.destination(), sender);
-    neighbour::run(frame, meta, exit)?;
-    Step::Continue(exit.port)
+    let way = neighbour::run(frame, meta, exit);
+    if !matches!(way, Step::Break(Verdict::Drop(_))) {
+        bench.counters.answered(answer);
+    }
+    way.map_continue(|()| exit.port)
 }
 
 /// An echo request with the right checksum is answered. The checksum can only be looked at where
@@ -103,10 +109,8 @@ fn check_quotable<F: Frame>(answer: Answer, frame: &F, meta: &Meta) -> Step {
     match answer {
         _ if !fragment && !error => Step::Continue(()),
         Answer::FragmentationNeeded { .. } => DropReason::TooBig.into(),
-        Answer::TimeExceeded
-        | Answer::PortUnreachable
-        | Answer::TunnelError { .. }
-        | Answer::EchoReply => DropReason::TtlExpired.into(),
+        Answer::NetworkUnreachable => DropReason::NoRoute.into(),
+        _ => DropReason::TtlExpired.into(),
     }
 }
 

@@ -135,9 +135,9 @@ fn is_echo_request(meta: &Meta, head: &[u8]) -> bool {
 /// What becomes of a packet to a DIP or VIP that is for no service.
 fn for_the_director(meta: &Meta) -> Verdict {
     match meta.transport {
-        Transport::Tcp(_) | Transport::Udp => Verdict::Drop(DropReason::NoService),
+        Transport::Tcp(_) | Transport::Udp => Verdict::Refuse(DropReason::NoService),
         Transport::Icmp => Verdict::Answer(Answer::EchoReply),
-        Transport::Other => Verdict::Drop(DropReason::ProtocolUnknown),
+        Transport::Other => Verdict::Refuse(DropReason::ProtocolUnknown),
         Transport::Refused(reason) => Verdict::Drop(reason),
     }
 }

@@ -21,7 +21,9 @@ mod outbox;
 mod own;
 mod parse;
 mod recall;
+mod refuse;
 mod related;
+mod reset;
 mod rewrite;
 mod rings;
 mod route;
@@ -106,13 +108,9 @@ fn run<P: Port>(
         expect_replies(batch, sessions, bench.snapshot);
     }
     for (mut frame, meta) in batch.drain() {
-        let mut end = carry(&mut frame, meta, handed_over, bench);
-        if let ControlFlow::Break(Verdict::Answer(answer)) = end {
-            end = answer::run(answer, &mut frame, meta, bench);
-        }
-        match end {
+        match carry(&mut frame, meta, handed_over, bench) {
             ControlFlow::Continue(out) => outbox.transmit(frame, out, outside),
-            ControlFlow::Break(verdict) => settle(verdict, frame, meta, outbox, outside),
+            ControlFlow::Break(verdict) => settle(verdict, frame, meta, bench, outbox, outside),
         }
     }
 }
@@ -226,16 +224,26 @@ fn leave<F: Frame>(
 /// Does what a verdict says with the packet that ends by it.
 #[cold]
 fn settle<P: Port>(
-    verdict: Verdict,
-    frame: P::Frame,
-    meta: &Meta,
+    mut verdict: Verdict,
+    mut frame: P::Frame,
+    meta: &mut Meta,
+    bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
 ) {
+    if let Verdict::Refuse(reason) = verdict {
+        verdict = refuse::run(reason, &frame, meta, bench.snapshot);
+    }
+    if let Verdict::Answer(answer) = verdict {
+        match answer::run(answer, &mut frame, meta, bench) {
+            ControlFlow::Continue(out) => return outbox.transmit(frame, out, outside),
+            ControlFlow::Break(ended) => verdict = ended,
+        }
+    }
     match verdict {
         Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
         Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
-        Verdict::Drop(reason) => outside.counters.dropped(reason, 1),
+        Verdict::Drop(reason) | Verdict::Refuse(reason) => outside.counters.dropped(reason, 1),
         // Answers were made before; a step that makes one gives no other.
         Verdict::Answer(_) => outside.counters.dropped(DropReason::AnswerLimited, 1),
     }

@@ -19,7 +19,7 @@ pub(super) fn run<'a, F: Frame>(
     let destination = meta.destination();
     let hop = course.hop.or_else(|| snapshot.routes.hop(destination));
     let Some(exit) = hop.and_then(|hop| snapshot.neighbours.exit(hop, destination)) else {
-        return DropReason::NoRoute.into();
+        return Step::Break(Verdict::Answer(Answer::NetworkUnreachable));
     };
     if meta.ttl <= 1 {
         return Step::Break(Verdict::Answer(Answer::TimeExceeded));

@@ -76,7 +76,7 @@ pub(super) fn run(
         _ => true,
     };
     if !begins && !may_have_begun_without(service, bench) {
-        return DropReason::NoSession.into();
+        return Step::Break(Verdict::Refuse(DropReason::NoSession));
     }
     let client = meta.key.source();
     let picked = match service.meant(client, || data(head, meta)) {

@@ -9,6 +9,8 @@ use crate::snapshot::WorkerIx;
 pub enum Verdict {
     /// It is turned into an answer to its sender.
     Answer(Answer),
+    /// Nobody takes it: its sender is told, or it is dropped for this reason.
+    Refuse(DropReason),
     /// Another worker owns its flow.
     HandOver(WorkerIx),
     /// The management thread gets it.
@@ -23,15 +25,21 @@ impl<T> From<DropReason> for ControlFlow<Verdict, T> {
     }
 }
 
-/// ICMP messages that a worker makes.
+/// Messages that a worker makes of the packets that they answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// To a ping of a DIP or VIP.
     EchoReply,
     /// The TTL has run out.
     TimeExceeded,
-    /// No backend takes new flows.
+    /// No backend takes new flows, or nobody has the port.
     PortUnreachable,
+    /// There is no route to the destination.
+    NetworkUnreachable,
+    /// The director does not speak the protocol.
+    ProtocolUnreachable,
+    /// TCP that belongs to no connection.
+    Reset,
     /// Larger than the way out allows, and not to be fragmented.
     FragmentationNeeded {
         /// Octets that would have fitted.
@@ -50,7 +58,7 @@ pub enum Answer {
 
 impl Answer {
     /// How many kinds there are.
-    pub const COUNT: usize = 5;
+    pub const COUNT: usize = 8;
 
     /// Names by [`Answer::index`].
     pub const NAMES: [&str; Self::COUNT] = [
@@ -59,6 +67,9 @@ impl Answer {
         "port_unreachable",
         "fragmentation_needed",
         "tunnel_error",
+        "protocol_unreachable",
+        "reset",
+        "network_unreachable",
     ];
 
     /// The place of the kind among all.
@@ -69,6 +80,9 @@ impl Answer {
             Self::PortUnreachable => 2,
             Self::FragmentationNeeded { .. } => 3,
             Self::TunnelError { .. } => 4,
+            Self::ProtocolUnreachable => 5,
+            Self::Reset => 6,
+            Self::NetworkUnreachable => 7,
         }
     }
 }
@@ -204,7 +218,7 @@ drop_reasons! {
     TooBig, "too_big", Way, "larger than the way out allows, and no answer allowed";
     NoHeadroom, "no_headroom", Way, "no room in the buffer for another header";
     NeighbourFailed, "neighbour_failed", Way, "the next hop does not answer ARP";
-    AnswerLimited, "answer_limited", Limit, "would be answered by ICMP, but the rate is used up";
+    AnswerLimited, "answer_limited", Limit, "would be answered, but the rate is used up";
     HandOverFull, "hand_over_full", Limit, "the ring to the owner is full";
     PuntFull, "punt_full", Limit, "the ring to the management thread is full";
     TxFull, "tx_full", Limit, "the transmit queue, or the ring to it, is full";

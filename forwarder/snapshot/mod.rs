@@ -44,8 +44,21 @@ pub struct Snapshot {
     pub slots: Slots,
     /// True where traffic for no service and not for the director is routed.
     pub route_other: bool,
+    /// Who is told that nobody takes a packet.
+    pub refusals: Refusals,
     /// ICMP messages of each kind a second that one worker makes.
     pub icmp_per_second: u32,
+    /// TCP resets a second that one worker makes.
+    pub resets_per_second: u32,
+}
+
+/// Who is told that nobody takes a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals {
+    /// Who addresses the director, but no service.
+    pub closed_ports: bool,
+    /// Who sends TCP to a service that belongs to no session and opens none.
+    pub strays: bool,
 }
 
 /// What the packet's way needs to know of a port.

@@ -81,7 +81,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::snapshot::{SlotHash, Slots};
+    use crate::snapshot::{Refusals, SlotHash, Slots};
 
     fn snapshot(icmp_per_second: u32) -> Snapshot {
         Snapshot {
@@ -92,7 +92,12 @@ mod tests {
             neighbours: Arc::default(),
             slots: Slots::new(SlotHash::Keyed(0), 1),
             route_other: false,
+            refusals: Refusals {
+                closed_ports: true,
+                strays: true,
+            },
             icmp_per_second,
+            resets_per_second: 0,
         }
     }
 

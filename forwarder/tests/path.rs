@@ -25,6 +25,8 @@ mod icmp;
 mod nat;
 #[path = "path/octets.rs"]
 mod octets;
+#[path = "path/refusals.rs"]
+mod refusals;
 #[path = "path/refused.rs"]
 mod refused;
 #[path = "path/related.rs"]
@@ -45,6 +47,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     host::cases,
     icmp::cases,
     nat::cases,
+    refusals::cases,
     refused::cases,
     related::cases,
     routed::cases,
@@ -84,6 +87,11 @@ fn nat_cases() {
 #[test]
 fn refused_cases() {
     case::run(&refused::cases());
+}
+
+#[test]
+fn refusal_cases() {
+    case::run(&refusals::cases());
 }
 
 #[test]

@@ -144,7 +144,7 @@ fn connection() -> [Vec<Timed>; 2] {
         vec![
             (0, spec(0, client, vip).tcp("S")),
             (2 * MS, spec(0, client, vip).tcp("A")),
-            (3 * MS + 7, spec(0, "192.0.2.9:4", vip).tcp("A")),
+            (3 * MS + 7, spec(0, "192.0.2.9:4", vip).tcp("R")),
         ],
         vec![(MS, spec(1, rip, client).tcp("SA"))],
     ]

@@ -81,6 +81,22 @@ impl Sum {
         self.add_u16(u16::from_be(fold(total(octets))))
     }
 
+    /// The sum of the pseudo-header that TCP's and UDP's checksums cover over IPv4, for so many
+    /// octets of a segment or datagram.
+    #[inline]
+    pub const fn pseudo_header(
+        source: Ipv4Addr,
+        destination: Ipv4Addr,
+        protocol: u8,
+        octets: u16,
+    ) -> Self {
+        let ((a, b), (c, d)) = (words(source.to_bits()), words(destination.to_bits()));
+        let words = Self(a).add_u16(b).add_u16(c).add_u16(d);
+        words
+            .add_u16(u16::from_be_bytes([0, protocol]))
+            .add_u16(octets)
+    }
+
     /// Adds one word.
     #[inline]
     const fn add_u16(self, word: u16) -> Self {

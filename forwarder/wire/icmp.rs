@@ -34,6 +34,10 @@ pub const TIME_EXCEEDED: u8 = 11;
 /// Type of "parameter problem".
 pub const PARAMETER_PROBLEM: u8 = 12;
 
+/// Code of [`UNREACHABLE`]: there is no route.
+pub const NETWORK_UNREACHABLE: u8 = 0;
+/// Code of [`UNREACHABLE`]: the host does not speak the protocol.
+pub const PROTOCOL_UNREACHABLE: u8 = 2;
 /// Code of [`UNREACHABLE`]: nobody listens at the port.
 pub const PORT_UNREACHABLE: u8 = 3;
 /// Code of [`UNREACHABLE`]: the packet is larger than the next hop's MTU and must stay whole.

@@ -27,7 +27,7 @@ use zerocopy::{
     network_endian::{U16, U32},
 };
 
-use super::Ports;
+use super::{Ports, checksum::Sum};
 
 /// Octets of the header without options.
 pub const LEN: usize = size_of::<Header>();
@@ -179,6 +179,43 @@ impl Header {
     #[inline]
     pub fn checksum(&self) -> u16 {
         self.checksum.get()
+    }
+
+    /// The header of the reset that answers this segment with so many octets of data where there
+    /// is no connection (RFC 9293 section 3.10.7.1). `pseudo` is the sum of its pseudo-header.
+    #[must_use]
+    pub fn reset(&self, data_octets: u32, pseudo: Sum) -> Self {
+        let flags = self.flags();
+        let acknowledged = flags.ack();
+        let counted = u32::from(flags.syn()).wrapping_add(u32::from(flags.fin()));
+        let end = self.sequence().wrapping_add(data_octets);
+        let mut ports = self.ports;
+        ports.set_source(self.ports.destination());
+        ports.set_destination(self.ports.source());
+        let mut reset = Self {
+            ports,
+            sequence: U32::new(if acknowledged {
+                self.acknowledgement()
+            } else {
+                0
+            }),
+            acknowledgement: U32::new(if acknowledged {
+                0
+            } else {
+                end.wrapping_add(counted)
+            }),
+            data_offset: 0x50,
+            flags: if acknowledged {
+                Flags::RST
+            } else {
+                Flags::RST | Flags::ACK
+            },
+            window: U16::ZERO,
+            checksum: U16::ZERO,
+            urgent: U16::ZERO,
+        };
+        reset.set_checksum(pseudo.add_octets(reset.as_bytes()).checksum());
+        reset
     }
 
     /// Sets the checksum.

@@ -1,10 +1,10 @@
-"""ICMP errors that real kernels send about what weir has forwarded."""
+"""What real kernels and weir refuse, and who learns of it."""
 
 import socket
 
 from lab import frames, plan
 from lab.case import LabCase
-from lab.director import Service, echo
+from lab.director import Service, echo, http
 from lab.frames import Ipv4View, RawSocket
 
 ANSWER_S = 5
@@ -15,14 +15,35 @@ class Errors(LabCase):
     def test_client_learns_that_nobody_listens_at_the_server(self):
         closed = Service("closed", "nat", "Udp", plan.VIP["nat"], CLOSED_PORT, CLOSED_PORT)
         with self.lab.weir([closed]):
-            with self.lab.client.inside():
-                client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            self.addCleanup(client.close)
-            client.settimeout(ANSWER_S)
+            client = self._socket(socket.SOCK_DGRAM)
             client.connect((plan.VIP["nat"], CLOSED_PORT))
             client.send(b"anybody there?")
             with self.assertRaises(ConnectionRefusedError):
                 client.recv(100)
+
+    def test_closed_ports_and_lost_connections_are_refused_at_once(self):
+        with self.lab.weir([http("nat")]):
+            for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+                with self.subTest(kind=kind):
+                    client = self._socket(kind)
+                    with self.assertRaises(ConnectionRefusedError):
+                        client.connect((plan.VIP["nat"], CLOSED_PORT))
+                        client.send(b"anybody there?")
+                        client.recv(100)
+            client = self._socket(socket.SOCK_STREAM)
+            client.connect((plan.VIP["nat"], 80))
+        # The weir that knew the connection is gone.
+        with self.lab.weir([http("nat")]):
+            with self.assertRaises(ConnectionResetError):
+                client.send(b"GET / HTTP/1.0\r\n\r\n")
+                client.recv(100)
+
+    def _socket(self, kind):
+        with self.lab.client.inside():
+            client = socket.socket(socket.AF_INET, kind)
+        self.addCleanup(client.close)
+        client.settimeout(ANSWER_S)
+        return client
 
     def test_server_learns_that_nobody_listens_at_the_client(self):
         client = RawSocket(self.lab.client)

@@ -54,14 +54,6 @@ def _only_ipvs(difference, **sent):
     )
 
 
-def _answered_by_host(difference):
-    """True where IPVS's host answered by itself: it sent a frame back from what was addressed."""
-    given = difference.given[0]
-    back = (given.get("ip.destination"), given.get("ip.source"))
-    sent = difference.sent
-    return _only_ipvs(difference) and (sent.get("ip.source"), sent.get("ip.destination")) == back
-
-
 def _remembered(difference):
     return difference.field in ("session", "counts")
 
@@ -104,27 +96,12 @@ def _echo_in_place(difference):
     )
 
 
-def _closed_port(difference):
-    if "closed port" not in difference.event and difference.event != "unknown protocol":
-        return False
-    reset = "R" in difference.sent.get("tcp.flags", "")
-    error = (difference.sent.get("icmp.type"), difference.sent.get("icmp.code"))
-    return _answered_by_host(difference) and (reset or error in ((3, 2), (3, 3)))
-
-
-def _no_reset(difference):
-    return (
-        _answered_by_host(difference)
-        and difference.case.service is not None
-        and "R" in difference.sent.get("tcp.flags", "")
-        and _with_flags(difference, lambda flags: "S" not in flags or "A" in flags)
-    )
-
-
 def _opened_by_answer(difference):
+    reset = (difference.field, difference.ipvs) == ("frame", None)
+    reset = reset and difference.sent.get("tcp.flags") == "R"
     return (
         (difference.event, difference.case.direction) == ("TCP stray", "forward")
-        and (_remembered(difference) or _only_ipvs(difference))
+        and (_remembered(difference) or _only_ipvs(difference) or reset)
         and _with_flags(difference, lambda flags: {"S", "A"} <= flags and "R" not in flags)
     )
 
@@ -234,28 +211,10 @@ TABLE = [
         and _only_ipvs(d, arp_operation=2),
     ),
     Row(
-        "closed-port",
-        "what comes to a VIP or DIP and is for no service",
-        "the host's own stack answers: RST, ICMP 3/3 or 3/2",
-        "dropped as `no_service` or `protocol_unknown`",
-        "Nothing behind a VIP is a host: no program of the director can be reached by it, and a "
-        "scan or a flood with forged senders gets no answer out of it.",
-        _closed_port,
-    ),
-    Row(
-        "no-reset",
-        "TCP to a service that belongs to no connection and opens none",
-        "the host's own stack answers with RST",
-        "dropped as `no_session`",
-        "The connection may be another director's, behind ECMP or before a failover: a RST ends "
-        "it, silence lets it go on.",
-        _no_reset,
-    ),
-    Row(
         "syn-ack-opens-nothing",
         "SYN+ACK to a service, of no connection",
         "opens a connection, for the sake of active FTP",
-        "dropped as `no_session`",
+        "is answered with RST",
         "No client opens so; reflected SYN+ACKs would fill the table.",
         _opened_by_answer,
     ),

@@ -30,7 +30,7 @@ DIRECTOR = [
     *("TCP to a closed port of a VIP", "TCP to a closed port of a DIP"),
     *("UDP to a closed port of a VIP", "UDP to a closed port of a DIP", "unknown protocol"),
     *("other traffic routed", "malformed traffic routed", "frame not for this MAC"),
-    *("impossible source", "impossible destination"),
+    *("impossible source", "impossible destination", "no route"),
 ]
 SIDES = ["wan", "lan"]
 
@@ -64,8 +64,6 @@ def _pending():
         yield (mode, "too big, no DF", "forward")
     for mode in NAT_MODES:
         yield (mode, "fragments", "reverse")
-    for side in SIDES:
-        yield ("director", "no route", side)
 
 
 # What weir does now, and what IPVS does and weir does not yet.

@@ -132,9 +132,12 @@ class Differences(unittest.TestCase):
         sent = dict(decode(framed(packets.tcp(VIP, CLIENT, "R"))))
         lost = Difference(case, "frame", "", None, given, sent)
         self.assertIsNone(differences.explanation(lost))
-        given = [dict(decode(framed(packets.tcp(CLIENT, VIP, "A"))))]
-        answered = dataclasses.replace(lost, given=given)
-        self.assertEqual(differences.explanation(answered).name, "no-reset")
+        stray = dataclasses.replace(case, event="TCP stray", direction="forward")
+        for flags, name in (("A", None), ("SA", "syn-ack-opens-nothing")):
+            given = [dict(decode(framed(packets.tcp(CLIENT, VIP, flags))))]
+            answered = Difference(stray, "frame", None, "", given, sent)
+            row = differences.explanation(answered)
+            self.assertEqual(row and row.name, name)
 
     def test_no_frame_that_weir_alone_sent_is_excused_as_malformed(self):
         case = Case("", "UDP length field", "forward", Service("NAT", "udp"), None)

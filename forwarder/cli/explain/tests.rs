@@ -73,7 +73,7 @@ async fn each_step_of_nat_is_told() {
 packet     TCP SYN 203.0.113.7:40000 > 192.0.2.100:80, in by wan
 service    web: TCP 192.0.2.100:80, Masq, wrr
 session    none yet; this packet begins one with one of 2 workers; what comes before a SYN is \
-dropped, no_session
+answered, reset
 scheduler  wrr: web2 is the first in each worker's order; what comes before moves it on
 backend    web2: 10.1.0.12:8080, weight 2
 route      to 10.1.0.12: 10.1.0.0/24, on the link of lan
@@ -112,11 +112,11 @@ async fn what_is_refused_is_told_in_the_words_of_show_drops() {
             "tcp 203.0.113.7:40000 192.0.2.101:80",
             AS_IT_IS,
             "none: 192.0.2.101 is a VIP with services at UDP 53, TCP 443 alone",
-            "drop: no_service, to an address of the director, but to no service",
+            "answer: reset, to 203.0.113.7 by wan",
         ),
         (
             "tcp 203.0.113.7:40000 10.1.0.1:22",
-            AS_IT_IS,
+            ["ports:", "closed_ports: Drop, ports:"],
             "none: 10.1.0.1 is a DIP without services",
             "drop: no_service, to an address of the director, but to no service",
         ),

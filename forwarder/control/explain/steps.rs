@@ -206,7 +206,10 @@ impl Account<'_> {
         let opens = self.told.packet == Kind::Syn.name();
         // Where a table was full, such a service forwards them by the hash for a while.
         if opens && (service.forward == Forward::Nat || !service.consistent) {
-            "; what comes before a SYN is dropped, no_session"
+            match self.config.strays {
+                config::Refusal::Answer => "; what comes before a SYN is answered, reset",
+                config::Refusal::Drop => "; what comes before a SYN is dropped, no_session",
+            }
         } else {
             ""
         }

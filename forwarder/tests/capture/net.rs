@@ -120,7 +120,7 @@ pub fn config(workers: usize, arms: Arms, scheduler: &str) -> String {
             neighbours: [{neighbours}],
             services: [{services}],
             tables: (sessions_per_worker: 1024, ring_bursts: 16),
-            limits: (icmp_per_second: 1000000),
+            limits: (icmp_per_second: 1000000, resets_per_second: 1000000),
         )"#,
         cores = (1..=workers).collect::<Vec<_>>(),
         neighbours = neighbours.join(", "),

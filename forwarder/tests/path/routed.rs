@@ -1,19 +1,23 @@
 //! What is neither for the director nor for a service; and frames of several segments.
 
-use etherparse::{Icmpv4Type, icmpv4::DestUnreachableHeader};
+use etherparse::{
+    Icmpv4Type::{self, DestinationUnreachable},
+    icmpv4::DestUnreachableHeader,
+};
 use weir::io::memory::MemoryFrame;
 
 use crate::{
     case::{Case, case},
     direct::{onward, tunnelled},
-    octets::{damaged, noise, padded, split, tagged},
+    octets::{damaged, icmp_error, noise, padded, split, tagged},
     rig::frames::{Spec, spec},
     world::{
-        B1, B2_MAC, BACK, CIP, CLIENT_MAC, GATEWAY_MAC, IN, NEW, VIP, World, inbound, nat,
+        B1, B1_MAC, B2_MAC, BACK, CIP, CLIENT_MAC, GATEWAY_MAC, IN, NEW, VIP, World, inbound, nat,
         outbound, service, to_b1, to_client, world,
     },
 };
 
+const NETWORK: Icmpv4Type = DestinationUnreachable(DestUnreachableHeader::Network);
 const TO_LAN: &str = "port0.rx port1.tx";
 const TO_WAN: &str = "port1.rx port0.tx";
 
@@ -94,15 +98,24 @@ fn routed() -> Vec<Case> {
 
 fn no_route() -> Case {
     let far = inbound().from("203.0.113.5:4000");
+    let lost = spec(0, CIP, "198.51.100.7:53");
+    let fragment = spec(0, CIP, "198.51.100.7:0").fragment(8, false);
+    let answer = outbound().to("203.0.113.5:4000").tcp("SA");
     case("no route", nat().routes(""))
-        .rx(0, spec(0, CIP, "198.51.100.7:53").udp())
+        .rx(0, lost.udp())
+        .tx(
+            0,
+            icmp_error(&lost.udp(), NETWORK, "192.0.2.2", (0, CLIENT_MAC), 1),
+        )
+        .moved("port0.rx port0.tx answer.network_unreachable")
+        .rx(0, fragment.protocol(17))
         .drops("no_route")
         .rx(0, far.tcp("S"))
         .tx(1, to_b1(far.clone()).tcp("S"))
         .moved(NEW)
-        .rx(1, outbound().to("203.0.113.5:4000").tcp("SA"))
-        .moved("backend0.reverse")
-        .drops("no_route")
+        .rx(1, &answer)
+        .tx(1, icmp_error(&answer, NETWORK, "10.1.0.1", (1, B1_MAC), 2))
+        .moved("port1.rx port1.tx backend0.reverse answer.network_unreachable")
         .rx(0, far.ttl(1).tcp("A"))
         .moved("backend0.forward")
         .drops("no_route")
@@ -110,7 +123,7 @@ fn no_route() -> Case {
 
 /// ICMP errors are not translated: what a backend says of a session goes out as it is.
 fn nat_backends_errors() -> Case {
-    let kind = || Icmpv4Type::DestinationUnreachable(DestUnreachableHeader::Port);
+    let kind = || DestinationUnreachable(DestUnreachableHeader::Port);
     let error = outbound().payload(&to_b1(inbound()).udp()[14..]);
     case("routed: an ICMP error of a backend", nat())
         .rx(1, error.icmp(kind()))

@@ -37,11 +37,12 @@ pub struct World {
     neighbours: &'static str,
     sessions: u32,
     ring_bursts: u32,
+    refusals: &'static str,
     top: String,
     services: String,
 }
 
-/// A world with these services, everybody's MAC known.
+/// A world with these services, everybody's MAC known. What nobody takes is dropped.
 pub fn world(services: &str) -> World {
     World {
         workers: "1",
@@ -54,6 +55,7 @@ pub fn world(services: &str) -> World {
             (address: "10.1.0.12", mac: "02:00:00:00:00:b2"),"#,
         sessions: 64,
         ring_bursts: 256,
+        refusals: "closed_ports: Drop, strays: Drop,",
         top: String::new(),
         services: services.to_owned(),
     }
@@ -91,6 +93,14 @@ impl World {
         }
     }
 
+    /// What nobody takes is answered, as it is by default.
+    pub fn answering(self) -> Self {
+        Self {
+            refusals: "",
+            ..self
+        }
+    }
+
     /// More keys, each with a comma behind.
     pub fn top(self, top: &str) -> Self {
         let top = top.to_owned();
@@ -118,6 +128,7 @@ impl fmt::Display for World {
                 neighbours: [{}],
                 tables: (sessions_per_worker: {}, ring_bursts: {}),
                 {}
+                {}
                 services: [{}],
             )"#,
             self.workers,
@@ -127,6 +138,7 @@ impl fmt::Display for World {
             self.neighbours,
             self.sessions,
             self.ring_bursts,
+            self.refusals,
             self.top,
             self.services
         )

@@ -2,11 +2,14 @@
 
 use std::net::Ipv4Addr;
 
+use etherparse::{
+    Icmpv4Type::TimeExceeded, PacketBuilder, icmpv4::TimeExceededCode::TtlExceededInTransit,
+};
 use weir::io::{Frame, memory::MemoryFrame};
 
 use super::{
     Rng,
-    packet::{self, LINK, Place, TCP, set_word, word},
+    packet::{self, IPIP, LINK, Place, TCP, set_word, word},
     site,
 };
 use crate::rig;
@@ -51,13 +54,35 @@ pub fn arp_reply(frame: &[u8]) -> Option<Vec<u8>> {
     Some(reply)
 }
 
-/// Makes what a NAT backend got its answer, in the same buffer. False where it gives none.
+/// Makes a packet in a tunnel an error about it, from a router on the way.
+fn complain(frame: &mut MemoryFrame, port: u8, place: Place, identification: u16) {
+    let octets = frame.head();
+    let quoted = &octets[place.l3..place.end.min(place.l3 + 68)];
+    let (router, to) = (place.destination(octets), place.source(octets));
+    let mut error = Vec::new();
+    PacketBuilder::ethernet2([0; 6], [0; 6])
+        .ipv4(router.octets(), to.octets(), 64)
+        .icmpv4(TimeExceeded(TtlExceededInTransit))
+        .write(&mut error, quoted)
+        .unwrap();
+    set_word(&mut error, LINK + 4, identification);
+    packet::place(&error).unwrap().fix_header(&mut error);
+    set_macs(&mut error, port, router);
+    *frame = MemoryFrame::new(&error);
+}
+
+/// Makes what a NAT backend got its answer, in the same buffer, and what went into a tunnel an
+/// error. False where nobody answers.
 pub fn answer(frame: &mut MemoryFrame, port: u8, identification: u16, rng: &mut Rng) -> bool {
     let is_whole = frame.octets() == frame.head().len();
     let octets = frame.head_mut();
     let Some(place) = packet::place(octets).filter(|place| place.whole && is_whole) else {
         return false;
     };
+    if place.protocol(octets) == IPIP {
+        complain(frame, port, place, identification);
+        return true;
+    }
     let Some((client, rip)) = place.ends(octets) else {
         return false;
     };

@@ -1,9 +1,11 @@
 //! What went in, compared with what comes out.
 
+use std::ops::Range;
+
 use weir::io::{Frame, memory::MemoryFrame};
 
 use super::{
-    packet::{self, ICMP, IPIP, Place, UDP, word},
+    packet::{self, ICMP, IPIP, Place, TCP, UDP, word},
     site,
 };
 use crate::rig;
@@ -101,6 +103,11 @@ impl Ledger {
                 assert!(place.header_is_right(head), "header checksum: {head:02x?}");
                 assert_eq!(right, Some(true), "ICMP checksum: {head:02x?}");
             }
+            TCP if is_ours && is_reset_made_here(head, place) => {
+                self.tally.answers += 1;
+                assert!(place.header_is_right(head), "header checksum: {head:02x?}");
+                assert_eq!(place.transport_is_right(head), Some(true), "{head:02x?}");
+            }
             IPIP if is_ours => match packet::place_at(head, place.l4) {
                 Some(inner) => {
                     assert!(place.header_is_right(head), "header checksum: {head:02x?}");
@@ -133,9 +140,7 @@ impl Ledger {
                 is_translation(before, was, head, place),
                 "{before:02x?} to {head:02x?}"
             );
-            let l4 = was.l4 - was.l3;
-            let checksum = l4 + if was.protocol(before) == UDP { 6 } else { 16 };
-            for changed in [12..20, l4..l4 + 4, checksum..checksum + 2] {
+            for changed in translated_octets(before, was) {
                 expected[changed.clone()].copy_from_slice(&packet[changed]);
             }
         }
@@ -153,8 +158,42 @@ impl Ledger {
     }
 }
 
-/// Whether one end is as it was, and the other was a service's or has become one's.
+/// Whether it is a reset of a fresh packet: nothing that is forwarded has a whole TTL of 64 left
+/// and, at the same time, neither identification nor data.
+fn is_reset_made_here(head: &[u8], place: Place) -> bool {
+    let whole = word(head, place.l3 + 2) == Some(40) && head[place.l3 + 8] == 64;
+    whole && place.identification(head) == 0 && head[place.l4 + 13] & 4 != 0
+}
+
+/// The octets of a packet that translation changes, but for the TTL and the header's checksum.
+fn translated_octets(before: &[u8], was: Place) -> Vec<Range<usize>> {
+    let l4 = was.l4 - was.l3;
+    match (was.protocol(before), packet::place_at(before, was.l4 + 8)) {
+        (ICMP, Some(quoted)) => {
+            let (header, ports) = (quoted.l3 - was.l3, quoted.l4 - was.l3);
+            vec![
+                12..20,
+                l4 + 2..l4 + 4,
+                header + 10..header + 20,
+                ports..ports + 4,
+            ]
+        }
+        (UDP, _) => vec![12..20, l4..l4 + 4, l4 + 6..l4 + 8],
+        _ => vec![12..20, l4..l4 + 4, l4 + 16..l4 + 18],
+    }
+}
+
+/// Whether one end is as it was, and the other was a service's or has become one's; of an ICMP
+/// error, in what it quotes.
 fn is_translation(before: &[u8], was: Place, after: &[u8], place: Place) -> bool {
+    if place.protocol(after) == ICMP {
+        let quoted = |packet: &[u8], place: Place| packet::place_at(packet, place.l4 + 8);
+        let (Some(was), Some(place)) = (quoted(before, was), quoted(after, place)) else {
+            return false;
+        };
+        // What is quoted goes the other way than the error.
+        return is_translation(after, place, before, was);
+    }
     let protocol = place.protocol(after);
     let is_service = |end| site::SERVICES.contains(&(end, protocol));
     match (was.ends(before), place.ends(after)) {

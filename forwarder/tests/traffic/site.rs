@@ -82,11 +82,12 @@ impl Setup {
             lan_mtu,
             ..
         } = self;
+        let closed_ports = if *other == "Drop" { "Drop" } else { "Answer" };
         let workers: Vec<usize> = (1..=self.workers).collect();
         format!(
             r#"(
     dpdk: (workers: {workers:?}),
-    other: {other},
+    other: {other}, closed_ports: {closed_ports},
     tables: (
         sessions_per_worker: {sessions_per_worker}, ring_bursts: {ring_bursts}, neighbours: 24,
     ),

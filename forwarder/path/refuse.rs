@@ -1,0 +1,56 @@
+//! Who is told that nobody takes a packet, and how: as a host's own stack would.
+
+use super::{Answer, DropReason, Meta, Transport, Verdict, view};
+use crate::{
+    io::Frame,
+    snapshot::Snapshot,
+    wire::{checksum::Sum, ipv4, udp},
+};
+
+/// The answer to a packet that nobody takes for this reason, or its end. What is damaged is not
+/// answered: its sender may be another than it says.
+pub(super) fn run<F: Frame>(
+    reason: DropReason,
+    frame: &F,
+    meta: &Meta,
+    snapshot: &Snapshot,
+) -> Verdict {
+    let told = match reason {
+        DropReason::NoSession => snapshot.refusals.strays,
+        _ => snapshot.refusals.closed_ports,
+    };
+    let answer = match meta.transport {
+        _ if !told => None,
+        Transport::Tcp(flags) if flags.rst() => None,
+        Transport::Tcp(_) => checksum_ok(frame, meta).then_some(Answer::Reset),
+        Transport::Udp if has_no_checksum(frame, meta) => Some(Answer::PortUnreachable),
+        Transport::Udp => checksum_ok(frame, meta).then_some(Answer::PortUnreachable),
+        Transport::Other => Some(Answer::ProtocolUnreachable),
+        Transport::Icmp | Transport::Refused(_) => None,
+    };
+    answer.map_or(Verdict::Drop(reason), Verdict::Answer)
+}
+
+/// UDP over IPv4 may come without (RFC 768).
+fn has_no_checksum<F: Frame>(frame: &F, meta: &Meta) -> bool {
+    let datagram = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
+    udp::parse_head(datagram, usize::MAX).is_ok_and(|(header, _)| header.checksum() == 0)
+}
+
+/// True where a segment or datagram is all at hand and undamaged.
+fn checksum_ok<F: Frame>(frame: &F, meta: &Meta) -> bool {
+    let octets = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
+    let protocol = view::ipv4_at(frame, meta.l3).map_or(0, ipv4::Header::protocol);
+    // A datagram may end before its packet.
+    let covered = match meta.transport {
+        Transport::Udp => udp::parse_head(octets, usize::MAX)
+            .map_or(0, |(header, _)| usize::from(header.octets())),
+        _ => octets.len(),
+    };
+    let Some(octets) = octets.get(..covered) else {
+        return false;
+    };
+    let length = u16::try_from(covered).unwrap_or(u16::MAX);
+    let sum = Sum::pseudo_header(meta.source(), meta.destination(), protocol, length);
+    frame.head().len() == frame.octets() && sum.add_octets(octets).checksum() == 0
+}
