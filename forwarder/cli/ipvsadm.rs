@@ -145,7 +145,7 @@ fn named(address: &SocketAddr, protocol: Protocol) -> String {
 }
 
 /// What an address that may consist of names means; without a port it has 0.
-fn meant(text: &str) -> Result<SocketAddr> {
+pub(super) fn meant(text: &str) -> Result<SocketAddr> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') => (host, port),
         _ => (text, "0"),

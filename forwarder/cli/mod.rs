@@ -11,6 +11,7 @@ use clap::{Parser, Subcommand};
 pub mod check;
 mod client;
 mod explain;
+mod import;
 mod ipvsadm;
 mod replay;
 mod route;
@@ -56,6 +57,8 @@ enum Command {
     Show(show::Arguments),
     /// Do as ipvsadm does: list services, connections, rates, save, zero
     Ipvsadm(ipvsadm::Arguments),
+    /// Turn rules of ipvsadm, or a keepalived.conf, into a configuration
+    Import(import::Arguments),
     /// Look up where packets to an address go
     Route(route::Arguments),
 }
@@ -69,6 +72,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Route(arguments) => route::run(&arguments),
     }
 }

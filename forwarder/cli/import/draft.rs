@@ -1,0 +1,164 @@
+//! What was read, before it is written as RON.
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+
+/// The largest weight that weir knows.
+const MAX_WEIGHT: u32 = 65_535;
+
+/// A configuration in the making.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    /// What is not about one service, and could not be carried over.
+    pub(super) notes: Vec<String>,
+    pub(super) services: Vec<Service>,
+    /// Seconds that TCP, TCP after a FIN and UDP may be idle; 0 is the default.
+    pub(super) timeouts_s: [u32; 3],
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Forward {
+    Nat,
+    Dr,
+    Tun,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Service {
+    pub(super) address: SocketAddrV4,
+    pub(super) udp: bool,
+    /// That of the first backend; the others have to have the same.
+    pub(super) forward: Option<Forward>,
+    pub(super) scheduler: String,
+    pub(super) hash_port: bool,
+    pub(super) fallback: bool,
+    pub(super) notes: Vec<String>,
+    pub(super) backends: Vec<Backend>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Backend {
+    pub(super) address: SocketAddrV4,
+    pub(super) weight: u32,
+    pub(super) notes: Vec<String>,
+    /// Why it cannot be one.
+    pub(super) left_out: Option<String>,
+}
+
+impl Draft {
+    /// Adds a service, unless it cannot be one or is there already.
+    pub(super) fn add(&mut self, service: Service) {
+        let name = service.name();
+        let address = service.address;
+        let why = if self.services.iter().any(|other| other.name() == name) {
+            "it is there already"
+        } else if address.port() == 0 {
+            "services of any port are not built into this weir"
+        } else if address.ip().is_unspecified() || address.ip().is_multicast() {
+            "this is no address of a host"
+        } else {
+            self.services.push(service);
+            return;
+        };
+        self.notes.push(format!("{name}: left out, {why}"));
+    }
+
+    /// Leaves out the backends that are addresses of the director.
+    pub(super) fn finish(&mut self) {
+        let vips: Vec<Ipv4Addr> = self.services.iter().map(|s| *s.address.ip()).collect();
+        let backends = self.services.iter_mut().flat_map(|s| &mut s.backends);
+        for backend in backends.filter(|backend| vips.contains(backend.address.ip())) {
+            let why = "it is a VIP: weir would send to itself".to_owned();
+            backend.left_out.get_or_insert(why);
+        }
+    }
+}
+
+impl Service {
+    /// One without backends.
+    pub(super) fn new(address: SocketAddrV4, udp: bool) -> Self {
+        Self {
+            address,
+            udp,
+            forward: None,
+            scheduler: "wlc".to_owned(),
+            hash_port: false,
+            fallback: false,
+            notes: Vec::new(),
+            backends: Vec::new(),
+        }
+    }
+
+    /// A name that no other service has.
+    pub(super) fn name(&self) -> String {
+        let protocol = if self.udp { "udp" } else { "tcp" };
+        format!("{protocol}-{}", self.address)
+    }
+
+    /// Notes a scheduler by LVS's name of it.
+    pub(super) fn schedule_by(&mut self, name: &str) {
+        const KNOWN: [&str; 14] = [
+            "rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "ovf", "lblc", "lblcr", "sh", "dh", "mh",
+            "twos",
+        ];
+        if KNOWN.contains(&name) {
+            name.clone_into(&mut self.scheduler);
+        } else {
+            self.notes
+                .push(format!("scheduler {name}: not known here, wlc instead"));
+        }
+    }
+
+    /// Notes the flags of a scheduler, by ipvsadm's names.
+    pub(super) fn flag(&mut self, flag: &str) {
+        match flag {
+            "sh-port" | "mh-port" => self.hash_port = true,
+            "sh-fallback" => self.fallback = true,
+            // Maglev's table here never leads to a backend that takes nothing.
+            "mh-fallback" => {}
+            other => self
+                .notes
+                .push(format!("scheduler flag {other}: no counterpart")),
+        }
+    }
+
+    /// Adds a backend that is reached by `forward`.
+    pub(super) fn add(&mut self, mut backend: Backend, forward: Forward) {
+        let chosen = *self.forward.get_or_insert(forward);
+        if chosen != forward {
+            let why =
+                "another forwarding method than the first one's; make it a service of its own";
+            backend.left_out = Some(why.to_owned());
+        } else if chosen != Forward::Nat && backend.address.port() != self.address.port() {
+            let (address, port) = (backend.address, self.address.port());
+            backend
+                .notes
+                .push(format!("was {address}; without NAT ports stay"));
+            backend.address.set_port(port);
+        }
+        if self
+            .backends
+            .iter()
+            .any(|other| other.address == backend.address)
+        {
+            backend.left_out = Some("it is there already".to_owned());
+        }
+        if backend.weight > MAX_WEIGHT {
+            let note = format!("weight was {}; {MAX_WEIGHT} is the most", backend.weight);
+            backend.notes.push(note);
+            backend.weight = MAX_WEIGHT;
+        }
+        self.backends.push(backend);
+    }
+}
+
+impl Backend {
+    /// One of weight 1.
+    pub(super) fn new(address: SocketAddrV4) -> Self {
+        Self {
+            address,
+            weight: 1,
+            notes: Vec::new(),
+            left_out: None,
+        }
+    }
+}

@@ -1,0 +1,213 @@
+//! Virtual servers of keepalived.conf.
+
+use std::{collections::HashMap, net::SocketAddrV4};
+
+use super::{
+    blocks::{self, Block},
+    draft::{Backend, Draft, Forward, Service},
+    ipvsadm::v4_of,
+};
+
+/// Reads a file. `id` is whose conditional lines count.
+pub(super) fn read(text: &str, id: Option<&str>) -> Draft {
+    let mut draft = Draft::default();
+    let blocks = blocks::read(text, id, &mut draft.notes);
+    let groups: HashMap<&str, &Block> = blocks
+        .iter()
+        .filter(|block| block.word(0) == "virtual_server_group")
+        .map(|block| (block.word(1), block))
+        .collect();
+    for block in &blocks {
+        match block.word(0) {
+            "virtual_server" => virtual_server(block, &groups, &mut draft),
+            "virtual_server_group" => {}
+            "global_defs" => globals(block, &mut draft),
+            kind => {
+                let what = if kind.starts_with("vrrp") {
+                    "VRRP is not built into this weir"
+                } else {
+                    "no counterpart"
+                };
+                draft.notes.push(format!("{}: {what}", place(block)));
+            }
+        }
+    }
+    draft.finish();
+    draft
+}
+
+fn globals(block: &Block, draft: &mut Draft) {
+    for line in &block.inside {
+        if line.word(0) != "lvs_timeouts" {
+            draft.notes.push(format!("{}: no counterpart", place(line)));
+            continue;
+        }
+        for pair in line.words.get(1..).unwrap_or_default().chunks(2) {
+            let [key, seconds] = pair else { continue };
+            let at = ["tcp", "tcpfin", "udp"]
+                .iter()
+                .position(|known| known == key);
+            if let (Some(at), Ok(seconds)) = (at, seconds.parse()) {
+                draft.timeouts_s[at] = seconds;
+            }
+        }
+    }
+}
+
+/// One service for each address that the virtual server has.
+fn virtual_server(block: &Block, groups: &HashMap<&str, &Block>, draft: &mut Draft) {
+    let mut addresses = Vec::new();
+    let mut notes = Vec::new();
+    let mut refuse = |line: &Block, why: &str| {
+        notes.push(format!("{}: left out, {why}", place(line)));
+    };
+    let mut services = Vec::new();
+    if block.word(1) == "group" {
+        let members = groups
+            .get(block.word(2))
+            .map_or(&[][..], |group| &group.inside);
+        if members.is_empty() {
+            refuse(block, "there is no such group");
+        }
+        for member in members {
+            match range(member.word(0), member.word(1)) {
+                Ok(some) => addresses.extend(some),
+                Err(why) => refuse(member, &why),
+            }
+        }
+    } else {
+        match range(block.word(1), block.word(2)) {
+            Ok(some) => addresses.extend(some),
+            Err(why) => refuse(block, &why),
+        }
+    }
+    for address in addresses {
+        match service(block, address) {
+            Ok(service) => services.push(service),
+            Err(why) => refuse(block, &why),
+        }
+    }
+    draft.notes.extend(notes);
+    for service in services {
+        draft.add(service);
+    }
+}
+
+/// The addresses that are written `192.0.2.3-10 80`.
+fn range(address: &str, port: &str) -> Result<Vec<SocketAddrV4>, String> {
+    if address == "fwmark" {
+        return Err("firewall marks have no counterpart".to_owned());
+    }
+    let port = if port.is_empty() { "0" } else { port };
+    let Some((first, last)) = address.split_once('-') else {
+        return Ok(vec![v4_of(address, port)?]);
+    };
+    let first = v4_of(first, port)?;
+    let [a, b, c, from] = first.ip().octets();
+    let to: u8 = last
+        .parse()
+        .map_err(|_| format!("`{address}` is no range"))?;
+    let hosts = from..=to;
+    Ok(hosts
+        .map(|host| SocketAddrV4::new([a, b, c, host].into(), first.port()))
+        .collect())
+}
+
+fn service(block: &Block, address: SocketAddrV4) -> Result<Service, String> {
+    let value = |names: &[&str]| {
+        let mut lines = block.inside.iter();
+        lines.find(|line| names.contains(&line.word(0)))
+    };
+    let protocol = value(&["protocol"]).map_or("TCP", |line| line.word(1));
+    let udp = match protocol {
+        "TCP" => false,
+        "UDP" => true,
+        other => return Err(format!("{other} is not built into this weir")),
+    };
+    let forward = match value(&["lb_kind", "lvs_method"]) {
+        Some(line) => forward_by(line)?,
+        None => Forward::Nat,
+    };
+    let weight = value(&["weight"]).and_then(|line| line.word(1).parse().ok());
+    let mut service = Service::new(address, udp);
+    for line in &block.inside {
+        match line.word(0) {
+            "protocol" | "lb_kind" | "lvs_method" | "weight" | "ip_family" => {}
+            "lb_algo" | "lvs_sched" => service.schedule_by(line.word(1)),
+            flag @ ("sh-port" | "sh-fallback" | "mh-port" | "mh-fallback") => service.flag(flag),
+            "real_server" => match real_server(line, &service, weight.unwrap_or(1)) {
+                Ok((backend, own)) => service.add(backend, own.unwrap_or(forward)),
+                Err(why) => service
+                    .notes
+                    .push(format!("{}: left out, {why}", place(line))),
+            },
+            _ => service
+                .notes
+                .push(format!("{}: {}", place(line), why_not(line))),
+        }
+    }
+    service.forward.get_or_insert(forward);
+    Ok(service)
+}
+
+/// A backend, and how it is reached where it is not as its service says.
+fn real_server(
+    block: &Block,
+    service: &Service,
+    weight: u32,
+) -> Result<(Backend, Option<Forward>), String> {
+    let port = match block.word(2) {
+        "" => service.address.port().to_string(),
+        port => port.to_owned(),
+    };
+    let mut backend = Backend::new(v4_of(block.word(1), &port)?);
+    backend.weight = weight;
+    let mut forward = None;
+    for line in &block.inside {
+        match line.word(0) {
+            "weight" => {
+                let weight = line.word(1);
+                backend.weight = weight
+                    .parse()
+                    .map_err(|_| format!("`{weight}` is no weight"))?;
+            }
+            "lvs_method" => forward = Some(forward_by(line)?),
+            _ => backend
+                .notes
+                .push(format!("{}: {}", place(line), why_not(line))),
+        }
+    }
+    Ok((backend, forward))
+}
+
+fn forward_by(line: &Block) -> Result<Forward, String> {
+    match line.word(1) {
+        "NAT" => Ok(Forward::Nat),
+        "DR" => Ok(Forward::Dr),
+        "TUN" if matches!(line.word(3), "" | "ipip") => Ok(Forward::Tun),
+        "TUN" => Err(format!("{} tunnels have no counterpart", line.word(3))),
+        other => Err(format!("`{other}` is no forwarding method")),
+    }
+}
+
+/// Why a line of a virtual or real server is not carried over.
+fn why_not(line: &Block) -> &'static str {
+    match line.word(0) {
+        "persistence_timeout" | "persistence_granularity" => {
+            "persistence is not built into this weir"
+        }
+        "uthreshold" | "lthreshold" => "thresholds are not built into this weir",
+        word if word.ends_with("_CHECK") || word.ends_with("_GET") => {
+            "health checks are not built into this weir"
+        }
+        "delay_loop" | "alpha" | "omega" | "quorum" | "hysteresis" | "quorum_up"
+        | "quorum_down" | "sorry_server" | "inhibit_on_failure" | "retry" | "connect_timeout"
+        | "delay_before_retry" | "warmup" => "health checks are not built into this weir",
+        _ => "no counterpart",
+    }
+}
+
+/// A line as notes name it.
+fn place(line: &Block) -> String {
+    format!("line {}: {}", line.line, line.words.join(" "))
+}

@@ -1,0 +1,150 @@
+//! Writes a draft as a configuration.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt::Write,
+    net::Ipv4Addr,
+};
+
+use super::draft::{Backend, Draft, Forward, Service};
+
+/// The configuration as text. `file` is where it comes from.
+pub(super) fn write(draft: &Draft, file: &str) -> String {
+    let mut out = String::new();
+    put(&mut out, draft, file).expect("a String takes any text");
+    out
+}
+
+fn put(out: &mut String, draft: &Draft, file: &str) -> std::fmt::Result {
+    writeln!(out, "// From {}, by weir import.", one_line(file))?;
+    if !draft.notes.is_empty() {
+        writeln!(out, "//\n// Without a counterpart:")?;
+        notes(out, "", &draft.notes)?;
+    }
+    writeln!(out, "(")?;
+    writeln!(out, "    dpdk: (workers: [1]),")?;
+    writeln!(
+        out,
+        "    // To be put right: which device it is, the director's own addresses"
+    )?;
+    writeln!(
+        out,
+        "    // (here the last free ones beside VIPs and backends), and routes."
+    )?;
+    writeln!(out, "    ports: [")?;
+    writeln!(out, "        (")?;
+    writeln!(
+        out,
+        "            name: \"port0\", device: Pci(\"0000:00:00.0\"),"
+    )?;
+    writeln!(
+        out,
+        "            addresses: [{}],",
+        addresses(draft).join(", ")
+    )?;
+    writeln!(out, "        ),")?;
+    writeln!(out, "    ],")?;
+    timeouts(out, draft.timeouts_s)?;
+    writeln!(out, "    services: [")?;
+    for service in &draft.services {
+        put_service(out, service)?;
+    }
+    writeln!(out, "    ],")?;
+    writeln!(out, ")")
+}
+
+fn timeouts(out: &mut String, seconds: [u32; 3]) -> std::fmt::Result {
+    let keys = ["established", "fin_wait", "udp"];
+    let given = keys.iter().zip(seconds).filter(|(_, seconds)| *seconds > 0);
+    let given: Vec<String> = given.map(|(key, s)| format!("{key}: \"{s}s\"")).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "    timeouts: ({}),", given.join(", "))
+}
+
+fn put_service(out: &mut String, service: &Service) -> std::fmt::Result {
+    let protocol = if service.udp { "Udp" } else { "Tcp" };
+    let forward = match service.forward {
+        Some(Forward::Nat) | None => "Nat",
+        Some(Forward::Dr) => "Dr",
+        Some(Forward::Tun) => "Tun",
+    };
+    let hashes = ["sh", "mh"].contains(&&*service.scheduler);
+    writeln!(out, "        (")?;
+    notes(out, "            ", &service.notes)?;
+    writeln!(
+        out,
+        "            name: \"{}\", address: \"{}\", protocol: {protocol},",
+        service.name(),
+        service.address
+    )?;
+    let mut line = format!("forward: {forward}, scheduler: {},", service.scheduler);
+    if service.hash_port && hashes {
+        line += " hash_port: true,";
+    }
+    if service.fallback && service.scheduler == "sh" {
+        line += " fallback: true,";
+    }
+    writeln!(out, "            {line}")?;
+    writeln!(out, "            backends: [")?;
+    for backend in &service.backends {
+        put_backend(out, backend)?;
+    }
+    writeln!(out, "            ],")?;
+    writeln!(out, "        ),")
+}
+
+fn put_backend(out: &mut String, backend: &Backend) -> std::fmt::Result {
+    let Backend {
+        address, weight, ..
+    } = backend;
+    let indent = "                ";
+    notes(out, indent, &backend.notes)?;
+    if let Some(why) = &backend.left_out {
+        return writeln!(
+            out,
+            "{indent}// {address}, weight {weight}: left out, {why}"
+        );
+    }
+    let weight = match weight {
+        1 => String::new(),
+        weight => format!(", weight: {weight}"),
+    };
+    writeln!(
+        out,
+        "{indent}(name: \"{address}\", address: \"{address}\"{weight}),"
+    )
+}
+
+fn notes(out: &mut String, indent: &str, notes: &[String]) -> std::fmt::Result {
+    notes
+        .iter()
+        .try_for_each(|note| writeln!(out, "{indent}// {}", one_line(note)))
+}
+
+/// What is quoted of a foreign file stays within its comment.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// An address of the director in each network of 256 that a VIP or a backend is in.
+fn addresses(draft: &Draft) -> Vec<String> {
+    let mut networks: BTreeMap<[u8; 3], BTreeSet<u8>> = BTreeMap::new();
+    for service in &draft.services {
+        let kept = service.backends.iter().filter(|one| one.left_out.is_none());
+        let backends = kept.map(|backend| *backend.address.ip());
+        for address in backends.chain([*service.address.ip()]) {
+            let [a, b, c, host] = address.octets();
+            networks.entry([a, b, c]).or_default().insert(host);
+        }
+    }
+    if networks.is_empty() {
+        networks.insert([192, 0, 2], BTreeSet::new());
+    }
+    let free = networks.into_iter().filter_map(|([a, b, c], taken)| {
+        let host = (1..=254).rev().find(|host| !taken.contains(host))?;
+        Some(format!("\"{}/24\"", Ipv4Addr::new(a, b, c, host)))
+    });
+    free.collect()
+}
