@@ -59,6 +59,7 @@ fn published_values_are_freed_by_the_publisher() {
     for number in 1..=2 {
         publisher.publish(Snapshot::new(number));
         assert!(publisher.collect() <= number);
+        assert!(publisher.retired().all(|old| old.number < number));
     }
     let mut subscribers: Vec<_> = workers.into_iter().map(|it| it.join().unwrap()).collect();
     for subscriber in &mut subscribers {

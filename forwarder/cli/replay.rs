@@ -98,7 +98,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Some(file) => Some(files.create_or_stdout(file)?),
         None => None,
     };
-    let mut replay = Replay::new(config, outputs, arguments.seed)?;
+    let mut replay = Replay::new(&config, outputs, arguments.seed)?;
     if let Some(out) = explain {
         replay.explain(out);
     }

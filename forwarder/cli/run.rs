@@ -8,7 +8,7 @@ use crate::{
     config::{self, Checked, Config},
     control::{
         Books, Clock, DeviceFacts, Director, Door, End, Listeners, Manner, Observer, PortEnds,
-        Seeds, Signals, Socket, Threads,
+        Seeds, Signals, Socket, Surroundings, Threads,
         host::{Kernel, Tap, served},
         serve, views,
     },
@@ -72,21 +72,24 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     }
     let end = runtime.block_on(async {
         if let Some(kernel) = &mut kernel
-            && let Err(error) = kernel.announce(served(&config)).await
+            && let Err(error) = kernel.announce(served(&director.manager.in_force())).await
         {
             tracing::warn!("{error}");
         }
         let facts = Box::new(move || devices.iter().map(facts).collect());
-        let books = Books::new(Arc::new(config), seen);
+        let books = Books::new(director.manager.roster(), seen);
         let observer = Observer::new(books, facts, clock);
         tracing::info!(version = env!("WEIR_VERSION"), config = %file.display(), "running");
         serve(
             director.manager,
             observer,
             &mut threads,
-            kernel,
-            listeners,
-            &mut signals,
+            Surroundings {
+                file: file.to_owned(),
+                kernel,
+                listeners,
+                signals: &mut signals,
+            },
             clock,
         )
         .await
@@ -95,7 +98,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     tracing::info!("ended");
     Ok(match end {
         End::Signal => ExitCode::SUCCESS,
-        End::WorkerGone => ExitCode::FAILURE,
+        End::WorkerGone | End::JobGone => ExitCode::FAILURE,
     })
 }
 

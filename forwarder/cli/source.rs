@@ -31,7 +31,7 @@ impl Source {
     ) -> Result<T> {
         match &self.config {
             Some(file) => {
-                let unstarted = Unstarted::new(Config::load(file)?)?;
+                let unstarted = Unstarted::new(&Config::load(file)?)?;
                 of(&unstarted.scene())
             }
             None => Ok(client::get(&self.socket, path).await?),

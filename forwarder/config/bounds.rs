@@ -1,12 +1,17 @@
 //! How large things may become.
 
 use super::{problem::Problems, raw, value::number_or, written::Written};
+use crate::session::BackendIx;
 
 /// Sizes of the tables, which are made at start and never grow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tables {
     /// Sessions of one worker.
     pub sessions_per_worker: u32,
+    /// Services, those included that are gone while sessions still name them.
+    pub services: u16,
+    /// Backends of all services, those included that are gone while sessions still name them.
+    pub backends: u32,
     /// Neighbours learned, over all ports.
     pub neighbours: u32,
     /// Bursts in each ring between threads.
@@ -40,10 +45,15 @@ impl Tables {
             &(8..=67_108_864),
             problems,
         );
+        let services = number_or(raw.services, "services", 8192, &(1..=65_535), problems);
+        let most = BackendIx::MOST;
+        let backends = number_or(raw.backends, "backends", 16_384, &(1..=most), problems);
         let neighbours = number_or(raw.neighbours, "neighbours", 4096, &(1..=65_535), problems);
         let ring_bursts = number_or(raw.ring_bursts, "ring_bursts", 256, &(1..=65_536), problems);
         Some(Self {
             sessions_per_worker: sessions_per_worker?,
+            services: services?,
+            backends: backends?,
             neighbours: neighbours?,
             ring_bursts: ring_bursts?,
         })

@@ -18,6 +18,7 @@ mod address;
 mod api;
 mod backend;
 mod bounds;
+mod changes;
 mod dpdk;
 mod host;
 mod idle;
@@ -226,6 +227,9 @@ fn read<'a>(
     let (ports, complete) = port::read_all(raw.ports, file, problems);
     let of_all = timeouts.clone().unwrap_or_default();
     let drafts = service::read_all(raw.services, &of_all, problems);
+    if let (Some(tables), Some(written)) = (tables, raw.services) {
+        service::check_room(&drafts, tables, written, problems);
+    }
     let vips: HashMap<Ipv4Addr, String> = drafts
         .iter()
         .rev()

@@ -213,6 +213,8 @@ pub(super) struct Timeouts<'a> {
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(super) struct Tables<'a> {
     pub(super) sessions_per_worker: Option<Number<'a>>,
+    pub(super) services: Option<Number<'a>>,
+    pub(super) backends: Option<Number<'a>>,
     pub(super) neighbours: Option<Number<'a>>,
     pub(super) ring_bursts: Option<Number<'a>>,
 }

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Backend, Quic, Route, Scheduler,
+    Backend, Quic, Route, Scheduler, Tables,
     address::endpoint,
     backend,
     problem::Problems,
@@ -51,10 +51,8 @@ pub enum Forward {
     Tun,
 }
 
-/// As many as `ServiceIx` can name.
-const MAX_SERVICES: usize = 65_535;
-/// As many as `BackendIx` can name, over all services.
-const MAX_BACKENDS: usize = 65_535;
+/// As many as a scheduler chooses among.
+const MAX_BACKENDS: usize = sched::MOST_CANDIDATES;
 
 /// A service that is still to be checked against ports and routes.
 pub(super) struct Draft<'a> {
@@ -72,17 +70,9 @@ pub(super) fn read_all<'a>(
 ) -> Vec<Draft<'a>> {
     let list = written.and_then(|list| list.read("a list of services in `[` and `]`", problems));
     let list = list.unwrap_or_default();
-    if let Some(beyond) = list.get(MAX_SERVICES) {
-        let text = format!(
-            "{} services; at most {MAX_SERVICES} are possible",
-            list.len()
-        );
-        problems.refuse(beyond.text(), text);
-    }
     let mut claims = Claims {
         names: Unique::new(),
         addresses: Unique::new(),
-        backends: 0,
     };
     list.into_iter()
         .filter_map(|written| read(written, timeouts, &mut claims, problems))
@@ -93,7 +83,6 @@ pub(super) fn read_all<'a>(
 struct Claims<'a> {
     names: Unique<'a, String>,
     addresses: Unique<'a, (Endpoint, Protocol)>,
-    backends: usize,
 }
 
 fn read<'a>(
@@ -133,10 +122,8 @@ fn read<'a>(
         .map(Forward::from);
     let quic = quic::Said::read(raw.quic, problems);
     let backends = backend::read_all(raw.backends, quic, problems);
-    let count = backends.as_ref().map_or(0, Vec::len);
-    claims.backends = claims.backends.saturating_add(count);
-    if claims.backends > MAX_BACKENDS {
-        let text = format!("at most {MAX_BACKENDS} backends are possible in all services");
+    if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
+        let text = format!("at most {MAX_BACKENDS} backends are possible in one service");
         problems.refuse(address_at, text);
     }
     let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
@@ -187,6 +174,29 @@ fn check_use<'a>(
     }
     if let (Some(written), Some(backends)) = (raw.quic, backends) {
         quic::check(written.text(), protocol, scheduler, backends, problems);
+    }
+}
+
+/// Checks that the tables have room for all services and their backends.
+pub(super) fn check_room<'a>(
+    drafts: &[Draft<'a>],
+    tables: Tables,
+    written: Written<'a, Vec<Written<'a, raw::Service<'a>>>>,
+    problems: &mut Problems<'a>,
+) {
+    let backends = drafts.iter().map(|draft| draft.service.backends.len());
+    let counts = [
+        ("services", drafts.len(), usize::from(tables.services)),
+        ("backends", backends.sum(), tables.backends as usize),
+    ];
+    for (key, given, room) in counts {
+        if given > room {
+            let text = format!(
+                "{given} {key}, but `tables` has room for {room}; \
+                 write `tables: ({key}: {given})` or more"
+            );
+            problems.refuse(written.text(), text);
+        }
     }
 }
 

@@ -3,19 +3,21 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use ipnet::Ipv4Net;
+use tokio::sync::watch;
 
 use super::{
     manager::Loss,
     neighbour::{Neighbours, Row, State},
     rates::{Estimator, Rate},
+    roster::{Enrolled, Member, Roster},
     threads::Seen,
     views,
 };
 use crate::{
     config::{self, Config},
     io::{Frame, Now, PortIx},
-    path::{Answer, Counters, DropReason, PortTraffic, Punt},
-    session::{BackendIx, Session, tcp},
+    path::{Answer, Counters, DropReason, PortTraffic, Punt, Totals},
+    session::{Session, tcp},
     wire::Protocol,
 };
 
@@ -41,19 +43,36 @@ pub struct DeviceFacts {
 /// The books of all workers.
 #[derive(Clone)]
 pub struct Books {
-    config: Arc<Config>,
+    roster: watch::Receiver<Arc<Roster>>,
     workers: Vec<Seen>,
 }
 
 impl Books {
-    /// The books of these workers, which work as `config` says.
-    pub fn new(config: Arc<Config>, workers: Vec<Seen>) -> Self {
-        Self { config, workers }
+    /// The books of these workers, which work by the roster that is published here.
+    pub fn new(roster: watch::Receiver<Arc<Roster>>, workers: Vec<Seen>) -> Self {
+        Self { roster, workers }
     }
 
-    /// What the workers work by.
+    /// Books of no workers, for another director of the same roster.
+    pub(super) fn of(&self, workers: Vec<Seen>) -> Self {
+        Self::new(self.roster.clone(), workers)
+    }
+
+    /// What is in force.
+    pub(super) fn roster(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.borrow())
+    }
+
+    /// One more than the highest number of a backend.
+    pub(super) fn numbers(&self) -> usize {
+        let roster = self.roster.borrow();
+        let numbers = roster.backends().map(|(_, _, one)| one.number.index() + 1);
+        numbers.max().unwrap_or_default()
+    }
+
+    /// What is configured.
     pub(super) fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.config)
+        Arc::clone(self.roster.borrow().config())
     }
 
     /// The workers as they are seen.
@@ -72,28 +91,28 @@ impl Books {
     }
 
     fn all_services(&self, rates: Option<&Estimator>) -> Vec<views::Service> {
-        let mut first = 0;
-        let mut services = Vec::new();
-        for service in &self.config.services {
-            services.push(self.service(service, first, rates));
-            first += service.backends.len();
-        }
+        let roster = self.roster();
+        let services = roster.services();
         services
+            .map(|(service, enrolled)| self.service(service, enrolled, rates))
+            .collect()
     }
 
     /// How long sessions may be idle.
     pub fn timeouts(&self) -> views::Timeouts {
-        let of = |state| self.config.timeouts.tcp_ms(state).into();
+        let config = self.config();
+        let of = |state| config.timeouts.tcp_ms(state).into();
         views::Timeouts {
             tcp_ms: of(tcp::State::Established),
             tcp_fin_ms: of(tcp::State::FinWait),
-            udp_ms: self.config.timeouts.udp_ms().into(),
+            udp_ms: config.timeouts.udp_ms().into(),
         }
     }
 
     /// All ports, with what their devices tell.
     pub fn ports(&self, devices: Vec<DeviceFacts>) -> Vec<views::Port> {
-        let ports = (0..).map(PortIx).zip(&self.config.ports).zip(devices);
+        let config = self.config();
+        let ports = (0..).map(PortIx).zip(&config.ports).zip(devices);
         ports
             .map(|((ix, port), device)| self.port(ix, port, device))
             .collect()
@@ -134,16 +153,13 @@ impl Books {
             metric: 0,
             port: self.port_name(port),
         };
-        let connected = (0..)
-            .map(PortIx)
-            .zip(&self.config.ports)
-            .flat_map(|(ix, port)| {
-                port.addresses
-                    .iter()
-                    .map(move |network| row(*network, None, ix))
-            });
-        let gateways = self
-            .config
+        let config = self.config();
+        let connected = (0..).map(PortIx).zip(&config.ports).flat_map(|(ix, port)| {
+            port.addresses
+                .iter()
+                .map(move |network| row(*network, None, ix))
+        });
+        let gateways = config
             .routes
             .iter()
             .map(|route| row(route.to, Some(route.via), route.port));
@@ -152,31 +168,11 @@ impl Books {
         routes
     }
 
-    /// How many backends there are.
-    pub(super) fn backends(&self) -> u16 {
-        let backends = self
-            .config
-            .services
-            .iter()
-            .map(|service| service.backends.len());
-        u16::try_from(backends.sum::<usize>()).unwrap_or(u16::MAX)
-    }
-
-    /// The names of a backend's service and of the backend.
-    pub(super) fn names(&self, ix: BackendIx) -> Option<(&str, &str)> {
-        let backends = self.config.services.iter().flat_map(|service| {
-            let name = &*service.name;
-            service
-                .backends
-                .iter()
-                .map(move |backend| (name, &*backend.name))
-        });
-        backends.into_iter().nth(ix.index())
-    }
-
     /// The name of a port.
     pub(super) fn port_name(&self, port: PortIx) -> String {
-        self.config
+        self.roster
+            .borrow()
+            .config()
             .ports
             .get(port.index())
             .map(|port| port.name.clone())
@@ -220,13 +216,15 @@ impl Books {
     fn service(
         &self,
         service: &config::Service,
-        first: usize,
+        enrolled: &Enrolled,
         rates: Option<&Estimator>,
     ) -> views::Service {
         let forward = service.forward.into();
-        let backends: Vec<_> = (first..)
+        let backends: Vec<_> = enrolled
+            .backends
+            .iter()
             .zip(&service.backends)
-            .map(|(ix, backend)| self.backend(ix, backend, forward, rates))
+            .map(|(member, backend)| self.backend(member, backend, forward, rates))
             .collect();
         let sum = |of: fn(&views::Traffic) -> u64| {
             backends.iter().map(|backend| of(&backend.traffic)).sum()
@@ -240,8 +238,8 @@ impl Books {
             forward,
             rates: rates.map(|rates| {
                 let mut sum = Rate::default();
-                let own = first..first + backends.len();
-                own.for_each(|ix| sum += rates.rate(ix));
+                let own = enrolled.backends.iter();
+                own.for_each(|member| sum += rates.rate(member.number.index()));
                 sum.into()
             }),
             traffic: views::Traffic {
@@ -257,36 +255,37 @@ impl Books {
 
     fn backend(
         &self,
-        ix: usize,
+        member: &Member,
         backend: &config::Backend,
         forward: views::Forward,
         rates: Option<&Estimator>,
     ) -> views::Backend {
         let (mut active, mut inactive) = (0, 0);
-        let mut traffic = views::Traffic::default();
         for worker in &self.workers {
-            if let Some(counts) = worker.counts.get(ix) {
+            if let Some(counts) = worker.counts.get(member.number.index()) {
                 active += u64::from(counts.active());
                 inactive += u64::from(counts.inactive());
             }
-            let number = u16::try_from(ix).map(BackendIx);
-            if let Some(seen) = number.ok().and_then(|ix| worker.counters.backend(ix)) {
-                traffic.connections += seen.connections.get();
-                traffic.in_packets += seen.forward.frames.get();
-                traffic.in_octets += seen.forward.octets.get();
-                traffic.out_packets += seen.reverse.frames.get();
-                traffic.out_octets += seen.reverse.octets.get();
-            }
         }
+        let counters = self.workers.iter().map(|worker| &*worker.counters);
+        let totals = Totals::of(member.number, counters).since(member.base);
+        let ([in_packets, in_octets], [out_packets, out_octets]) = (totals.forward, totals.reverse);
+        let traffic = views::Traffic {
+            connections: totals.connections,
+            in_packets,
+            out_packets,
+            in_octets,
+            out_octets,
+        };
         views::Backend {
             name: backend.name.clone(),
             address: backend.address.into(),
             forward,
-            weight: backend.weight,
+            weight: member.share(backend),
             active,
             inactive,
             traffic,
-            rates: rates.map(|rates| rates.rate(ix).into()),
+            rates: rates.map(|rates| rates.rate(member.number.index()).into()),
         }
     }
 
@@ -339,7 +338,7 @@ impl Books {
             busy_ns: counters.busy_ns.get(),
             uptime_ns: now.ns,
             sessions,
-            session_capacity: self.config.tables.sessions_per_worker.into(),
+            session_capacity: self.config().tables.sessions_per_worker.into(),
             sessions_evicted: counters.evicted.get(),
             sessions_refused: counters.refused.get(),
             received: over_ports(|t| t.rx.frames.get()),

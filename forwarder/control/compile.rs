@@ -1,21 +1,25 @@
-//! A valid configuration becomes a snapshot.
+//! A valid configuration, and how its backends stand, become a snapshot.
 
-use std::{collections::HashMap, net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
-use super::schedulers::Schedulers;
+use super::{
+    numbers::Places,
+    roster::{Enrolled, Member, Roster, State},
+    schedulers::Schedulers,
+};
 use crate::{
     config::{self, Config},
     io::PortIx,
-    session::{BackendIx, FixedIx, Forward},
+    session::{FixedIx, Forward, Generation, ServiceIx},
     snapshot::{
-        Backend, Fixed, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Refusals, Routes, Service,
-        Services, SlotHash, Slots, Snapshot,
+        Backend, Backends, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Refusals, Routes,
+        Service, Services, Slots, Snapshot,
     },
     wire::Mac,
 };
 
 /// Why a configuration that checks cannot be compiled.
-#[derive(Debug, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompileError {
     /// A scheduler could not be built.
     #[error("service `{service}`: {source}")]
@@ -26,23 +30,140 @@ pub enum CompileError {
         source: sched::BuildError,
     },
     /// There are more gateways and backends than numbers.
-    #[error("{0} gateways and backends are more than the {MAX_FIXED} that there are numbers for")]
-    TooManyFixed(usize),
+    #[error("more gateways and next hops of backends than the 65535 that there are numbers for")]
+    TooManyFixed,
 }
 
-/// As many as `FixedIx` can name.
-const MAX_FIXED: usize = 65_535;
+/// What is in force.
+#[derive(Clone, Copy)]
+pub(super) struct Before<'a> {
+    pub(super) roster: &'a Roster,
+    pub(super) snapshot: &'a Snapshot,
+}
 
-/// The first snapshot of a configuration, before anything is known of neighbours. `macs` are
-/// those of the ports.
-pub fn compile(
-    config: &Config,
+/// The first snapshot, before anything is known of neighbours. `macs` are those of the ports.
+pub(super) fn first(
+    roster: &Roster,
     macs: &[Mac],
-    slot_hash: SlotHash,
+    slots: Slots,
+    places: &mut Places,
 ) -> Result<Snapshot, CompileError> {
-    let mut fixed = FixedNeighbours::default();
-    let services = services(config, &mut fixed)?;
-    let routes = routes(config, &mut fixed);
+    let nothing = Snapshot {
+        ports: ports(roster.config(), macs),
+        own_addresses: Arc::default(),
+        services: Arc::default(),
+        routes: Arc::default(),
+        neighbours: Arc::default(),
+        slots,
+        route_other: false,
+        refusals: Refusals {
+            closed_ports: false,
+            strays: false,
+        },
+        resets_per_second: 0,
+        icmp_per_second: 0,
+    };
+    reload(roster, places, None, nothing)
+}
+
+/// The snapshot of a roster that differs from the one before in how backends stand, and in
+/// nothing else.
+pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, CompileError> {
+    let services = &before.snapshot.services;
+    let generation = services.generation().next();
+    let mut schedulers = Schedulers::new(Some((before.roster, services)));
+    let mut all = vec![None; numbers(roster)];
+    for (service, enrolled) in roster.services() {
+        let former = services.shared(enrolled.number);
+        let same = before.roster.service(enrolled.number);
+        let compiled = match former {
+            Some(former) if same.is_some_and(|(_, same)| Arc::ptr_eq(same, enrolled)) => {
+                Arc::clone(former)
+            }
+            former => {
+                let hop = |place| former?.backends.at(place).map(|backend| backend.hop);
+                let backends = backends(service, enrolled, hop);
+                let made = compile(service, enrolled, backends, generation, &mut schedulers)?;
+                Arc::new(made)
+            }
+        };
+        put(&mut all, enrolled.number, compiled);
+    }
+    Ok(Snapshot {
+        services: Arc::new(services.with(generation, all)),
+        ..before.snapshot.clone()
+    })
+}
+
+/// The snapshot of another configuration than the one before, of which `base` is what this has
+/// nothing to say of. What is equal is shared with what was before.
+pub(super) fn reload(
+    roster: &Roster,
+    places: &mut Places,
+    before: Option<Before<'_>>,
+    base: Snapshot,
+) -> Result<Snapshot, CompileError> {
+    let config = roster.config();
+    let towards = towards(config);
+    let gateways = config.routes.iter().map(|route| (route.port, route.via));
+    places.retain(&towards.iter().flatten().copied().chain(gateways).collect());
+    let (routes, rerouted) = routes(config, places, before)?;
+    let (generation, former) = match before {
+        Some(before) => {
+            let services = &before.snapshot.services;
+            (
+                services.generation().next(),
+                Some((before.roster, &**services)),
+            )
+        }
+        None => (Generation::default(), None),
+    };
+    let mut schedulers = Schedulers::new(former);
+    let mut all = vec![None; numbers(roster)];
+    for ((service, enrolled), towards) in roster.services().zip(&towards) {
+        let hops: Option<Vec<FixedIx>> = towards.iter().map(|key| places.give(*key)).collect();
+        let hops = hops.ok_or(CompileError::TooManyFixed)?;
+        let backends = backends(service, enrolled, |place| hops.get(place).copied());
+        let same = former.and_then(|(roster, services)| {
+            let (was, stood) = roster.service(enrolled.number)?;
+            let one = services.shared(enrolled.number)?;
+            let same = !rerouted
+                && was == service
+                && stood == enrolled
+                && one.backends.iter().eq(&backends);
+            same.then(|| Arc::clone(one))
+        });
+        let compiled = match same {
+            Some(same) => same,
+            None => Arc::new(compile(
+                service,
+                enrolled,
+                backends,
+                generation,
+                &mut schedulers,
+            )?),
+        };
+        put(&mut all, enrolled.number, compiled);
+    }
+    let fixed = places.all().into();
+    Ok(Snapshot {
+        own_addresses: Arc::new(own_addresses(config)),
+        services: Arc::new(Services::new(generation, all)),
+        routes,
+        neighbours: Arc::new(Neighbours::new(fixed, Arc::clone(&base.ports))),
+        route_other: config.other == config::Other::Route,
+        refusals: Refusals {
+            closed_ports: config.closed_ports == config::Refusal::Answer,
+            strays: config.strays == config::Refusal::Answer,
+        },
+        resets_per_second: config.limits.resets_per_second,
+        icmp_per_second: config.limits.icmp_per_second,
+        ..base
+    })
+}
+
+/// What the packet's way needs to know of the ports, which have these MACs.
+pub(super) fn ports(config: &Config, macs: &[Mac]) -> Arc<[PortFacts]> {
     let ports = config.ports.iter().zip(macs).map(|(port, mac)| PortFacts {
         mac: *mac,
         dip: port
@@ -52,7 +173,10 @@ pub fn compile(
         mtu: port.mtu,
         host: port.tap.is_some(),
     });
-    let ports: Arc<[_]> = ports.collect();
+    ports.collect()
+}
+
+fn own_addresses(config: &Config) -> rustc_hash::FxHashMap<Ipv4Addr, Own> {
     let vips = config
         .services
         .iter()
@@ -62,84 +186,91 @@ pub fn compile(
         let addresses = port.addresses.iter();
         addresses.map(move |n| (n.addr(), Own::Dip { host }))
     });
-    if fixed.all.len() > MAX_FIXED {
-        return Err(CompileError::TooManyFixed(fixed.all.len()));
-    }
-    let neighbours = Neighbours::new(fixed.all.into(), Arc::clone(&ports));
-    Ok(Snapshot {
-        ports,
-        own_addresses: Arc::new(vips.chain(dips).collect()),
-        services: Arc::new(services),
-        routes: Arc::new(routes),
-        neighbours: Arc::new(neighbours),
-        slots: Slots::new(slot_hash, config.dpdk.workers.len()),
-        route_other: config.other == config::Other::Route,
-        refusals: Refusals {
-            closed_ports: config.closed_ports == config::Refusal::Answer,
-            strays: config.strays == config::Refusal::Answer,
-        },
-        resets_per_second: config.limits.resets_per_second,
-        icmp_per_second: config.limits.icmp_per_second,
-    })
+    vips.chain(dips).collect()
 }
 
-/// The gateways and backends that get a place of their own.
-#[derive(Default)]
-struct FixedNeighbours {
-    all: Vec<Fixed>,
-    places: HashMap<(PortIx, Ipv4Addr), usize>,
+/// One more than the highest number of a service.
+fn numbers(roster: &Roster) -> usize {
+    let numbers = roster.services().map(|(_, one)| one.number.index() + 1);
+    numbers.max().unwrap_or_default()
 }
 
-impl FixedNeighbours {
-    fn place(&mut self, port: PortIx, address: Ipv4Addr) -> FixedIx {
-        let at = *self.places.entry((port, address)).or_insert_with(|| {
-            self.all.push(Fixed { port, address });
-            self.all.len() - 1
-        });
-        FixedIx(u16::try_from(at).unwrap_or(u16::MAX))
+fn put(all: &mut [Option<Arc<Service>>], number: ServiceIx, service: Arc<Service>) {
+    if let Some(place) = all.get_mut(number.index()) {
+        *place = Some(service);
     }
 }
 
-fn routes(config: &Config, fixed: &mut FixedNeighbours) -> Routes {
+/// By service, the next hop of each backend. That there is one was checked with the configuration.
+fn towards(config: &Config) -> Vec<Vec<(PortIx, Ipv4Addr)>> {
+    let towards = |backend: &config::Backend| {
+        let address = backend.address.address;
+        config.port_towards(address).unwrap_or((PortIx(0), address))
+    };
+    let services = config.services.iter();
+    services
+        .map(|service| service.backends.iter().map(towards).collect())
+        .collect()
+}
+
+/// The routes, and whether any of them has changed.
+fn routes(
+    config: &Config,
+    places: &mut Places,
+    before: Option<Before<'_>>,
+) -> Result<(Arc<Routes>, bool), CompileError> {
+    let addresses = |config: &Config| -> Vec<_> {
+        let ports = config.ports.iter();
+        ports.map(|port| port.addresses.clone()).collect()
+    };
+    if let Some(before) = before {
+        let was = before.roster.config();
+        if was.routes == config.routes && addresses(was) == addresses(config) {
+            return Ok((Arc::clone(&before.snapshot.routes), false));
+        }
+    }
     let connected = (0..).map(PortIx).zip(&config.ports).flat_map(|(ix, port)| {
         let nets = port.addresses.iter();
         nets.map(move |net| (net.trunc(), Hop::Link(ix)))
     });
-    let gateways = config
-        .routes
-        .iter()
-        .map(|route| (route.to, Hop::Fixed(fixed.place(route.port, route.via))));
-    // What a port is connected to comes last and wins over a route to the same prefix.
-    Routes::new(gateways.chain(connected))
-}
-
-fn services(config: &Config, fixed: &mut FixedNeighbours) -> Result<Services, CompileError> {
-    let mut first_backend = 0_usize;
-    let mut compiled = Vec::new();
-    let mut schedulers = Schedulers::default();
-    for service in &config.services {
-        let backends = service.backends.iter().map(|backend| Backend {
-            address: backend.address,
-            hop: towards(config, backend.address.address, fixed),
-        });
-        let backends: Vec<_> = backends.collect();
-        let first = u16::try_from(first_backend).expect("the configuration bounds the backends");
-        first_backend += backends.len();
-        compiled.push((
-            compile_service(service, BackendIx(first), &mut schedulers)?,
-            backends,
-        ));
+    let mut gateways = Vec::new();
+    for route in &config.routes {
+        let place = places.give((route.port, route.via));
+        let place = place.ok_or(CompileError::TooManyFixed)?;
+        gateways.push((route.to, Hop::Fixed(place)));
     }
-    Ok(Services::new(compiled))
+    // What a port is connected to comes last and wins over a route to the same prefix.
+    let routes = Routes::new(gateways.into_iter().chain(connected));
+    Ok((Arc::new(routes), true))
 }
 
-fn compile_service<'c>(
+fn backends(
+    service: &config::Service,
+    enrolled: &Enrolled,
+    hop: impl Fn(usize) -> Option<FixedIx>,
+) -> Vec<Backend> {
+    let backends = service.backends.iter().zip(&enrolled.backends);
+    let backend = |(place, (backend, member)): (usize, (&config::Backend, &Member))| {
+        Some(Backend {
+            number: member.number,
+            address: backend.address,
+            hop: hop(place)?,
+            serves: member.state() != State::Down,
+        })
+    };
+    let made: Option<_> = backends.enumerate().map(backend).collect();
+    made.expect("every backend has a next hop")
+}
+
+fn compile<'c>(
     service: &'c config::Service,
-    first_backend: BackendIx,
+    enrolled: &Enrolled,
+    backends: Vec<Backend>,
+    generation: Generation,
     schedulers: &mut Schedulers<'c>,
 ) -> Result<Service, CompileError> {
     let scheduler = schedulers
-        .of(service)
+        .of(service, enrolled)
         .map_err(|source| CompileError::Scheduler {
             service: service.name.clone(),
             source,
@@ -168,12 +299,7 @@ fn compile_service<'c>(
             Quic::new(quic.offset, quic.length, servers)
         }),
         timeouts: service.timeouts.clone(),
-        first_backend,
+        backends: Backends::new(backends),
+        changed: generation,
     })
-}
-
-/// The next hop of a backend. That there is one was checked with the configuration.
-fn towards(config: &Config, address: Ipv4Addr, fixed: &mut FixedNeighbours) -> FixedIx {
-    let (port, next_hop) = config.port_towards(address).unwrap_or((PortIx(0), address));
-    fixed.place(port, next_hop)
 }

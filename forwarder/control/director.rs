@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use super::{
-    compile::{CompileError, compile},
+    compile::CompileError,
     exchange::Exchange,
+    facts::facts,
     host::Host,
-    manager::Manager,
-    neighbour::{Facts, Link, Neighbours, Settings},
+    job,
+    manager::{Manager, Parts},
+    neighbour::{Neighbours, Settings},
     tally::Tally,
 };
 use crate::{
-    config::{self, Config},
-    io::{Now, Pool, Port, PortIx},
+    config::Config,
+    io::{Now, Pool, Port},
     path::{Counters, Ends, Inquiries, Loads, Rings, WorkerSpec},
-    snapshot::{Own, Publisher, SlotHash, Snapshot, WorkerIx},
+    snapshot::{Publisher, SlotHash, Slots, Snapshot, WorkerIx},
     wire::Mac,
 };
 
@@ -56,8 +58,9 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         now: Now,
     ) -> Result<Self, CompileError> {
         let macs: Vec<Mac> = ports.iter().map(|port| port.mac).collect();
-        let snapshot = compile(config, &macs, seeds.slots.clone())?;
         let workers = config.dpdk.workers.len();
+        let slots = Slots::new(seeds.slots.clone(), workers);
+        let force = job::start(config.clone(), &macs, slots)?;
         let bursts = usize::try_from(config.tables.ring_bursts).unwrap_or(usize::MAX);
         let rings = Arc::new(Rings::new(workers, ports.len(), bursts));
         let neighbours = Neighbours::new(
@@ -65,12 +68,16 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
                 neighbours: usize::try_from(config.tables.neighbours).unwrap_or(usize::MAX),
                 ..Settings::default()
             },
-            facts(config, &snapshot),
+            facts(
+                config,
+                &force.snapshot,
+                force.numbers.fixed.wanted().collect(),
+            ),
             now,
         );
         let host = Host::new(config, &macs);
-        let backends = snapshot.services.backends();
-        let publisher = Publisher::new(snapshot);
+        let backends = config.tables.backends as usize;
+        let publisher = Publisher::new(Snapshot::clone(&force.snapshot));
         let senders = ports.iter().map(|port| sender(WorkerIx(0), port.tx_queues));
         let names = config.ports.iter().map(|port| port.name.clone());
         let exchange = Exchange::new(Arc::clone(&rings), names.zip(senders));
@@ -93,16 +100,28 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             counters: Arc::new(Counters::new(ends.len(), backends)),
             ends: ends.into(),
             sessions: config.tables.sessions_per_worker,
+            services: config.tables.services,
             seed: seeds.sessions,
             subscriber: publisher.subscribe(),
             rings: Arc::clone(&rings),
             inquiries: Arc::new(Inquiries::default()),
             others,
         };
-        let workers = WorkerIx::all().zip(ends).zip(others).map(spec).collect();
+        let workers: Vec<_> = WorkerIx::all().zip(ends).zip(others).map(spec).collect();
+        let counters = workers.iter().map(|spec| Arc::clone(&spec.counters));
+        let parts = Parts {
+            pool,
+            neighbours,
+            host,
+            tally,
+            publisher,
+            force,
+            counters: counters.collect(),
+            exchange,
+        };
         Ok(Self {
             workers,
-            manager: Manager::new(pool, neighbours, host, tally, publisher, exchange, now),
+            manager: Manager::new(parts, now),
         })
     }
 }
@@ -112,42 +131,4 @@ fn sender(worker: WorkerIx, tx_queues: u16) -> WorkerIx {
     // From 256 queues on every worker has its own.
     let queues = u8::try_from(tx_queues.max(1));
     queues.map_or(worker, |queues| WorkerIx(worker.0 % queues))
-}
-
-/// What the neighbour machine is to know.
-fn facts(config: &Config, snapshot: &Snapshot) -> Facts {
-    let vips = || {
-        let own = snapshot.own_addresses.iter();
-        own.filter(|(_, own)| **own == Own::Vip)
-            .map(|(address, _)| *address)
-    };
-    let links = (0..)
-        .map(PortIx)
-        .zip(&config.ports)
-        .filter_map(|(port, configured)| {
-            let answers = |vip: &std::net::Ipv4Addr| {
-                configured
-                    .addresses
-                    .iter()
-                    .any(|network| network.contains(vip))
-            };
-            Some(Link {
-                port,
-                mac: snapshot.port(port)?.mac,
-                addresses: configured.addresses.clone(),
-                vips: vips().filter(answers).collect(),
-            })
-        });
-    let permanent =
-        |neighbour: &config::Neighbour| ((neighbour.port, neighbour.address), neighbour.mac);
-    let wanted = snapshot
-        .neighbours
-        .fixed()
-        .iter()
-        .map(|fixed| (fixed.port, fixed.address));
-    Facts {
-        links: links.collect(),
-        permanent: config.neighbours.iter().map(permanent).collect(),
-        wanted: wanted.collect(),
-    }
 }

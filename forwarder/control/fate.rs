@@ -95,7 +95,8 @@ fn facts(books: &Books, losses: &[Loss]) -> Vec<(Fact, u64)> {
         books.seen().iter().map(|seen| of(&seen.counters)).sum()
     };
     let mut facts = vec![(Fact::HandedOver, sum(&|of| of.handed_over.get()))];
-    for ix in (0..books.backends()).map(BackendIx) {
+    let roster = books.roster();
+    for ix in roster.backends().map(|(_, _, member)| member.number) {
         let traffic =
             |of: fn(&BackendTraffic) -> u64| sum(&|counters| counters.backend(ix).map_or(0, of));
         facts.push((Fact::Begun, traffic(|t| t.connections.get())));
@@ -142,8 +143,10 @@ impl Fate {
     }
 
     fn belongs(&mut self, books: &Books, ix: BackendIx, direction: views::Direction) {
-        if let Some((service, backend)) = books.names(ix) {
-            self.names = Some((service.to_owned(), backend.to_owned()));
+        let roster = books.roster();
+        let mut backends = roster.backends();
+        if let Some((service, backend, _)) = backends.find(|(_, _, member)| member.number == ix) {
+            self.names = Some((service.name.clone(), backend.name.clone()));
             self.direction = Some(direction);
         }
     }

@@ -4,16 +4,23 @@
 
 use std::{net::Ipv4Addr, sync::Arc};
 
+use tokio::sync::{oneshot, watch};
+
 use super::{
+    commands::{self, Command, CommandError, Order},
     exchange::Exchange,
+    facts::facts,
     host::Host,
+    job::{Counted, Done, Force, Job},
     neighbour::{Event, Neighbours, Output, State},
+    numbers::Numbers,
+    roster::Roster,
     tally::Tally,
 };
 use crate::{
     io::{Frame, Now, Pool, PortIx},
-    path::Punt,
-    session::BackendCounts,
+    path::{Counters, Punt},
+    session::{BackendCounts, Generation},
     snapshot::{Publisher, Reach, Snapshot},
 };
 
@@ -43,37 +50,127 @@ pub struct Manager<L: Pool> {
     host: Host,
     tally: Tally,
     publisher: Publisher,
+    /// What is in force, beside what is published to workers.
+    roster: watch::Sender<Arc<Roster>>,
+    /// None while a job is under way, which has them.
+    numbers: Option<Numbers>,
+    counted: Counted,
     exchange: Exchange<L::Frame>,
 }
 
+/// What an owner is made of.
+pub(super) struct Parts<L: Pool> {
+    pub(super) pool: L,
+    pub(super) neighbours: Neighbours<L::Frame>,
+    pub(super) host: Host,
+    pub(super) tally: Tally,
+    pub(super) publisher: Publisher,
+    pub(super) force: Force,
+    /// What workers count, by worker.
+    pub(super) counters: Vec<Arc<Counters>>,
+    pub(super) exchange: Exchange<L::Frame>,
+}
+
 impl<L: Pool> Manager<L> {
-    /// An owner that publishes with `publisher` and knows by name each port and who sends on
-    /// it. What is known of neighbours without asking is published at once.
-    pub(super) fn new(
-        pool: L,
-        neighbours: Neighbours<L::Frame>,
-        host: Host,
-        tally: Tally,
-        publisher: Publisher,
-        exchange: Exchange<L::Frame>,
-        now: Now,
-    ) -> Self {
+    /// An owner. What is known of neighbours without asking is published at once.
+    pub(super) fn new(parts: Parts<L>, now: Now) -> Self {
+        let counted = Counted {
+            counters: parts.counters,
+            tables: Vec::new(),
+        };
         let mut manager = Self {
-            pool,
-            neighbours,
-            host,
-            tally,
-            publisher,
-            exchange,
+            pool: parts.pool,
+            neighbours: parts.neighbours,
+            host: parts.host,
+            tally: parts.tally,
+            publisher: parts.publisher,
+            roster: watch::Sender::new(parts.force.roster),
+            numbers: Some(parts.force.numbers),
+            counted,
+            exchange: parts.exchange,
         };
         manager.publish(now);
         manager
     }
 
     /// Sums these tables of sessions from now on, by worker, for the schedulers that go by
-    /// connections.
+    /// connections; and gives no backend's number again while they have sessions of it.
     pub fn watch(&mut self, tables: impl IntoIterator<Item = Arc<[BackendCounts]>>) {
-        self.tally.watch(tables.into_iter().collect());
+        self.counted.tables = tables.into_iter().collect();
+        self.tally
+            .watch(self.counted.tables.iter().cloned().collect());
+    }
+
+    /// What is in force, and its changes.
+    pub fn roster(&self) -> watch::Receiver<Arc<Roster>> {
+        self.roster.subscribe()
+    }
+
+    /// The same now.
+    pub fn in_force(&self) -> Arc<Roster> {
+        Arc::clone(&self.roster.borrow())
+    }
+
+    /// Carries out a command at once, however long that takes.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not carried out.
+    pub fn obey(&mut self, command: Command, now: Now) -> commands::Answer {
+        let (reply, mut answer) = oneshot::channel();
+        let job = self.prepare(vec![Order { command, reply }]);
+        let done = job.ok_or(CommandError::Busy)?.run();
+        self.finish(done, now);
+        answer.try_recv().unwrap_or(Err(CommandError::Stopping))
+    }
+
+    /// What there is to be worked out for these orders, on whatever thread. What came of it is to
+    /// be given to [`Manager::finish`]; until then, None is all there is.
+    pub fn prepare(&mut self, orders: Vec<Order>) -> Option<Job> {
+        Some(Job {
+            force: Force {
+                roster: Arc::clone(&self.roster.borrow()),
+                snapshot: self.publisher.current(),
+                numbers: self.numbers.take()?,
+            },
+            counted: self.counted.clone(),
+            oldest: self.oldest(),
+            orders,
+        })
+    }
+
+    /// The oldest services that a worker may still read.
+    fn oldest(&self) -> Generation {
+        let current = self.publisher.current().services.generation();
+        let read = self
+            .publisher
+            .retired()
+            .map(|old| old.services.generation());
+        read.fold(current, |a, b| if b.is_before(a) { b } else { a })
+    }
+
+    /// Publishes what came of a job, and answers whoever waits for it.
+    pub fn finish(&mut self, done: Done, now: Now) {
+        let Done {
+            force,
+            changed,
+            answers,
+        } = done;
+        if changed {
+            let config = force.roster.config();
+            if !Arc::ptr_eq(config, self.roster.borrow().config()) {
+                let wanted = force.numbers.fixed.wanted().collect();
+                self.neighbours
+                    .change(facts(config, &force.snapshot, wanted), now);
+            }
+            self.publish_with(&force.snapshot, now);
+            self.roster.send_replace(force.roster);
+        }
+        self.numbers = Some(force.numbers);
+        for (reply, answer) in answers {
+            // Who does not wait any more does not want to know.
+            drop(reply.send(answer));
+        }
     }
 
     /// Takes what workers have punted, does what is due, sends and publishes what came of it.
@@ -220,6 +317,12 @@ impl<L: Pool> Manager<L> {
 
     /// Makes known to the workers what is known of neighbours.
     fn publish(&mut self, now: Now) {
+        let current = self.publisher.current();
+        self.publish_with(&current, now);
+    }
+
+    /// Publishes a snapshot with what is known of neighbours now.
+    fn publish_with(&mut self, snapshot: &Snapshot, now: Now) {
         let reach = |state, mac| match (state, mac) {
             (_, Some(mac)) => Reach::At(mac),
             (State::Failed, None) => Reach::Failed,
@@ -230,11 +333,10 @@ impl<L: Pool> Manager<L> {
             .table(now)
             .map(|row| (row.port, row.address, reach(row.state, row.mac)))
             .collect();
-        let current = self.publisher.current();
-        let neighbours = Arc::new(current.neighbours.with(known));
+        let neighbours = Arc::new(snapshot.neighbours.with(known));
         self.publisher.publish(Snapshot {
             neighbours,
-            ..Snapshot::clone(&current)
+            ..snapshot.clone()
         });
     }
 

@@ -63,26 +63,24 @@ impl Observer {
 
     /// What is due now and then: rates.
     pub fn turn(&self, now: Now) {
-        let backends = self.books.backends().into();
         let mut rates = self.rates.borrow_mut();
-        rates.turn(backends, self.books.seen(), now);
+        rates.turn(|| self.books.numbers(), self.books.seen(), now);
     }
 
     /// Lets what is shown of a service's traffic begin at zero again, or that of all. What is
     /// measured goes on. False if there is no such service.
     pub fn zero(&self, service: Option<&str>) -> bool {
-        let services = self.books.services();
-        let mut first = 0;
+        let (roster, services) = (self.books.roster(), self.books.services());
         let mut found = service.is_none();
-        for shown in &services {
-            let next = first + shown.backends.len();
+        for ((_, enrolled), shown) in roster.services().zip(&services) {
             if service.is_none_or(|name| *name == shown.name) {
                 found = true;
                 self.zero.borrow_mut().note(shown);
                 let mut rates = self.rates.borrow_mut();
-                (first..next).for_each(|backend| rates.zero(backend));
+                for member in &enrolled.backends {
+                    rates.zero(member.number.index());
+                }
             }
-            first = next;
         }
         self.zero.borrow_mut().keep(&services);
         found

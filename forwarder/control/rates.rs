@@ -37,13 +37,14 @@ struct Backend {
 pub struct Rate(Five);
 
 impl Estimator {
-    /// Looks at some of the backends, where it is time to.
-    pub fn turn(&mut self, backends: usize, workers: &[Seen], now: Now) {
+    /// Looks at some of the backends, where it is time to; `backends` is one more than the highest
+    /// number.
+    pub fn turn(&mut self, backends: impl FnOnce() -> usize, workers: &[Seen], now: Now) {
         if self.from.is_none() && now >= self.due {
             self.due = Now {
                 ns: now.ns.saturating_add(PERIOD_NS),
             };
-            self.backends.resize(backends, Backend::default());
+            self.backends.resize(backends(), Backend::default());
             self.from = Some(0);
         }
         let Some(from) = self.from else { return };
@@ -116,7 +117,7 @@ impl From<Rate> for views::Rates {
 /// What all workers have counted of a backend.
 fn counted(ix: usize, workers: &[Seen]) -> Five {
     let mut all = Five::default();
-    let Ok(ix) = u16::try_from(ix).map(BackendIx) else {
+    let Ok(ix) = u32::try_from(ix).map(BackendIx) else {
         return all;
     };
     let counters = workers.iter().filter_map(|seen| seen.counters.backend(ix));
@@ -160,17 +161,17 @@ mod tests {
         let counters = Arc::new(Counters::new(1, 2));
         let workers = [seen(&counters), seen(&Arc::new(Counters::new(1, 2)))];
         let mut estimator = Estimator::default();
-        estimator.turn(2, &workers, Now::from_ms(0));
+        estimator.turn(|| 2, &workers, Now::from_ms(0));
         let backend = counters.backend(BackendIx(1)).unwrap();
         backend.connections.add(20);
         backend.forward.frames.add(2_000);
         backend.forward.octets.add(128_000);
-        estimator.turn(2, &workers, Now::from_ms(1_999));
+        estimator.turn(|| 2, &workers, Now::from_ms(1_999));
         assert_eq!(shown(&estimator, 1), [0, 0, 0]);
-        estimator.turn(2, &workers, Now::from_ms(2_000));
+        estimator.turn(|| 2, &workers, Now::from_ms(2_000));
         assert_eq!(shown(&estimator, 1), [2, 250, 16_000]);
         assert_eq!(shown(&estimator, 0), [0, 0, 0]);
-        estimator.turn(2, &workers, Now::from_ms(4_000));
+        estimator.turn(|| 2, &workers, Now::from_ms(4_000));
         assert_eq!(shown(&estimator, 1), [2, 187, 12_000]);
         estimator.zero(1);
         assert_eq!(shown(&estimator, 1), [0, 0, 0]);
@@ -189,11 +190,11 @@ mod tests {
                 .forward
                 .frames
                 .add(500);
-            estimator.turn(1, &workers, Now::from_ms(second * 1000));
+            estimator.turn(|| 1, &workers, Now::from_ms(second * 1000));
         }
         assert!((495..=500).contains(&shown(&estimator, 0)[1]));
         for second in 60..200 {
-            estimator.turn(1, &workers, Now::from_ms(second * 1000));
+            estimator.turn(|| 1, &workers, Now::from_ms(second * 1000));
         }
         assert_eq!(shown(&estimator, 0), [0, 0, 0]);
     }
@@ -204,10 +205,10 @@ mod tests {
         let workers = [seen(&counters)];
         let last = counters.backend(BackendIx(2_999)).unwrap();
         let mut estimator = Estimator::default();
-        (0..3).for_each(|ms| estimator.turn(3_000, &workers, Now::from_ms(ms)));
+        (0..3).for_each(|ms| estimator.turn(|| 3_000, &workers, Now::from_ms(ms)));
         last.connections.add(80);
         for (ms, expected) in [(2_000, 0), (2_001, 0), (2_002, 10)] {
-            estimator.turn(3_000, &workers, Now::from_ms(ms));
+            estimator.turn(|| 3_000, &workers, Now::from_ms(ms));
             assert_eq!(shown(&estimator, 2_999)[0], expected);
         }
     }

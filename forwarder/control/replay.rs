@@ -136,12 +136,12 @@ impl Replay {
     ///
     /// That the configuration asks for what is not to be had.
     pub fn new(
-        config: Config,
+        config: &Config,
         outputs: impl IntoIterator<Item = Option<Output>>,
         seed: u64,
     ) -> Result<Self, ReplayError> {
         let mut outputs = outputs.into_iter();
-        let wires: Vec<Wire> = macs(&config)
+        let wires: Vec<Wire> = macs(config)
             .zip(&config.ports)
             .map(|(mac, port)| Wire {
                 name: port.name.clone(),
@@ -162,7 +162,7 @@ impl Replay {
             sessions: seed,
         };
         let now = Now::default();
-        let mut director = Director::new(&config, ends.collect(), MemoryPool, &seeds, now)?;
+        let mut director = Director::new(config, ends.collect(), MemoryPool, &seeds, now)?;
         let rings = director.workers.first().map(|spec| Arc::clone(&spec.rings));
         let rings = rings.expect("a configuration has at least one worker");
         let mut workers = Vec::new();
@@ -177,7 +177,7 @@ impl Replay {
         let tables = seen.iter().map(|worker| Arc::clone(&worker.counts));
         director.manager.watch(tables);
         Ok(Self {
-            books: Books::new(Arc::new(config), seen),
+            books: Books::new(director.manager.roster(), seen),
             workers,
             manager: director.manager,
             rings,

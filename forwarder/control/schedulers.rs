@@ -4,37 +4,81 @@ use std::{collections::HashMap, sync::Arc};
 
 use sched::{BuildError, Candidate, Method, Scheduler};
 
-use crate::config::Service;
+use super::roster::{Enrolled, Roster};
+use crate::{config::Service, session::ServiceIx, snapshot::Services};
 
 /// The schedulers built so far. A large table takes milliseconds and much memory, and services
 /// that differ in their port alone would each have the same.
-#[derive(Default)]
 pub(super) struct Schedulers<'c> {
+    /// What is in force, if anything is.
+    before: Option<(&'c Roster, &'c Services)>,
     built: HashMap<(Method, Vec<Candidate<'c>>), Arc<Scheduler>>,
 }
 
 impl<'c> Schedulers<'c> {
-    /// The scheduler of a service: another one's, where method, names, weights and order are the
+    /// None built yet; those of `before` are there.
+    pub(super) fn new(before: Option<(&'c Roster, &'c Services)>) -> Self {
+        let built = HashMap::new();
+        Self { before, built }
+    }
+
+    /// The scheduler of a service: another one's, where method, names, shares and order are the
     /// same.
-    pub(super) fn of(&mut self, service: &'c Service) -> Result<Arc<Scheduler>, BuildError> {
-        let candidates = service.backends.iter().map(|backend| Candidate {
-            name: &backend.name,
-            weight: backend.weight,
-        });
-        let key = (service.scheduler.method, candidates.collect());
+    pub(super) fn of(
+        &mut self,
+        service: &'c Service,
+        enrolled: &Enrolled,
+    ) -> Result<Arc<Scheduler>, BuildError> {
+        let key = (
+            service.scheduler.method,
+            candidates(service, enrolled).collect::<Vec<_>>(),
+        );
         if let Some(scheduler) = self.built.get(&key) {
             return Ok(Arc::clone(scheduler));
         }
-        let scheduler = Arc::new(Scheduler::build(key.0, &key.1)?);
+        let scheduler = match self.in_force(enrolled.number, key.0, &key.1) {
+            Some(scheduler) => scheduler,
+            None => Arc::new(Scheduler::build(key.0, &key.1)?),
+        };
         self.built.insert(key, Arc::clone(&scheduler));
         Ok(scheduler)
     }
+
+    /// One that is in force and was built from the same, most likely that of the service with
+    /// this number.
+    fn in_force(
+        &self,
+        likely: ServiceIx,
+        method: Method,
+        wanted: &[Candidate<'_>],
+    ) -> Option<Arc<Scheduler>> {
+        let (roster, services) = self.before?;
+        let mut likely_first = roster.service(likely).into_iter().chain(roster.services());
+        let (_, same) = likely_first.find(|(service, enrolled)| {
+            service.scheduler.method == method
+                && service.backends.len() == wanted.len()
+                && candidates(service, enrolled).eq(wanted.iter().copied())
+        })?;
+        Some(Arc::clone(&services.service(same.number)?.scheduler))
+    }
+}
+
+/// Whom a service's scheduler chooses among. Who gets nothing has no share, but keeps its place.
+fn candidates<'c>(
+    service: &'c Service,
+    enrolled: &Enrolled,
+) -> impl Iterator<Item = Candidate<'c>> {
+    let backends = service.backends.iter().zip(&enrolled.backends);
+    backends.map(|(backend, member)| Candidate {
+        name: &backend.name,
+        weight: member.share(backend),
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+    use crate::{config::Config, control::roster::Member, path::Totals, session::BackendIx};
 
     #[test]
     fn services_that_choose_alike_share_one() {
@@ -69,11 +113,21 @@ mod tests {
             services.concat()
         );
         let config = Config::parse(&text, "test.ron").unwrap();
-        let mut schedulers = Schedulers::default();
+        let mut schedulers = Schedulers::new(None);
         let built: Vec<_> = config
             .services
             .iter()
-            .map(|service| schedulers.of(service).unwrap())
+            .map(|service| {
+                let backends = service.backends.iter();
+                let number = BackendIx::default();
+                let enrolled = Enrolled {
+                    number: ServiceIx::default(),
+                    backends: backends
+                        .map(|_| Member::new(number, Totals::default()))
+                        .collect(),
+                };
+                schedulers.of(service, &enrolled).unwrap()
+            })
             .collect();
         assert!(Arc::ptr_eq(&built[0], &built[1]));
         for (ix, other) in built.iter().enumerate().skip(2) {

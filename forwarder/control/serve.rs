@@ -1,21 +1,24 @@
 //! The management thread's loop: the manager's turns, the API's questions, the signals.
 
-use std::{rc::Rc, time::Duration};
+use std::{path::PathBuf, rc::Rc, time::Duration};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
-    task::LocalSet,
+    task::{JoinError, JoinHandle, LocalSet, spawn_blocking, spawn_local},
     time::{MissedTickBehavior, interval},
 };
 
 use super::{
     api::{self, Listeners, Query},
     clock::Clock,
+    commands::Commander,
     explain::{self, Scene},
-    host::Kernel,
+    host::{Kernel, served},
+    job::Done,
     manager::Manager,
     observer::Observer,
+    reload::reload,
     threads::Threads,
 };
 use crate::io::Pool;
@@ -30,6 +33,9 @@ const FAREWELL_MS: u64 = 500;
 /// Questions that wait for the manager.
 const QUESTIONS: usize = 64;
 
+/// Commands carried out at once.
+const COMMANDS: usize = 1024;
+
 /// Why the program ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
@@ -37,31 +43,55 @@ pub enum End {
     Signal,
     /// A worker thread is gone.
     WorkerGone,
+    /// What works commands out is gone.
+    JobGone,
 }
 
-/// The signals that end the program. To be made before anything that takes long, lest a signal
-/// that comes meanwhile ends it untidily.
+/// The signals that end the program, and the one that has it read its file again. To be made
+/// before anything that takes long, lest a signal that comes meanwhile ends it untidily.
 #[derive(Debug)]
 pub struct Signals {
     terminate: Signal,
     interrupt: Signal,
+    hangup: Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    End,
+    Reload,
 }
 
 impl Signals {
-    /// Takes SIGTERM and SIGINT from now on. Called within a runtime.
+    /// Takes SIGTERM, SIGINT and SIGHUP from now on. Called within a runtime.
     pub fn take() -> std::io::Result<Self> {
         Ok(Self {
             terminate: signal(SignalKind::terminate())?,
             interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    async fn next(&mut self) {
+    async fn next(&mut self) -> Asked {
         tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => Asked::End,
+            _ = self.interrupt.recv() => Asked::End,
+            _ = self.hangup.recv() => Asked::Reload,
         }
     }
+}
+
+/// What lies outside the program.
+pub struct Surroundings<'a> {
+    /// The configuration's file.
+    pub file: PathBuf,
+    /// The kernel, where ports have TAPs.
+    pub kernel: Option<Kernel>,
+    /// Where the API is asked.
+    pub listeners: Listeners,
+    /// What ends the program, or has it read its file again.
+    pub signals: &'a mut Signals,
 }
 
 /// Runs until a signal says stop or a worker thread is gone.
@@ -69,31 +99,42 @@ pub async fn serve<L: Pool>(
     mut manager: Manager<L>,
     observer: Observer,
     threads: &mut Threads,
-    mut kernel: Option<Kernel>,
-    listeners: Listeners,
-    signals: &mut Signals,
+    outside: Surroundings<'_>,
     clock: Clock,
 ) -> End {
+    let Surroundings {
+        file,
+        mut kernel,
+        listeners,
+        signals,
+    } = outside;
     let mut farewell_until = None;
     let local = LocalSet::new();
     let (ask, mut questions) = mpsc::channel(QUESTIONS);
+    let (commander, mut commands) = Commander::new(manager.roster());
+    let mut orders = Vec::new();
+    let mut job: Option<JoinHandle<Done>> = None;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let observer = Rc::new(observer);
     let run = local.run_until(async {
-        let serving = tokio::task::spawn_local(api::serve(listeners, ask, async {
+        let serving = spawn_local(api::serve(listeners, ask, async {
             let _ = stopped.await;
         }));
         let mut turns = interval(TURN);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
             tokio::select! {
-                () = signals.next() => match kernel.take() {
-                    Some(kernel) => {
+                asked = signals.next() => match (asked, kernel.take()) {
+                    (Asked::Reload, still) => {
+                        kernel = still;
+                        drop(spawn_local(reload(file.clone(), commander.clone())));
+                    }
+                    (Asked::End, Some(kernel)) => {
                         take_back(kernel).await;
                         farewell_until = Some(clock.now().ms() + FAREWELL_MS);
                     }
                     // There was none, or somebody is in a hurry.
-                    None => break End::Signal,
+                    (Asked::End, None) => break End::Signal,
                 },
                 _ = turns.tick() => {
                     manager.turn(clock.now());
@@ -107,6 +148,17 @@ pub async fn serve<L: Pool>(
                     }
                 }
                 Some(query) = questions.recv() => answer(query, &manager, &observer, clock),
+                _ = commands.recv_many(&mut orders, COMMANDS), if job.is_none() => {
+                    let prepared = manager.prepare(std::mem::take(&mut orders));
+                    job = prepared.map(|job| spawn_blocking(|| job.run()));
+                }
+                done = under_way(&mut job) => {
+                    job = None;
+                    match done {
+                        Ok(done) => settle(done, &mut manager, kernel.as_mut(), clock).await,
+                        Err(error) => break broken(&error),
+                    }
+                }
             }
         };
         drop(stop);
@@ -116,11 +168,44 @@ pub async fn serve<L: Pool>(
     run.await
 }
 
+/// Puts in force what was worked out, and tells the kernel of it.
+async fn settle<L: Pool>(
+    done: Done,
+    manager: &mut Manager<L>,
+    kernel: Option<&mut Kernel>,
+    clock: Clock,
+) {
+    let before = manager.in_force();
+    manager.finish(done, clock.now());
+    let after = manager.in_force();
+    let Some(kernel) = kernel else { return };
+    let routes = [&before, &after].map(|roster| &*roster.config().routes);
+    if let Err(error) = kernel.reroute(routes).await {
+        tracing::warn!("{error}");
+    }
+    if let Err(error) = kernel.announce(served(&after)).await {
+        tracing::warn!("{error}");
+    }
+}
+
 /// Withdraws the VIPs, and takes back what the kernel was told.
 async fn take_back(kernel: Kernel) {
     if let Err(error) = kernel.take_back().await {
         tracing::warn!("{error}");
     }
+}
+
+/// The end of what is worked out, if anything is.
+async fn under_way(job: &mut Option<JoinHandle<Done>>) -> Result<Done, JoinError> {
+    match job {
+        Some(job) => job.await,
+        None => std::future::pending().await,
+    }
+}
+
+fn broken(error: &JoinError) -> End {
+    tracing::error!(%error, "a command cannot be worked out");
+    End::JobGone
 }
 
 /// Answers one question; what needs a worker's answer is waited for aside. An answer that nobody
@@ -130,7 +215,7 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
     match query {
         Query::Services(reply) => {
             let observer = Rc::clone(observer);
-            tokio::task::spawn_local(async move {
+            spawn_local(async move {
                 let _ = reply.send(observer.services().await);
             });
         }
@@ -140,7 +225,7 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
             answer,
         } => {
             let observer = Rc::clone(observer);
-            tokio::task::spawn_local(async move {
+            spawn_local(async move {
                 let _ = answer.send(observer.sessions(from, limit).await);
             });
         }
@@ -172,7 +257,7 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
             let snapshot = manager.snapshot();
             let owner = explain::owner(&snapshot, &flow);
             let observer = Rc::clone(observer);
-            tokio::task::spawn_local(async move {
+            spawn_local(async move {
                 let recall = observer.recall(owner, &flow, &snapshot.services).await;
                 let _ = answer.send(recall);
             });

@@ -53,12 +53,11 @@ impl Tally {
         };
         let asking = services
             .iter()
+            .map(|(_, service)| service)
             .filter(|service| service.scheduler.asks_for_loads());
-        let backends = asking.flat_map(|service| {
-            let places = 0..service.scheduler.candidates();
-            places.map_while(|at| service.first_backend.plus(at))
-        });
-        backends.for_each(|backend| self.sum(backend));
+        asking
+            .flat_map(|service| service.backends.iter())
+            .for_each(|backend| self.sum(backend.number));
     }
 
     fn sum(&mut self, backend: BackendIx) {

@@ -68,6 +68,49 @@ pub struct BackendTraffic {
     pub reverse: Traffic,
 }
 
+/// What was counted of a backend, by all workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Totals {
+    /// Sessions begun.
+    pub connections: u64,
+    /// From clients: frames, and octets of the IP packets.
+    pub forward: [u64; 2],
+    /// To clients, likewise.
+    pub reverse: [u64; 2],
+}
+
+impl Totals {
+    /// What these workers have counted of a backend until now.
+    pub fn of<'c>(backend: BackendIx, counters: impl IntoIterator<Item = &'c Counters>) -> Self {
+        let mut totals = Self::default();
+        let of = |traffic: &Traffic| [traffic.frames.get(), traffic.octets.get()];
+        for counters in counters {
+            if let Some(counted) = counters.backend(backend) {
+                totals.connections += counted.connections.get();
+                totals.forward = sum(totals.forward, of(&counted.forward));
+                totals.reverse = sum(totals.reverse, of(&counted.reverse));
+            }
+        }
+        totals
+    }
+
+    /// What came on top of `base`.
+    #[must_use]
+    pub fn since(self, base: Self) -> Self {
+        let beyond =
+            |[a, b]: [u64; 2], [c, d]: [u64; 2]| [a.saturating_sub(c), b.saturating_sub(d)];
+        Self {
+            connections: self.connections.saturating_sub(base.connections),
+            forward: beyond(self.forward, base.forward),
+            reverse: beyond(self.reverse, base.reverse),
+        }
+    }
+}
+
+fn sum([a, b]: [u64; 2], [c, d]: [u64; 2]) -> [u64; 2] {
+    [a.wrapping_add(c), b.wrapping_add(d)]
+}
+
 /// What one worker counts.
 #[derive(Debug)]
 pub struct Counters {
@@ -112,6 +155,11 @@ impl Counters {
             turns: Counter::default(),
             busy_ns: Counter::default(),
         }
+    }
+
+    /// The bound of the numbers of backends.
+    pub fn backends(&self) -> u32 {
+        u32::try_from(self.backends.len()).unwrap_or(u32::MAX)
     }
 
     /// What passed a port.

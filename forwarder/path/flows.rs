@@ -8,7 +8,7 @@ use super::{Answer, Loads, limiter::Limiter};
 use crate::{
     io::Now,
     session::{BackendCounts, BackendIx, ServiceIx, Table},
-    snapshot::{Service, Services, WorkerIx},
+    snapshot::{Backend, Service, Services, WorkerIx},
 };
 
 /// Sessions, and the small things that go on from packet to packet.
@@ -30,23 +30,26 @@ pub(super) struct Flows {
 }
 
 impl Flows {
+    /// Where the schedulers of these services and of those to come begin, `most` at most.
+    pub(super) fn cursors(services: &Services, most: u16) -> impl Iterator<Item = Cursor> {
+        let start = |service: &Service| service.scheduler.start();
+        let all = (0..most).map(ServiceIx).map(|ix| services.service(ix));
+        all.map(move |service| service.map_or_else(Cursor::default, start))
+    }
+
     /// Nothing remembered yet, for one of `workers` workers.
     pub(super) fn new(
         sessions: Table,
         others: Arc<Loads>,
-        services: &Services,
+        cursors: impl Iterator<Item = Cursor>,
         worker: WorkerIx,
         workers: usize,
     ) -> Self {
-        let cursors = services
-            .iter()
-            .map(|service| service.scheduler.start())
-            .collect();
         Self {
             own: sessions.counts(),
             sessions,
             others,
-            cursors,
+            cursors: cursors.collect(),
             answers: Default::default(),
             overflowed: None,
             last_id: worker.0.into(),
@@ -82,13 +85,13 @@ impl Flows {
 
     /// Lets that be so: what is not in the own table becomes the others'.
     pub(super) fn assume(&self, service: &Service, at: usize, load: Load) {
-        if let Some(backend) = service.first_backend.plus(at) {
-            let own = own_load(&self.own, backend);
+        if let Some(Backend { number, .. }) = service.backends.at(at) {
+            let own = own_load(&self.own, *number);
             let others = Load {
                 active: load.active.saturating_sub(own.active),
                 inactive: load.inactive.saturating_sub(own.inactive),
             };
-            self.others.set(backend, others);
+            self.others.set(*number, others);
         }
     }
 
@@ -124,10 +127,10 @@ impl Flows {
 /// The sessions of the backend at a place of a service, in all workers' tables.
 #[inline]
 fn load(own: &[BackendCounts], others: &Loads, service: &Service, at: usize) -> Load {
-    let Some(backend) = service.first_backend.plus(at) else {
+    let Some(Backend { number, .. }) = service.backends.at(at) else {
         return Load::default();
     };
-    let (own, others) = (own_load(own, backend), others.get(backend));
+    let (own, others) = (own_load(own, *number), others.get(*number));
     Load {
         active: others.active.saturating_add(own.active),
         inactive: others.inactive.saturating_add(own.inactive),
@@ -151,7 +154,7 @@ mod tests {
     fn a_flood_of_one_kind_leaves_the_others_their_rate() {
         let table = Table::new(8, 1, 1).unwrap();
         let others = Arc::new(Loads::new(1));
-        let mut flows = Flows::new(table, others, &Services::default(), WorkerIx(0), 1);
+        let mut flows = Flows::new(table, others, std::iter::empty(), WorkerIx(0), 1);
         let now = Now::from_ms(1);
         let mut answered = |answer| {
             (0..50)

@@ -35,7 +35,7 @@ mod worker;
 
 use std::ops::ControlFlow;
 
-pub use counters::{BackendTraffic, Counter, Counters, PortTraffic, Traffic};
+pub use counters::{BackendTraffic, Counter, Counters, PortTraffic, Totals, Traffic};
 pub use inquiry::{Inquiries, Inquiry, Page};
 pub use limiter::Limiter;
 pub use loads::Loads;
@@ -53,7 +53,7 @@ use session::Course;
 
 use crate::{
     io::{Frame, Now, Port, PortIx},
-    session::{Forward, SessionIx, Table, tcp::Direction},
+    session::{Forward, Generation, SessionIx, Table, tcp::Direction},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -71,6 +71,8 @@ struct Bench<'a> {
     now: Now,
     /// The same in the unit of sessions.
     now_ms: u64,
+    /// The services that sessions are to agree with.
+    generation: Generation,
 }
 
 /// What a step leads to: on, with what it found, or to an early end.
@@ -151,7 +153,8 @@ fn carry<F: Frame>(
         return Step::Break(verdict);
     }
     let sessions = &mut bench.flows.sessions;
-    if let Some((session, direction)) = session::run(meta, sessions, bench.now_ms) {
+    if let Some((session, direction)) = session::run(meta, sessions, bench.generation, bench.now_ms)
+    {
         session::count(meta, session, direction, bench.counters);
         // A copy of what follows for each, with no question left of what is to be done.
         return match (direction, session.forward()) {
@@ -161,7 +164,7 @@ fn carry<F: Frame>(
             (_, Forward::Tun) => leave(frame, meta, Course::tun(session), bench),
         };
     }
-    let course = match session::search(meta, bench) {
+    let course = match session::search(meta, bench)? {
         Some(course) => course,
         None => stranger(frame, meta, handed_over, bench)?,
     };

@@ -90,7 +90,7 @@ impl Recall {
                 choice.copy(flows, service);
                 let next = choice
                     .next(service, self.source, self.session.as_ref(), now)
-                    .and_then(|at| services.backend(service.first_backend.plus(at)?));
+                    .and_then(|at| service.backends.at(at));
                 self.taken = next
                     .filter(|_| service.forward == Forward::Nat)
                     .map(|backend| FlowKey::new(backend.address, self.source, self.protocol))
@@ -149,7 +149,8 @@ impl Choice {
         let Self { cursor, loads, .. } = self;
         let load = |at: usize| {
             let Load { active, inactive } = loads.get(at).copied().unwrap_or_default();
-            let one_less = goes.is_some() && goes == service.first_backend.plus(at);
+            let one_less =
+                goes.is_some() && goes == service.backends.at(at).map(|backend| backend.number);
             Load {
                 active,
                 inactive: inactive.saturating_sub(one_less.into()),
@@ -179,6 +180,7 @@ fn anew(session: &Session, now: Now) -> New {
         reverse_hop: session.reverse_hop(),
         service: session.service(),
         backend: session.backend(),
+        generation: session.generation(),
         deltas: *session.deltas(),
     }
 }

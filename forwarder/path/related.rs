@@ -4,8 +4,10 @@
 use zerocopy::FromBytes;
 
 use super::{
-    Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Verdict, encapsulate::OUTER,
-    session::count, view,
+    Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Verdict,
+    encapsulate::OUTER,
+    session::{agrees, count},
+    view,
 };
 use crate::{
     io::Frame,
@@ -93,6 +95,8 @@ pub(super) fn run<F: Frame>(
     check(frame, meta)?;
     let (sessions, now_ms) = (&mut bench.flows.sessions, bench.now_ms);
     let ix = sessions.find(sessions.hash(&quoted.key), &quoted.key, now_ms);
+    let ix = ix.filter(|ix| agrees(*ix, bench));
+    let sessions = &bench.flows.sessions;
     let direction = ix.and_then(|ix| sessions.direction_at(ix, &quoted.key, now_ms));
     let session = ix.and_then(|ix| sessions.get(ix));
     let Some((session, direction)) = session.zip(direction) else {

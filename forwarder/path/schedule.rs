@@ -8,7 +8,7 @@ use super::{
 use crate::{
     mem,
     session::{
-        BackendIx, Checksums, Deltas, FlowKey, Forward, New, Refused, ServiceIx, Session,
+        Checksums, Deltas, FixedIx, FlowKey, Forward, Generation, New, Refused, ServiceIx, Session,
         SessionIx, Table,
         tcp::{Event, State},
     },
@@ -32,12 +32,10 @@ pub(super) fn prefetch_reply(
     sessions: &Table,
     snapshot: &Snapshot,
 ) {
-    let services = &snapshot.services;
-    if let Some(service) = services.service(service_ix)
+    if let Some(service) = snapshot.services.service(service_ix)
         && service.forward == Forward::Nat
         && let Some(place) = slot(meta, head, service_ix, snapshot)
-        && let Some(ix) = service.first_backend.plus((*place).into())
-        && let Some(backend) = services.backend(ix)
+        && let Some(backend) = service.backends.at((*place).into())
     {
         let reply = FlowKey::new(backend.address, meta.key.source(), service.protocol);
         sessions.prefetch_bucket(sessions.hash(&reply));
@@ -86,29 +84,21 @@ pub(super) fn run(
             bench.flows.pick(service_ix, service, Flow { key, now_s })
         }
     };
-    let ix = picked.and_then(|at| service.first_backend.plus(at));
-    let backend = ix.and_then(|ix| snapshot.services.backend(ix).copied());
-    let (Some(ix), Some(backend)) = (ix, backend) else {
+    let Some(&backend) = picked.and_then(|at| service.backends.at(at)) else {
         return Step::Break(Verdict::Answer(Answer::PortUnreachable));
     };
     if !begins {
-        return without_session(meta, service, ix, backend, bench);
+        return without_session(meta, service, backend, bench);
     }
-    let way_back = match service.forward {
-        Forward::Nat => snapshot.routes.hop(client.address),
-        Forward::Dr | Forward::Tun => None,
-    };
-    let reverse_hop = match way_back {
-        Some(Hop::Fixed(hop)) => Some(hop),
-        Some(Hop::Link(_)) | None => None,
-    };
+    let reverse_hop = way_back(service.forward, client, snapshot);
     let new = New {
+        generation: bench.generation,
         reverse_hop,
-        ..session(meta, service_ix, service, ix, backend)
+        ..session(meta, service_ix, service, backend)
     };
     match insert(&new, bench) {
         Ok(session) => {
-            if let Some(traffic) = bench.counters.backend(ix) {
+            if let Some(traffic) = bench.counters.backend(backend.number) {
                 traffic.connections.add(1);
             }
             match begin(meta, session, bench) {
@@ -116,8 +106,20 @@ pub(super) fn run(
                 None => DropReason::NoSession.into(),
             }
         }
-        Err(Refused::Full) => without_session(meta, service, ix, backend, bench),
+        Err(Refused::Full) => without_session(meta, service, backend, bench),
         Err(Refused::Taken(_)) => DropReason::FlowTaken.into(),
+    }
+}
+
+/// The next hop of a client's replies, where they pass here and it is the same for all of them.
+pub(super) fn way_back(forward: Forward, client: Endpoint, snapshot: &Snapshot) -> Option<FixedIx> {
+    let hop = match forward {
+        Forward::Nat => snapshot.routes.hop(client.address)?,
+        Forward::Dr | Forward::Tun => return None,
+    };
+    match hop {
+        Hop::Fixed(hop) => Some(hop),
+        Hop::Link(_) => None,
     }
 }
 
@@ -137,13 +139,7 @@ fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
 }
 
 /// The session of a flow that begins with this packet.
-fn session(
-    meta: &Meta,
-    service_ix: ServiceIx,
-    service: &Service,
-    backend_ix: BackendIx,
-    backend: Backend,
-) -> New {
+fn session(meta: &Meta, service_ix: ServiceIx, service: &Service, backend: Backend) -> New {
     let (vip, rip) = (service.address, backend.address);
     let deltas = |old: Endpoint, new: Endpoint| {
         let address = Delta::new().replace_address(old.address, new.address);
@@ -173,7 +169,8 @@ fn session(
         hop: backend.hop,
         reverse_hop: None,
         service: service_ix,
-        backend: backend_ix,
+        backend: backend.number,
+        generation: Generation::default(),
         deltas: match service.forward {
             Forward::Nat => Deltas {
                 forward: deltas(vip, rip),
@@ -216,7 +213,6 @@ fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
 fn without_session(
     meta: &Meta,
     service: &Service,
-    ix: BackendIx,
     backend: Backend,
     bench: &mut Bench<'_>,
 ) -> Step<Course> {
@@ -226,7 +222,7 @@ fn without_session(
         Forward::Nat | Forward::Dr | Forward::Tun => return DropReason::TableFull.into(),
     };
     bench.flows.overflow(bench.now);
-    if let Some(traffic) = bench.counters.backend(ix) {
+    if let Some(traffic) = bench.counters.backend(backend.number) {
         traffic.forward.add(1, meta.octets.into());
     }
     Step::Continue(Course {

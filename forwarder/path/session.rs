@@ -1,9 +1,9 @@
 //! Finds the sessions of known flows, and takes their packets along.
 
-use super::{Bench, Counters, Meta, Rewrite, Translation, Transport, schedule};
+use super::{Bench, Counters, DropReason, Meta, Rewrite, Step, Translation, Transport, schedule};
 use crate::{
     session::{
-        Checksums, Forward, Session, SessionIx, Table,
+        Checksums, Forward, Generation, Session, SessionIx, Table,
         tcp::{Direction, Event},
     },
     snapshot::{Hop, Snapshot},
@@ -97,9 +97,13 @@ pub(super) fn count(meta: &Meta, session: &Session, direction: Direction, counte
 pub(super) fn run<'a>(
     meta: &Meta,
     sessions: &'a mut Table,
+    generation: Generation,
     now_ms: u64,
 ) -> Option<(&'a Session, Direction)> {
     let (session, direction) = sessions.find_at(meta.likely, &meta.key, now_ms)?;
+    if session.generation() != generation {
+        return None;
+    }
     match meta.transport {
         Transport::Tcp(flags) if !session.state().stays(flags.0) => return None,
         Transport::Udp if direction != Direction::Reverse => session.keep(),
@@ -110,14 +114,67 @@ pub(super) fn run<'a>(
 }
 
 /// The course of a packet whose session may have been made since it was looked for, may stand
-/// where the tags of the first bucket do not lead, or may change its state.
+/// where the tags of the first bucket do not lead, may not know yet what has changed of its
+/// service, or may change its state. None where it belongs to none.
 #[cold]
-pub(super) fn search(meta: &Meta, bench: &mut Bench<'_>) -> Option<Course> {
-    if !meta.is_flow() {
-        return None;
+pub(super) fn search(meta: &Meta, bench: &mut Bench<'_>) -> Step<Option<Course>> {
+    let found = meta.is_flow().then(|| find(meta, bench)).flatten();
+    let Some(ix) = found else {
+        return Step::Continue(None);
+    };
+    let direction = bench
+        .flows
+        .sessions
+        .direction_at(ix, &meta.key, bench.now_ms);
+    if !agrees(ix, bench) {
+        bench.flows.sessions.remove(ix);
+        return match direction {
+            // What it answers belongs to nothing any more, nor would it be understood.
+            Some(Direction::Reverse) => DropReason::BackendGone.into(),
+            _ => Step::Continue(None),
+        };
     }
+    Step::Continue(follow(meta, ix, bench))
+}
+
+fn find(meta: &Meta, bench: &mut Bench<'_>) -> Option<SessionIx> {
+    let sessions = &mut bench.flows.sessions;
+    sessions.find(meta.hash, &meta.key, bench.now_ms)
+}
+
+/// Derives a session's next hops again where its service has changed since it last agreed with
+/// it. False where its backend may not keep it.
+pub(super) fn agrees(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
+    let Bench {
+        flows,
+        snapshot,
+        generation,
+        ..
+    } = bench;
+    let Some(session) = flows.sessions.get_mut(ix) else {
+        return false;
+    };
+    if session.generation() == *generation {
+        return true;
+    }
+    let Some(service) = snapshot.services.service(session.service()) else {
+        return false;
+    };
+    if session.generation().is_before(service.changed) {
+        let backend = service.backends.numbered(session.backend());
+        let Some(backend) = backend.filter(|backend| backend.serves) else {
+            return false;
+        };
+        let back = schedule::way_back(session.forward(), session.client(), snapshot);
+        session.set_hops(backend.hop, back);
+    }
+    session.agree(*generation);
+    true
+}
+
+/// The course of a packet of the session at `ix`.
+fn follow(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Option<Course> {
     let (sessions, now_ms) = (&mut bench.flows.sessions, bench.now_ms);
-    let ix = sessions.find(meta.hash, &meta.key, now_ms)?;
     let (session, direction) = match meta.transport {
         Transport::Tcp(flags) => segment(meta, ix, flags, sessions, bench.snapshot, now_ms)?,
         _ => run(
@@ -126,6 +183,7 @@ pub(super) fn search(meta: &Meta, bench: &mut Bench<'_>) -> Option<Course> {
                 ..*meta
             },
             sessions,
+            bench.generation,
             now_ms,
         )?,
     };

@@ -212,6 +212,7 @@ drop_reasons! {
     NoSession, "no_session", Session, "TCP that belongs to no session and opens none";
     FlowTaken, "flow_taken", Session,
         "the client already reaches this backend from the same port, by another service";
+    BackendGone, "backend_gone", Session, "from a backend that is down or removed, to its client";
     TableFull, "table_full", Session, "no room for a new session";
     NoRoute, "no_route", Way, "no route to the destination";
     TtlExpired, "ttl_expired", Way, "TTL run out, and no answer allowed";

@@ -36,6 +36,8 @@ pub struct WorkerSpec<P: Port> {
     pub ends: Box<[Ends<P>]>,
     /// The bound of its session table.
     pub sessions: u32,
+    /// The bound of the numbers of services.
+    pub services: u16,
     /// Seed of the session table's hash.
     pub seed: u64,
     /// Where snapshots come from.
@@ -75,9 +77,9 @@ impl<P: Port> Worker<P> {
         spec.subscriber.begin();
         let workers = spec.rings.workers();
         let services = &spec.subscriber.snapshot().services;
-        let backends = u16::try_from(services.backends()).unwrap_or(u16::MAX);
-        let sessions = Table::new(spec.sessions, backends, spec.seed)?;
-        let flows = Flows::new(sessions, spec.others, services, spec.worker, workers);
+        let sessions = Table::new(spec.sessions, spec.counters.backends(), spec.seed)?;
+        let cursors = Flows::cursors(services, spec.services);
+        let flows = Flows::new(sessions, spec.others, cursors, spec.worker, workers);
         Ok(Self {
             worker: spec.worker,
             subscriber: spec.subscriber,
@@ -131,6 +133,7 @@ impl<P: Port> Worker<P> {
             counters,
             now,
             now_ms: now.ms(),
+            generation: snapshot.services.generation(),
         };
         let mut moved = 0;
         let inbox = rings.inbox(*worker);

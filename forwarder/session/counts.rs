@@ -33,7 +33,7 @@ impl BackendCounts {
 pub(super) struct Counts(Arc<[BackendCounts]>);
 
 impl Counts {
-    pub(super) fn new(backends: u16) -> Self {
+    pub(super) fn new(backends: u32) -> Self {
         Self((0..backends).map(|_| BackendCounts::default()).collect())
     }
 

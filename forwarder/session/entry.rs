@@ -3,7 +3,7 @@
 use zerocopy::{FromZeros, Immutable, KnownLayout};
 
 use super::{
-    BackendIx, FixedIx, ServiceIx,
+    BackendIx, FixedIx, Generation, ServiceIx,
     key::{FlowKey, endpoint_of, protocol_of, word},
     tcp::{Direction, State},
 };
@@ -23,20 +23,25 @@ pub struct Session {
     deadline: Deadline,
     /// How long it may be idle in its state.
     timeout_ms: u32,
-    /// The next free entry, in a blank one.
-    pub(super) next_free: u32,
+    /// The generation of services that it was last found to agree with; in a blank entry the next
+    /// free one.
+    mark: u32,
+    /// The backend's number, and [`LASTS`].
+    backend: u32,
     service: u16,
-    backend: u16,
     hop: u16,
     /// `NO_HOP` where there is none.
     reverse_hop: u16,
     state: State,
     forward: Forward,
-    /// Not 0 once the client has sent a second UDP datagram.
-    lasts: u8,
 }
 
 const _: () = assert!(size_of::<Session>() == 64 && align_of::<Session>() == 64);
+
+/// Set beside a backend's number once the client has sent a second UDP datagram.
+const LASTS: u32 = 1 << 31;
+
+const _: () = assert!(BackendIx::MOST <= LASTS);
 
 /// In place of the number of a fixed neighbour; there are fewer than this.
 const NO_HOP: u16 = u16::MAX;
@@ -111,6 +116,8 @@ pub struct New {
     pub service: ServiceIx,
     /// The backend that it goes to, below the number given to the table.
     pub backend: BackendIx,
+    /// The services by which it was made.
+    pub generation: Generation,
     /// What its packets change by.
     pub deltas: Deltas,
 }
@@ -124,23 +131,28 @@ impl Session {
             deltas: new.deltas,
             deadline: Deadline::after(now_ms, Deadline::cut(new.timeout_ms)),
             timeout_ms: Deadline::cut(new.timeout_ms),
-            next_free: 0,
-            service: new.service.0,
+            mark: new.generation.0,
             backend: new.backend.0,
+            service: new.service.0,
             hop: new.hop.0,
             reverse_hop: new.reverse_hop.map_or(NO_HOP, |hop| hop.0),
             state: new.state,
             forward: new.forward,
-            lasts: 0,
         }
     }
 
     /// Nobody's: the content of a free entry.
     pub(super) fn blank(next_free: u32) -> Self {
         Self {
-            next_free,
+            mark: next_free,
             ..Self::new_zeroed()
         }
+    }
+
+    /// Of a blank entry.
+    #[inline]
+    pub(super) fn next_free(&self) -> u32 {
+        self.mark
     }
 
     #[inline]
@@ -210,7 +222,25 @@ impl Session {
     /// The backend that it goes to.
     #[inline]
     pub fn backend(&self) -> BackendIx {
-        BackendIx(self.backend)
+        BackendIx(self.backend & !LASTS)
+    }
+
+    /// The services that it was last found to agree with.
+    #[inline]
+    pub fn generation(&self) -> Generation {
+        Generation(self.mark)
+    }
+
+    /// Notes that it agrees with these services.
+    #[inline]
+    pub fn agree(&mut self, generation: Generation) {
+        self.mark = generation.0;
+    }
+
+    /// Sends its packets to other next hops from now on.
+    pub fn set_hops(&mut self, hop: FixedIx, reverse_hop: Option<FixedIx>) {
+        self.hop = hop.0;
+        self.reverse_hop = reverse_hop.map_or(NO_HOP, |hop| hop.0);
     }
 
     /// How its packets reach the backend.
@@ -255,14 +285,14 @@ impl Session {
     pub fn may_go(&self) -> bool {
         match self.protocol() {
             Protocol::Tcp => self.state.is_half_open() || self.state.is_over(),
-            Protocol::Udp => self.lasts == 0,
+            Protocol::Udp => self.backend & LASTS == 0,
         }
     }
 
     /// Notes that a client goes on with a UDP session, which then keeps its place in a full table.
     #[inline]
     pub fn keep(&mut self) {
-        self.lasts = 1;
+        self.backend |= LASTS;
     }
 
     /// What its packets change by.
@@ -357,9 +387,8 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_session_gives_back_what_went_in() {
-        let new = New {
+    fn udp() -> New {
+        New {
             client: Endpoint::new([203, 0, 113, 255].into(), 65535),
             vip: Endpoint::new([192, 0, 2, 100].into(), 53),
             rip: Endpoint::new([10, 1, 0, 11].into(), 5353),
@@ -370,9 +399,31 @@ mod tests {
             hop: FixedIx(9),
             reverse_hop: Some(FixedIx(3)),
             service: ServiceIx(7),
-            backend: BackendIx(u16::MAX),
+            backend: BackendIx(BackendIx::MOST - 1),
+            generation: Generation(5),
             deltas: Deltas::default(),
-        };
+        }
+    }
+
+    #[test]
+    fn what_is_noted_of_a_session_leaves_the_rest_as_it_is() {
+        let session = Session::new(&udp(), 1000);
+        let mut noted = session;
+        noted.keep();
+        noted.agree(Generation(6));
+        noted.set_hops(FixedIx(4), None);
+        assert!(session.may_go() && !noted.may_go());
+        assert_eq!(session.generation(), Generation(5));
+        assert_eq!(
+            (noted.backend(), noted.service(), noted.generation()),
+            (session.backend(), session.service(), Generation(6))
+        );
+        assert_eq!((noted.hop(), noted.reverse_hop()), (FixedIx(4), None));
+    }
+
+    #[test]
+    fn a_session_gives_back_what_went_in() {
+        let new = udp();
         let session = Session::new(&new, 1000);
         assert_eq!(
             (session.client(), session.vip(), session.rip()),

@@ -1,14 +1,17 @@
 //! The names by which a session knows its service, its backend and its next hops.
 
-/// A service by its place in the configuration.
+/// A service by its number, which is stable as long as a session holds it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct ServiceIx(pub u16);
 
 /// A backend by its number, which is stable as long as a session holds it.
+///
+/// Below [`BackendIx::MOST`]: sessions keep a flag in the highest bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct BackendIx(pub u16);
+pub struct BackendIx(pub u32);
 
-/// A neighbour that the configuration names (a backend or a gateway), by its place.
+/// A neighbour that the configuration names (a backend or a gateway), by its number, which is
+/// stable while the configuration names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FixedIx(pub u16);
 
@@ -20,15 +23,12 @@ impl ServiceIx {
 }
 
 impl BackendIx {
-    /// The number `more` places on, if there is one.
-    #[inline]
-    pub fn plus(self, more: usize) -> Option<Self> {
-        Some(Self(self.0.checked_add(u16::try_from(more).ok()?)?))
-    }
+    /// How many there can be.
+    pub const MOST: u32 = 1 << 20;
 
     /// The number as an index of a slice.
     pub fn index(self) -> usize {
-        usize::from(self.0)
+        self.0 as usize
     }
 }
 
@@ -36,5 +36,37 @@ impl FixedIx {
     /// The place as an index of a slice.
     pub fn index(self) -> usize {
         usize::from(self.0)
+    }
+}
+
+/// Which publication of services it was. Comes round after 4 billion of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
+pub struct Generation(pub u32);
+
+impl Generation {
+    /// The one after this.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(self.0.wrapping_add(1))
+    }
+
+    /// True where this one came before `other`: no more than half of all lie between two that are
+    /// compared.
+    #[inline]
+    pub fn is_before(self, other: Self) -> bool {
+        self.0.wrapping_sub(other.0).cast_signed() < 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn generations_come_round() {
+        let (last, first) = (Generation(u32::MAX), Generation(0));
+        assert_eq!(last.next(), first);
+        assert!(last.is_before(first) && !first.is_before(last));
+        assert!(first.is_before(Generation(1)) && !first.is_before(first));
     }
 }

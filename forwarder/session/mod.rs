@@ -16,7 +16,7 @@ mod timeouts;
 
 pub use counts::BackendCounts;
 pub use entry::{Checksums, Deltas, Forward, New, Session};
-pub use ids::{BackendIx, FixedIx, ServiceIx};
+pub use ids::{BackendIx, FixedIx, Generation, ServiceIx};
 pub use key::{FlowKey, Hash, fold};
 pub use table::{Counters, Refused, SessionIx, Table};
 pub use timeouts::Timeouts;

@@ -63,7 +63,7 @@ impl Table {
     ///
     /// The seed decides where sessions lie and must be nobody's to guess. The memory comes from
     /// the node of the calling thread.
-    pub fn new(sessions: u32, backends: u16, seed: u64) -> Result<Self, NoMemory> {
+    pub fn new(sessions: u32, backends: u32, seed: u64) -> Result<Self, NoMemory> {
         let mut entries = Slab::<Session>::new(sessions as usize)?;
         for (entry, next) in entries.iter_mut().zip(1..) {
             let next = if next == sessions { NO_ENTRY } else { next };
@@ -147,8 +147,9 @@ impl Table {
         (!session.is_blank()).then_some(session)
     }
 
+    /// The same, to change.
     #[inline]
-    fn get_mut(&mut self, ix: SessionIx) -> Option<&mut Session> {
+    pub fn get_mut(&mut self, ix: SessionIx) -> Option<&mut Session> {
         let session = self.entries.get_mut(ix.0 as usize)?;
         (!session.is_blank()).then_some(session)
     }

@@ -1,12 +1,18 @@
 //! One pointer swap from the management thread to the workers.
 
 #[cfg(not(loom))]
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{Ordering::Acquire, fence},
+};
 
 #[cfg(not(loom))]
 use arc_swap::{ArcSwap, Cache};
 #[cfg(loom)]
-use loom::sync::Arc;
+use loom::sync::{
+    Arc,
+    atomic::{Ordering::Acquire, fence},
+};
 
 use super::Snapshot;
 #[cfg(loom)]
@@ -39,9 +45,16 @@ impl Publisher {
         self.retired.push(self.current.swap(Arc::new(next)));
     }
 
+    /// The old values that a worker may still read, or that anybody else holds.
+    pub fn retired(&self) -> impl Iterator<Item = &Snapshot> {
+        self.retired.iter().map(|old| &**old)
+    }
+
     /// Frees the old values that no worker reads any more. Returns how many are still read.
     pub fn collect(&mut self) -> usize {
         self.retired.retain(|old| Arc::strong_count(old) > 1);
+        // What a worker did while it read an old value happened before it let go of it.
+        fence(Acquire);
         self.retired.len()
     }
 

@@ -12,7 +12,7 @@ type Id = [u8; MAX_ID_OCTETS as usize];
 /// Either servers write their own IDs there, as QUIC-LB's plaintext method has it
 /// (draft-ietf-quic-load-balancers), or they write there what the client had there in its first
 /// connection ID, which is then hashed.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Quic {
     offset: usize,
     octets: usize,

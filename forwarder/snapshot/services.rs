@@ -6,12 +6,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Quic, Told};
 use crate::{
-    session::{BackendIx, FixedIx, Forward, ServiceIx, Timeouts},
+    session::{BackendIx, FixedIx, Forward, Generation, ServiceIx, Timeouts},
     wire::{Endpoint, Protocol},
 };
 
 /// What clients address.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Service {
     /// VIP and port.
     pub address: Endpoint,
@@ -29,8 +29,10 @@ pub struct Service {
     pub quic: Option<Quic>,
     /// How long idle sessions are kept.
     pub timeouts: Timeouts,
-    /// Its backends have the numbers from here on, in the order of the configuration.
-    pub first_backend: BackendIx,
+    /// In the order of the configuration, which is that of the scheduler's candidates.
+    pub backends: Backends,
+    /// Since when it is as it is: sessions that agree with earlier ones look at it again.
+    pub changed: Generation,
 }
 
 /// What a scheduler knows a flow by.
@@ -57,19 +59,37 @@ pub enum Meant {
 }
 
 /// A real server.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backend {
+    /// What sessions and counters know it by.
+    pub number: BackendIx,
     /// RIP and port.
     pub address: Endpoint,
     /// Its next hop.
     pub hop: FixedIx,
+    /// False where it is down: sessions may not stay with it.
+    pub serves: bool,
 }
 
-/// All services and backends, with the two ways to find them.
-#[derive(Debug, Default)]
+/// The backends of one service.
+#[derive(Clone, Debug, Default)]
+pub struct Backends {
+    by_place: Arc<[Backend]>,
+    /// Sorted, with the place of each.
+    by_number: Arc<[(BackendIx, u16)]>,
+}
+
+/// All services, with the ways to find them and their backends.
+#[derive(Clone, Debug, Default)]
 pub struct Services {
-    services: Box<[Service]>,
-    backends: Box<[Backend]>,
+    generation: Generation,
+    /// By [`ServiceIx`]. Numbers are left out while sessions hold them whose service is gone.
+    services: Box<[Option<Arc<Service>>]>,
+    ways: Arc<Ways>,
+}
+
+#[derive(Debug, Default)]
+struct Ways {
     by_address: FxHashMap<(Ipv4Addr, u16, Protocol), ServiceIx>,
     nat_backends: FxHashSet<(Ipv4Addr, u16, Protocol)>,
     nat_backend_addresses: FxHashSet<Ipv4Addr>,
@@ -105,36 +125,96 @@ impl Service {
     }
 }
 
-impl Services {
-    /// Compiles the two ways to find them.
-    pub fn new(services: Vec<(Service, Vec<Backend>)>) -> Self {
-        let mut compiled = Self::default();
-        let (mut all, mut backends) = (Vec::new(), Vec::new());
-        for (ix, (service, own)) in (0..).map(ServiceIx).zip(services) {
+impl Backends {
+    /// These, in this order.
+    pub fn new(backends: Vec<Backend>) -> Self {
+        let mut by_number: Vec<(BackendIx, u16)> = backends
+            .iter()
+            .zip(0..)
+            .map(|(backend, place)| (backend.number, place))
+            .collect();
+        by_number.sort_unstable();
+        Self {
+            by_place: backends.into(),
+            by_number: by_number.into(),
+        }
+    }
+
+    /// The backend at a place.
+    #[inline]
+    pub fn at(&self, place: usize) -> Option<&Backend> {
+        self.by_place.get(place)
+    }
+
+    /// The backend with a number.
+    pub fn numbered(&self, number: BackendIx) -> Option<&Backend> {
+        let found = self
+            .by_number
+            .binary_search_by_key(&number, |(one, _)| *one);
+        let (_, place) = self.by_number.get(found.ok()?)?;
+        self.by_place.get(usize::from(*place))
+    }
+
+    /// All, by place.
+    pub fn iter(&self) -> impl Iterator<Item = &Backend> {
+        self.by_place.iter()
+    }
+}
+
+impl Ways {
+    fn to(services: &[Option<Arc<Service>>]) -> Self {
+        let mut ways = Self::default();
+        for (ix, service) in (0..).map(ServiceIx).zip(services) {
+            let Some(service) = service else {
+                continue;
+            };
             let Endpoint { address, port } = service.address;
-            compiled
-                .by_address
+            ways.by_address
                 .insert((address, port, service.protocol), ix);
             if service.forward == Forward::Nat {
-                compiled.nat_backends.extend(
-                    own.iter()
-                        .map(|b| (b.address.address, b.address.port, service.protocol)),
-                );
-                let addresses = own.iter().map(|b| b.address.address);
-                compiled.nat_backend_addresses.extend(addresses);
+                let backends = || service.backends.iter().map(|backend| backend.address);
+                let answers = backends().map(|b| (b.address, b.port, service.protocol));
+                ways.nat_backends.extend(answers);
+                ways.nat_backend_addresses
+                    .extend(backends().map(|backend| backend.address));
             }
-            all.push(service);
-            backends.extend(own);
         }
-        compiled.services = all.into();
-        compiled.backends = backends.into();
-        compiled
+        ways
+    }
+}
+
+impl Services {
+    /// These, by their numbers.
+    pub fn new(generation: Generation, services: Vec<Option<Arc<Service>>>) -> Self {
+        Self {
+            generation,
+            ways: Arc::new(Ways::to(&services)),
+            services: services.into(),
+        }
+    }
+
+    /// The same services with the same addresses of their own and of their backends, changed in
+    /// something else.
+    #[must_use]
+    pub fn with(&self, generation: Generation, services: Vec<Option<Arc<Service>>>) -> Self {
+        Self {
+            generation,
+            services: services.into(),
+            ways: Arc::clone(&self.ways),
+        }
+    }
+
+    /// Which publication of services this is.
+    #[inline]
+    pub fn generation(&self) -> Generation {
+        self.generation
     }
 
     /// The service that a client addresses.
     #[inline]
     pub fn find(&self, to: Endpoint, protocol: Protocol) -> Option<ServiceIx> {
-        self.by_address
+        self.ways
+            .by_address
             .get(&(to.address, to.port, protocol))
             .copied()
     }
@@ -142,35 +222,32 @@ impl Services {
     /// True where a packet from here may be the answer of a NAT backend.
     #[inline]
     pub fn is_nat_backend(&self, from: Endpoint, protocol: Protocol) -> bool {
-        self.nat_backends
+        self.ways
+            .nat_backends
             .contains(&(from.address, from.port, protocol))
     }
 
     /// True where a NAT backend has this address.
     #[inline]
     pub fn has_nat_backend_at(&self, address: Ipv4Addr) -> bool {
-        self.nat_backend_addresses.contains(&address)
+        self.ways.nat_backend_addresses.contains(&address)
     }
 
-    /// A service by its place.
+    /// A service by its number.
     #[inline]
     pub fn service(&self, ix: ServiceIx) -> Option<&Service> {
-        self.services.get(ix.index())
+        self.shared(ix).map(|service| &**service)
     }
 
-    /// A backend by its number.
+    /// The same, to be shared with other services.
     #[inline]
-    pub fn backend(&self, ix: BackendIx) -> Option<&Backend> {
-        self.backends.get(ix.index())
+    pub fn shared(&self, ix: ServiceIx) -> Option<&Arc<Service>> {
+        self.services.get(ix.index())?.as_ref()
     }
 
-    /// All services, by [`ServiceIx`].
-    pub fn iter(&self) -> impl Iterator<Item = &Service> {
-        self.services.iter()
-    }
-
-    /// How many backends there are.
-    pub fn backends(&self) -> usize {
-        self.backends.len()
+    /// All services with their numbers.
+    pub fn iter(&self) -> impl Iterator<Item = (ServiceIx, &Service)> {
+        let numbered = (0..).map(ServiceIx).zip(&self.services);
+        numbered.filter_map(|(ix, service)| Some((ix, service.as_deref()?)))
     }
 }

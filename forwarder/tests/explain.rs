@@ -9,7 +9,6 @@ mod rig;
 use std::{
     collections::BTreeMap,
     io::{Cursor, Seek},
-    sync::Arc,
 };
 
 use capture::{Arms, BACKENDS, CLIENTS, Ports, Step, answers, config, frame, script};
@@ -103,7 +102,7 @@ fn packet(explained: &Explanation, port: u8) -> Vec<u8> {
 }
 
 /// What replay says of one frame that comes in alone.
-fn replayed(config: Config, port: u16, frame: &[u8]) -> Explained {
+fn replayed(config: &Config, port: u16, frame: &[u8]) -> Explained {
     let mut writer = Writer::new(Vec::new()).unwrap();
     writer.write(1_700_000_000_000_000_000, frame).unwrap();
     let capture = Box::new(Cursor::new(writer.finish().unwrap()));
@@ -132,14 +131,14 @@ fn a_configuration_is_explained_as_it_is_replayed() {
                 .replace("(address: \"10.1.0.14\"", "(address: \"10.1.0.114\"")
                 .replacen("ports: [", &format!("other: {other}, ports: ["), 1);
             let parsed = Config::parse(&text, "test.ron").unwrap();
-            let unstarted = Unstarted::new(parsed.clone()).unwrap();
+            let unstarted = Unstarted::new(&parsed).unwrap();
             for _ in 0..150 {
                 let flow = flow().new_tree(&mut runner).unwrap().current();
                 let said = explain(&flow, None, &unstarted.scene()).unwrap();
                 assert_eq!(said, explain(&flow, None, &unstarted.scene()).unwrap());
                 let port = said.port.strip_prefix('p').unwrap().parse().unwrap();
                 let frame = packet(&said, port);
-                let done = replayed(parsed.clone(), port.into(), &frame);
+                let done = replayed(&parsed, port.into(), &frame);
                 let what = format!("{flow} {said:#?} {done:#?}");
                 assert_eq!(said.verdict, done.verdict, "{what}");
                 assert_eq!(said.reason, done.reason, "{what}");
@@ -186,13 +185,13 @@ struct Asked {
 
 impl Asked {
     fn new(workers: usize, arms: Arms, scheduler: &str) -> Self {
-        let text = config(workers, arms, scheduler);
-        let parsed = Config::parse(&text, "test.ron").unwrap();
-        Self {
-            rig: Rig::new(&text),
-            books: Books::new(Arc::new(parsed), Vec::new()),
-            arms,
-        }
+        Self::of(&config(workers, arms, scheduler), arms)
+    }
+
+    fn of(text: &str, arms: Arms) -> Self {
+        let rig = Rig::new(text);
+        let books = Books::new(rig.manager.roster(), Vec::new());
+        Self { rig, books, arms }
     }
 
     /// Asks the owner, as the observer does, and explains.
@@ -634,14 +633,7 @@ fn whose_answers_are_taken_is_told_in_words() {
 fn a_full_table_is_told_of() {
     let text =
         config(1, Arms::Two, "rr").replace("sessions_per_worker: 1024", "sessions_per_worker: 8");
-    let mut asked = Asked {
-        rig: Rig::new(&text),
-        books: Books::new(
-            Arc::new(Config::parse(&text, "test.ron").unwrap()),
-            Vec::new(),
-        ),
-        arms: Arms::Two,
-    };
+    let mut asked = Asked::of(&text, Arms::Two);
     for port in 1024..1032 {
         let client = format!("192.0.2.9:{port}");
         asked.feed(0, &spec(0, &client, "192.0.2.100:80").tcp("S"));

@@ -17,6 +17,8 @@ mod case;
 mod direct;
 #[path = "path/full.rs"]
 mod full;
+#[path = "path/gone.rs"]
+mod gone;
 #[path = "path/host.rs"]
 mod host;
 #[path = "path/icmp.rs"]
@@ -44,6 +46,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     arp::cases,
     direct::cases,
     full::cases,
+    gone::cases,
     host::cases,
     icmp::cases,
     nat::cases,
@@ -67,6 +70,11 @@ fn dr_and_tun_cases() {
 #[test]
 fn full_cases() {
     case::run(&full::cases());
+}
+
+#[test]
+fn gone_cases() {
+    case::run(&gone::cases());
 }
 
 #[test]

@@ -25,7 +25,7 @@ use weir::wire::Endpoint;
 /// One backend a mode, so that the way of each packet is known.
 const ALL_MODES: &str = r#"(
     dpdk: (workers: [1]),
-    tables: (sessions_per_worker: 8, ring_bursts: 2),
+    tables: (sessions_per_worker: 8, ring_bursts: 2, services: 16, backends: 64),
     ports: [
         (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"]),
         (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.1/24"]),

@@ -37,7 +37,7 @@ fn director(keys: &str, of_backend: impl Fn(usize) -> String) -> Rig {
 /// The backend that a datagram from this client comes to.
 fn backend(rig: &mut Rig, client: &str, data: &[u8]) -> usize {
     let frames = |rig: &Rig| -> Vec<u64> {
-        let of = |ix: u16| {
+        let of = |ix: u32| {
             let of_workers = rig.counters.iter().map(|counters| {
                 let backend = counters.backend(BackendIx(ix));
                 backend.map_or(0, |backend| backend.forward.frames.get())

@@ -79,7 +79,7 @@ impl Regression {
             let capture = Box::new(File::open(&file).unwrap());
             inputs.add(port, file, capture).unwrap();
         }
-        let mut replay = Replay::new(config, [], 0).unwrap();
+        let mut replay = Replay::new(&config, [], 0).unwrap();
         let mut told = tempfile::tempfile().unwrap();
         replay.explain(Box::new(told.try_clone().unwrap()));
         replay.run(&mut inputs).unwrap();

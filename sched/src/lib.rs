@@ -110,6 +110,18 @@ const _: () = assert!(
     "a worker has one for every service, and reads it for every new flow"
 );
 
+impl Default for Cursor {
+    /// Where a worker begins with any scheduler but `lblc` and `lblcr`, which remember nothing in
+    /// it.
+    fn default() -> Self {
+        Self {
+            last: u16::MAX,
+            stage: 1,
+            memory: Memory::default(),
+        }
+    }
+}
+
 impl Cursor {
     /// Stands where `other` does. Nothing is allocated: of what `lblc` and `lblcr` remember, as
     /// much is taken over as there is room for, which is all where both are of one scheduler.

@@ -99,6 +99,8 @@ fn no_more_backends_than_numbers_for_them() {
     ));
     assert_eq!(
         refused,
-        "f:11:35: at most 65535 backends are possible in all services"
+        "f:9:15: 65536 backends, but `tables` has room for 16384; \
+         write `tables: (backends: 65536)` or more\n\
+         f:11:35: at most 65535 backends are possible in one service"
     );
 }

@@ -128,6 +128,7 @@ pub fn explain<F: Frame>(
         flow,
         told: &explanation,
         config: &scene.books.config(),
+        roster: &scene.books.roster(),
         snapshot,
         recall,
         remembered,
@@ -177,9 +178,9 @@ fn names<F: Frame>(
         .services
         .find(flow.destination, flow.protocol);
     let service = addressed.or(remembered.map(Session::service));
-    let config = scene.books.config();
-    let service = service.and_then(|ix| config.services.get(ix.index()));
-    (service.map(|service| service.name.clone()), None)
+    let roster = scene.books.roster();
+    let service = service.and_then(|ix| roster.service(ix));
+    (service.map(|(service, _)| service.name.clone()), None)
 }
 
 /// What is to be reached: who gets the answer, the backend, or the destination itself.

@@ -5,7 +5,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 use super::Scene;
 use crate::{
     control::{
-        Books, Seen,
+        Seen,
         fate::{Fate, Watch},
     },
     io::{
@@ -49,7 +49,7 @@ pub(super) fn rehearse<F: Frame>(
         worker.remember(recall, scene.now);
     }
     let seen = Seen::simulated(0, counters, worker.sessions().counts(), inquiries);
-    let books = Books::new(scene.books.config(), vec![seen]);
+    let books = scene.books.of(vec![seen]);
     let mut watch = Watch::default();
     watch.begin(&books, &[]);
     if let Some(port) = ports.get(port.index()) {
@@ -83,15 +83,26 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         sender: owner,
     });
     let workers = owner.index() + 1;
+    let numbers = snapshot
+        .services
+        .iter()
+        .flat_map(|(_, service)| service.backends.iter());
+    let numbers = numbers.map(|backend| backend.number.index() + 1);
+    let backends = numbers.max().unwrap_or_default();
+    let services = snapshot
+        .services
+        .iter()
+        .map(|(ix, _)| ix.0.saturating_add(1));
     WorkerSpec {
         worker: owner,
         ends: ends.collect(),
         sessions: SESSIONS,
+        services: services.max().unwrap_or_default(),
         seed: 0,
         subscriber: Publisher::new(snapshot.clone()).subscribe(),
         rings: Arc::new(Rings::new(workers, ports.len(), 1)),
-        counters: Arc::new(Counters::new(ports.len(), snapshot.services.backends())),
+        counters: Arc::new(Counters::new(ports.len(), backends)),
         inquiries: Arc::default(),
-        others: Arc::new(Loads::new(snapshot.services.backends())),
+        others: Arc::new(Loads::new(backends)),
     }
 }

@@ -10,7 +10,10 @@ use super::{
 };
 use crate::{
     config::{self, Config},
-    control::views::{self, Direction, Step, Verdict},
+    control::{
+        roster::Roster,
+        views::{self, Direction, Step, Verdict},
+    },
     path::{DropReason, Layer, Recall},
     session::{Forward, Session},
     snapshot::{Service, Snapshot},
@@ -25,6 +28,7 @@ pub(super) struct Account<'a> {
     /// All but the words.
     pub(super) told: &'a views::Explanation,
     pub(super) config: &'a Config,
+    pub(super) roster: &'a Roster,
     pub(super) snapshot: &'a Snapshot,
     pub(super) recall: Option<&'a Recall>,
     /// The session that decides.
@@ -121,7 +125,7 @@ impl Account<'_> {
     fn addressed(&self) -> Option<(&config::Service, &Service)> {
         let services = &self.snapshot.services;
         let ix = services.find(self.flow.destination, self.flow.protocol)?;
-        Some((self.config.services.get(ix.index())?, services.service(ix)?))
+        Some((self.roster.service(ix)?.0, services.service(ix)?))
     }
 
     /// The services that have the packet's source as a NAT backend.

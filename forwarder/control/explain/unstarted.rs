@@ -1,7 +1,5 @@
 //! A director that never runs.
 
-use std::sync::Arc;
-
 use super::Scene;
 use crate::{
     config::Config,
@@ -25,8 +23,8 @@ impl Unstarted {
     /// # Errors
     ///
     /// That the configuration cannot be compiled.
-    pub fn new(config: Config) -> Result<Self, CompileError> {
-        let ends = replay::macs(&config).map(|mac| PortEnds::<MemoryPort> {
+    pub fn new(config: &Config) -> Result<Self, CompileError> {
+        let ends = replay::macs(config).map(|mac| PortEnds::<MemoryPort> {
             mac,
             queues: Vec::new(),
             tx_queues: 1,
@@ -36,10 +34,10 @@ impl Unstarted {
             sessions: 0,
         };
         let ends = ends.collect();
-        let director = Director::new(&config, ends, MemoryPool, &seeds, Now::default())?;
+        let director = Director::new(config, ends, MemoryPool, &seeds, Now::default())?;
         Ok(Self {
+            books: Books::new(director.manager.roster(), Vec::new()),
             manager: director.manager,
-            books: Books::new(Arc::new(config), Vec::new()),
         })
     }
 

@@ -19,7 +19,7 @@ use rtnetlink::{
 };
 
 use crate::{
-    config::{Config, Host, Port},
+    config::{Config, Host, Port, Route},
     io::PortIx,
 };
 
@@ -78,13 +78,25 @@ impl Kernel {
                 kernel.set_up_tap(ix, name, port).await?;
             }
         }
-        for route in &config.routes {
-            if let Some(tap) = kernel.taps.iter().find(|tap| tap.port == route.port) {
-                let message = to(route.to, kernel.host.table, tap.index).gateway(route.via);
-                kernel.add_route(message.build()).await?;
+        kernel.reroute([&[], &config.routes]).await?;
+        Ok(kernel)
+    }
+
+    /// Lets packets by way of the TAPs go by the second of these lists of routes, where they went
+    /// by the first.
+    pub async fn reroute(&mut self, [before, after]: [&[Route]; 2]) -> Result<(), KernelError> {
+        for route in before.iter().filter(|route| !after.contains(route)) {
+            if let Some(message) = self.by_tap(route) {
+                let deleted = self.handle.route().del(message).execute().await;
+                done(format!("to forget {}", route.to), deleted, Errno::ESRCH)?;
             }
         }
-        Ok(kernel)
+        for route in after.iter().filter(|route| !before.contains(route)) {
+            if let Some(message) = self.by_tap(route) {
+                self.add_route(message).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Lets routing daemons announce these VIPs and no others.
@@ -164,6 +176,13 @@ impl Kernel {
         }
         self.taps.push(tap);
         Ok(())
+    }
+
+    /// A route of ours as the kernel has it, where there is a TAP for it.
+    fn by_tap(&self, route: &Route) -> Option<RouteMessage> {
+        let tap = self.taps.iter().find(|tap| tap.port == route.port)?;
+        let message = to(route.to, self.host.table, tap.index).gateway(route.via);
+        Some(message.build())
     }
 
     /// The route that says that a VIP can be served here, by the TAP of its network or else by

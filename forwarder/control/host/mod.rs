@@ -21,6 +21,7 @@ pub use tap::{Tap, TapError};
 
 use crate::{
     config::Config,
+    control::roster::Roster,
     io::{Frame, Now, Pool, PortIx},
     path::Limiter,
     wire::{
@@ -61,13 +62,12 @@ pub struct HostCounters {
 }
 
 /// The VIPs that can be served: those of services with a backend that gets new sessions.
-pub fn served(config: &Config) -> BTreeSet<Ipv4Addr> {
-    let serves = |service: &&crate::config::Service| {
-        let mut backends = service.backends.iter();
-        backends.any(|backend| backend.weight > 0)
-    };
-    let services = config.services.iter().filter(serves);
-    services.map(|service| service.address.address).collect()
+pub fn served(roster: &Roster) -> BTreeSet<Ipv4Addr> {
+    let backends = roster.backends();
+    let serving = backends.filter(|(_, backend, member)| member.share(backend) > 0);
+    serving
+        .map(|(service, _, _)| service.address.address)
+        .collect()
 }
 
 /// The kernel's ends of all ports.

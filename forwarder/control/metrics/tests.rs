@@ -1,7 +1,11 @@
 use std::{collections::HashMap, sync::Arc};
 
 use super::*;
-use crate::{config::Config, control::threads::Seen, session::BackendCounts};
+use crate::{
+    config::Config,
+    control::{roster::tests::published, threads::Seen},
+    session::BackendCounts,
+};
 
 const CONFIG: &str = r#"(
     dpdk: (workers: [1]),
@@ -30,7 +34,7 @@ pub(in crate::control) fn scrape() -> (Scrape, Arc<Counters>) {
         frames,
     };
     let scrape = Scrape {
-        books: Books::new(Arc::new(config), vec![seen]),
+        books: Books::new(published(config), vec![seen]),
         devices: vec![DeviceFacts::default(), DeviceFacts::default()],
         losses: vec![loss("arp_malformed", 7), loss("inject_full", 8)],
         arp: neighbour::Counters::default(),

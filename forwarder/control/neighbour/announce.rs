@@ -34,19 +34,30 @@ impl Announcer {
     /// Begins a first round for these addresses, one after the other.
     pub(super) fn new(keys: impl Iterator<Item = Key>, now: Now, s: &Settings) -> Self {
         let mut announcer = Self::default();
+        announcer.change(keys, now, s);
+        announcer
+    }
+
+    /// Announces these addresses from now on, and no others. Those that are new begin their first
+    /// round, one after the other.
+    pub(super) fn change(&mut self, keys: impl Iterator<Item = Key>, now: Now, s: &Settings) {
+        let mut before = std::mem::take(&mut self.announcements);
+        self.due.clear();
         let mut due = now;
         for key in keys {
-            let announcement = Announcement {
-                due,
-                left: s.announcements,
-                probe: true,
-                defended: None,
-            };
-            announcer.due.insert((due, key));
-            announcer.announcements.insert(key, announcement);
-            due = after(due, s.pacing_ms);
+            let announcement = before.remove(&key).unwrap_or_else(|| {
+                let first = Announcement {
+                    due,
+                    left: s.announcements,
+                    probe: true,
+                    defended: None,
+                };
+                due = after(due, s.pacing_ms);
+                first
+            });
+            self.due.insert((announcement.due, key));
+            self.announcements.insert(key, announcement);
         }
-        announcer
     }
 
     pub(super) fn first_due(&self) -> Option<Now> {

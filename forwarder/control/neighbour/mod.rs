@@ -14,6 +14,7 @@
 mod announce;
 mod ask;
 mod cache;
+mod change;
 mod counters;
 mod facts;
 mod link;

@@ -92,7 +92,7 @@ impl Table {
             self.evict(victim?, now_ms);
         }
         let ix = SessionIx(self.free);
-        self.free = self.entries.get(ix.0 as usize)?.next_free;
+        self.free = self.entries.get(ix.0 as usize)?.next_free();
         if let Some(next) = self.entries.get(self.free as usize) {
             prefetch(next);
         }

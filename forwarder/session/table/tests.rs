@@ -1,12 +1,12 @@
 use super::*;
 use crate::{
-    session::{BackendIx, Deltas, FixedIx, Forward, New, ServiceIx},
+    session::{BackendIx, Deltas, FixedIx, Forward, Generation, New, ServiceIx},
     wire::{Endpoint, Protocol},
 };
 
 mod model;
 
-const BACKENDS: u16 = 3;
+const BACKENDS: u32 = 3;
 
 /// A NAT session of TCP, established, for a minute.
 fn nat(client: u32) -> New {
@@ -22,6 +22,7 @@ fn nat(client: u32) -> New {
         reverse_hop: None,
         service: ServiceIx(0),
         backend: BackendIx(0),
+        generation: Generation(0),
         deltas: Deltas::default(),
     }
 }

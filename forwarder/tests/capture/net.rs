@@ -119,7 +119,7 @@ pub fn config(workers: usize, arms: Arms, scheduler: &str) -> String {
             routes: [(to: "0.0.0.0/0", via: "192.0.2.1")],
             neighbours: [{neighbours}],
             services: [{services}],
-            tables: (sessions_per_worker: 1024, ring_bursts: 16),
+            tables: (sessions_per_worker: 1024, ring_bursts: 16, services: 16, backends: 64),
             limits: (icmp_per_second: 1000000, resets_per_second: 1000000),
         )"#,
         cores = (1..=workers).collect::<Vec<_>>(),

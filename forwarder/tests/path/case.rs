@@ -273,7 +273,10 @@ pub fn active_of(rig: &Rig) -> String {
         });
         format!("{}/{}", sums.0, sums.1)
     };
-    let backends: Vec<_> = (0..tables[0].len()).map(backend).collect();
+    let roster = rig.manager.roster();
+    let roster = roster.borrow();
+    let numbers = roster.backends().map(|(_, _, member)| member.number);
+    let backends: Vec<_> = numbers.map(|number| backend(number.index())).collect();
     backends.join(" ")
 }
 

@@ -126,7 +126,7 @@ impl fmt::Display for World {
                 ],
                 routes: [{}],
                 neighbours: [{}],
-                tables: (sessions_per_worker: {}, ring_bursts: {}),
+                tables: (sessions_per_worker: {}, ring_bursts: {}, services: 16, backends: 64),
                 {}
                 {}
                 services: [{}],

@@ -20,7 +20,10 @@ pub mod frames;
 
 use weir::{
     config::Config,
-    control::{Director, Manager, PortEnds, Seeds},
+    control::{
+        Director, Manager, PortEnds, Seeds,
+        commands::{Answer as Answered, Command},
+    },
     io::{
         Frame, Now, PortIx,
         memory::{MemoryFrame, MemoryPool, MemoryPort},
@@ -163,6 +166,17 @@ impl Rig {
         }
     }
 
+    /// Has the manager carry out a command.
+    pub fn tell(&mut self, command: Command) -> Answered {
+        self.manager.obey(command, self.now)
+    }
+
+    /// Has the manager put another configuration in force.
+    pub fn reload(&mut self, config: &str) -> Answered {
+        let config = Config::parse(config, "test.ron").unwrap_or_else(|e| panic!("{e}"));
+        self.tell(Command::Reload(Arc::new(config)))
+    }
+
     /// Lets time pass.
     pub fn pass_ms(&mut self, ms: u64) {
         self.now = Now::from_ms(self.now.ms() + ms);
@@ -199,6 +213,7 @@ impl Rig {
 
     /// Every counter that is not zero, over all workers, by name.
     pub fn counted(&self) -> BTreeMap<String, u64> {
+        let roster = Arc::clone(&self.manager.roster().borrow());
         let mut sums = BTreeMap::new();
         let mut add = |name: String, count: u64| {
             if count > 0 {
@@ -221,9 +236,10 @@ impl Rig {
                 add(format!("port{ix}.rx"), traffic.rx.frames.get());
                 add(format!("port{ix}.tx"), traffic.tx.frames.get());
             }
-            for ix in 0_u16.. {
-                let Some(traffic) = counters.backend(weir::session::BackendIx(ix)) else {
-                    break;
+            for (_, _, member) in roster.backends() {
+                let ix = member.number.0;
+                let Some(traffic) = counters.backend(member.number) else {
+                    continue;
                 };
                 add(
                     format!("backend{ix}.connections"),

@@ -1,0 +1,154 @@
+//! What the manager is told from outside: by the checks, the API, a reload.
+//!
+//! Whoever has a [`Commander`] may tell. Commands are carried out in the order of their coming, as
+//! many at once as have come; each is answered when what it changed is published.
+
+use std::sync::Arc;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::{
+    compile::CompileError,
+    roster::{Health, Roster},
+};
+use crate::config::Config;
+
+/// Commands that wait for the manager.
+const WAITING: usize = 4096;
+
+/// Something that is to change.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// What the checks say of a backend.
+    SetHealth {
+        /// The service's name.
+        service: String,
+        /// The backend's name.
+        backend: String,
+        /// What they say.
+        health: Health,
+    },
+    /// What the operator wants of a backend.
+    SetAdmin {
+        /// The service's name.
+        service: String,
+        /// The backend's name.
+        backend: String,
+        /// What is wanted.
+        change: AdminChange,
+    },
+    /// Another configuration instead of the one in force.
+    Reload(Arc<Config>),
+}
+
+/// What the operator wants of a backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdminChange {
+    /// New flows again.
+    Enable,
+    /// No new flows; sessions stay.
+    Drain,
+    /// No packets at all.
+    Disable,
+    /// This weight instead of the configured one, or the configured one again.
+    Weight(Option<u32>),
+}
+
+/// What a command has led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// False where all was as wanted already.
+    pub changed: bool,
+}
+
+/// Why a command was not carried out; nothing has changed.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum CommandError {
+    /// Nothing is called so.
+    #[error("no service is called `{0}`")]
+    NoService(String),
+    /// Nothing is called so.
+    #[error("no backend of service `{service}` is called `{backend}`")]
+    NoBackend {
+        /// The service.
+        service: String,
+        /// What it does not have.
+        backend: String,
+    },
+    /// What takes effect at start only would change.
+    #[error("`{0}` cannot change while weir runs; restart it")]
+    Fixed(&'static str),
+    /// There are no numbers for what is new.
+    #[error(
+        "no room for all {kind}: `tables` has room for {bound}, and {held} of it belong to \
+         {kind} that are gone but still have sessions; set `tables: ({kind}: …)` higher and \
+         restart, or wait until they have ended"
+    )]
+    NoRoom {
+        /// Services or backends.
+        kind: &'static str,
+        /// The bound.
+        bound: u32,
+        /// How many of them belong to what is gone.
+        held: usize,
+    },
+    /// What was wanted cannot be compiled.
+    #[error(transparent)]
+    Compile(#[from] CompileError),
+    /// Too many commands wait.
+    #[error("{WAITING} commands wait already")]
+    Busy,
+    /// Nobody carries out commands any more.
+    #[error("weir is stopping")]
+    Stopping,
+}
+
+/// How a command is answered.
+pub type Answer = Result<Outcome, CommandError>;
+
+/// A command with who waits for the answer.
+#[derive(Debug)]
+pub struct Order {
+    /// What is wanted.
+    pub(super) command: Command,
+    /// Who waits. That nobody does any more is no harm.
+    pub(super) reply: oneshot::Sender<Answer>,
+}
+
+/// The end of who commands.
+#[derive(Clone, Debug)]
+pub struct Commander {
+    orders: mpsc::Sender<Order>,
+    roster: watch::Receiver<Arc<Roster>>,
+}
+
+/// The end of who obeys.
+pub type Orders = mpsc::Receiver<Order>;
+
+impl Commander {
+    /// Both ends. `roster` is what the manager publishes.
+    pub fn new(roster: watch::Receiver<Arc<Roster>>) -> (Self, Orders) {
+        let (orders, obeyed) = mpsc::channel(WAITING);
+        (Self { orders, roster }, obeyed)
+    }
+
+    /// Has a command carried out, and waits until it is.
+    ///
+    /// # Errors
+    ///
+    /// Why it was not.
+    pub async fn tell(&self, command: Command) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        let order = Order { command, reply };
+        self.orders.try_send(order).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => CommandError::Busy,
+            mpsc::error::TrySendError::Closed(_) => CommandError::Stopping,
+        })?;
+        answer.await.unwrap_or(Err(CommandError::Stopping))
+    }
+
+    /// What is in force, and its changes.
+    pub fn roster(&self) -> watch::Receiver<Arc<Roster>> {
+        self.roster.clone()
+    }
+}

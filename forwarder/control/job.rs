@@ -1,0 +1,317 @@
+//! Works out what commands change, aside from the management thread.
+
+use std::{collections::HashSet, sync::Arc};
+
+use tokio::sync::oneshot;
+
+use super::{
+    commands::{AdminChange, Answer, Command, CommandError, Order, Outcome},
+    compile::{self, Before, CompileError},
+    numbers::{Exhausted, Numbers},
+    roster::{Admin, Enrolled, Member, Roster},
+};
+use crate::{
+    config::Config,
+    path::{Counters, Totals},
+    session::{BackendCounts, BackendIx, Generation, ServiceIx},
+    snapshot::{Slots, Snapshot},
+    wire::Mac,
+};
+
+/// What workers count, to be read by anybody.
+#[derive(Clone, Default)]
+pub(super) struct Counted {
+    /// By worker.
+    pub(super) counters: Vec<Arc<Counters>>,
+    /// The sessions of each backend, by worker.
+    pub(super) tables: Vec<Arc<[BackendCounts]>>,
+}
+
+/// What is in force.
+#[derive(Clone)]
+pub(super) struct Force {
+    pub(super) roster: Arc<Roster>,
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) numbers: Numbers,
+}
+
+/// Commands, and all that is needed to carry them out.
+pub struct Job {
+    pub(super) force: Force,
+    pub(super) counted: Counted,
+    /// The oldest services that a worker may still read.
+    pub(super) oldest: Generation,
+    pub(super) orders: Vec<Order>,
+}
+
+/// What came of a [`Job`].
+pub struct Done {
+    /// What is to be in force.
+    pub(super) force: Force,
+    /// Whether anything of it is new.
+    pub(super) changed: bool,
+    pub(super) answers: Vec<(oneshot::Sender<Answer>, Answer)>,
+}
+
+/// What is in force at the start.
+pub(super) fn start(config: Config, macs: &[Mac], slots: Slots) -> Result<Force, CompileError> {
+    let mut numbers = Numbers::new(config.tables.services, config.tables.backends);
+    let roster = enrol(Arc::new(config), None, &mut numbers, &Counted::default());
+    let roster = roster.expect("a configuration has room for its services and backends");
+    let snapshot = compile::first(&roster, macs, slots, &mut numbers.fixed)?;
+    Ok(Force {
+        roster: Arc::new(roster),
+        snapshot: Arc::new(snapshot),
+        numbers,
+    })
+}
+
+impl Job {
+    /// Carries out all commands. Takes as long as compiling what changed does.
+    pub fn run(self) -> Done {
+        let Self {
+            mut force,
+            counted,
+            oldest,
+            orders,
+        } = self;
+        let (replies, commands): (Vec<_>, Vec<_>) = orders
+            .into_iter()
+            .map(|order| (order.reply, order.command))
+            .unzip();
+        let mut changed = false;
+        let mut carry_out = |force: &mut Force, commands: &[Command]| {
+            let work = Work {
+                counted: &counted,
+                oldest,
+            };
+            let (next, answers) = work.all(force, commands)?;
+            if let Some(next) = next {
+                *force = next;
+                changed = true;
+            }
+            Ok::<_, CompileError>(answers)
+        };
+        // What cannot be compiled is no reason to refuse what came at the same time.
+        let answers = carry_out(&mut force, &commands).unwrap_or_else(|_| {
+            let one_by_one = commands.chunks(1).flat_map(|one| {
+                carry_out(&mut force, one).unwrap_or_else(|error| vec![Err(error.into())])
+            });
+            one_by_one.collect()
+        });
+        Done {
+            force,
+            changed,
+            answers: replies.into_iter().zip(answers).collect(),
+        }
+    }
+}
+
+struct Work<'a> {
+    counted: &'a Counted,
+    oldest: Generation,
+}
+
+impl Work<'_> {
+    /// What is in force after these commands, if anything changes, and the answer to each.
+    fn all(
+        &self,
+        force: &Force,
+        commands: &[Command],
+    ) -> Result<(Option<Force>, Vec<Answer>), CompileError> {
+        let mut roster = Roster::clone(&force.roster);
+        let mut numbers = None;
+        let mut answers = Vec::new();
+        for command in commands {
+            answers.push(match command {
+                Command::Reload(config) => {
+                    // What is refused half-way leaves no trace.
+                    let mut next = numbers.as_ref().unwrap_or(&force.numbers).clone();
+                    let answer = self.reload(config, &mut roster, &mut next, force);
+                    if answer.is_ok() {
+                        numbers = Some(next);
+                    }
+                    answer
+                }
+                Command::SetHealth {
+                    service,
+                    backend,
+                    health,
+                } => member(&mut roster, service, backend, |member| {
+                    member.health = health.clone();
+                }),
+                Command::SetAdmin {
+                    service,
+                    backend,
+                    change,
+                } => member(&mut roster, service, backend, |member| {
+                    administer(member, *change);
+                }),
+            });
+        }
+        let changed = |answer: &Answer| answer.as_ref().is_ok_and(|outcome| outcome.changed);
+        if !answers.iter().any(changed) {
+            return Ok((None, answers));
+        }
+        let before = Before {
+            roster: &force.roster,
+            snapshot: &force.snapshot,
+        };
+        let numbers = numbers.filter(|_| !Arc::ptr_eq(roster.config(), force.roster.config()));
+        let (numbers, snapshot) = match numbers {
+            None => (force.numbers.clone(), compile::states(&roster, before)?),
+            Some(mut numbers) => {
+                let config = roster.config();
+                let macs = force.snapshot.ports.iter().map(|port| port.mac);
+                let base = Snapshot {
+                    ports: compile::ports(config, &macs.collect::<Vec<_>>()),
+                    ..Snapshot::clone(&force.snapshot)
+                };
+                let compiled = compile::reload(&roster, &mut numbers.fixed, Some(before), base)?;
+                (numbers, compiled)
+            }
+        };
+        let next = Force {
+            roster: Arc::new(roster),
+            snapshot: Arc::new(snapshot),
+            numbers,
+        };
+        Ok((Some(next), answers))
+    }
+
+    fn reload(
+        &self,
+        config: &Arc<Config>,
+        roster: &mut Roster,
+        numbers: &mut Numbers,
+        force: &Force,
+    ) -> Answer {
+        if **config == **roster.config() {
+            return Ok(Outcome { changed: false });
+        }
+        if let Some(key) = roster.config().fixed_key_that_differs(config) {
+            return Err(CommandError::Fixed(key));
+        }
+        numbers.free(self.oldest, |number| {
+            let held = |table: &Arc<[BackendCounts]>| {
+                table
+                    .get(number.index())
+                    .is_some_and(|counts| counts.active() > 0 || counts.inactive() > 0)
+            };
+            self.counted.tables.iter().any(held)
+        });
+        let since = force.snapshot.services.generation().next();
+        let before = Some((&*roster, since));
+        *roster = enrol(Arc::clone(config), before, numbers, self.counted)?;
+        Ok(Outcome { changed: true })
+    }
+}
+
+/// Gives numbers to the services and backends of a configuration. What was there before keeps its
+/// number and its state; what is not there any more is gone since that generation.
+fn enrol(
+    config: Arc<Config>,
+    before: Option<(&Roster, Generation)>,
+    numbers: &mut Numbers,
+    counted: &Counted,
+) -> Result<Roster, CommandError> {
+    let full = |kind| move |Exhausted { bound, held }| CommandError::NoRoom { kind, bound, held };
+    let keys = config
+        .services
+        .iter()
+        .map(|one| (one.address, one.protocol));
+    let keys: HashSet<_> = keys.collect();
+    if let Some((_, since)) = before {
+        numbers.services.retain(&keys, since);
+    }
+    let mut given = Vec::new();
+    for service in &config.services {
+        let key = (service.address, service.protocol);
+        let number = numbers.services.give(key).map_err(full("services"))?;
+        let number = u16::try_from(number.number).expect("the bound is one of 16 bits");
+        given.push((ServiceIx(number), service));
+    }
+    let keys = given.iter().flat_map(|(number, service)| {
+        let backends = service.backends.iter();
+        backends.map(|backend| (*number, backend.address))
+    });
+    let keys: HashSet<_> = keys.collect();
+    if let Some((_, since)) = before {
+        numbers.backends.retain(&keys, since);
+    }
+    let mut services = Vec::new();
+    for (number, service) in given {
+        let former = before.and_then(|(roster, _)| roster.service(number));
+        let mut backends = Vec::new();
+        for (place, backend) in service.backends.iter().enumerate() {
+            let given = numbers.backends.give((number, backend.address));
+            let given = given.map_err(full("backends"))?;
+            let new = BackendIx(given.number);
+            // Mostly the former one is at the same place.
+            let stood = former.and_then(|(was, enrolled)| {
+                let same = |at: &usize| {
+                    let one = enrolled.backends.get(*at);
+                    one.is_some_and(|one| one.number == new)
+                };
+                let at = Some(place).filter(same);
+                let at = at.or_else(|| (0..enrolled.backends.len()).find(same))?;
+                enrolled.backends.get(at).zip(was.backends.get(at))
+            });
+            backends.push(match stood {
+                Some((member, was)) => Member {
+                    // What the file says anew counts for more than what was said before it.
+                    weight: member.weight.filter(|_| was.weight == backend.weight),
+                    ..member.clone()
+                },
+                None if given.used => {
+                    let counters = counted.counters.iter().map(|one| &**one);
+                    Member::new(new, Totals::of(new, counters))
+                }
+                None => Member::new(new, Totals::default()),
+            });
+        }
+        services.push(Arc::new(Enrolled { number, backends }));
+    }
+    Ok(Roster::new(config, services))
+}
+
+/// Changes a backend that is called so.
+fn member(
+    roster: &mut Roster,
+    service: &str,
+    backend: &str,
+    change: impl FnOnce(&mut Member),
+) -> Answer {
+    let place = roster
+        .place(service)
+        .ok_or_else(|| CommandError::NoService(service.to_owned()))?;
+    let found = roster.named(service).and_then(|(configured, enrolled)| {
+        let at = configured
+            .backends
+            .iter()
+            .position(|one| one.name == backend)?;
+        Some((at, enrolled.backends.get(at)?.clone()))
+    });
+    let Some((at, before)) = found else {
+        return Err(CommandError::NoBackend {
+            service: service.to_owned(),
+            backend: backend.to_owned(),
+        });
+    };
+    let mut after = before.clone();
+    change(&mut after);
+    let changed = after != before;
+    if changed && let Some(member) = roster.member_mut(place, at) {
+        *member = after;
+    }
+    Ok(Outcome { changed })
+}
+
+fn administer(member: &mut Member, change: AdminChange) {
+    match change {
+        AdminChange::Enable => member.admin = Admin::Enabled,
+        AdminChange::Drain => member.admin = Admin::Draining,
+        AdminChange::Disable => member.admin = Admin::Disabled,
+        AdminChange::Weight(weight) => member.weight = weight,
+    }
+}

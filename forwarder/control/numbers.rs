@@ -1,0 +1,263 @@
+//! The numbers by which sessions know services, backends and next hops.
+//!
+//! A number stays with what it was given to for as long as that is configured. The number of a
+//! service or a backend that is gone is given again once no session names it; should the same one
+//! come back before, it gets its number and with it its sessions back.
+
+use std::{
+    collections::{BTreeSet, HashMap, HashSet},
+    hash::Hash,
+    net::Ipv4Addr,
+};
+
+use crate::{
+    io::PortIx,
+    session::{BackendIx, FixedIx, Generation, ServiceIx},
+    snapshot::Fixed,
+    wire::{Endpoint, Protocol},
+};
+
+/// What makes a service the same as before: what clients address.
+pub(super) type ServiceKey = (Endpoint, Protocol);
+
+/// What makes a backend the same as before: whose it is, and where it is.
+pub(super) type BackendKey = (ServiceIx, Endpoint);
+
+/// As many as a `FixedIx` can name.
+const MAX_FIXED: usize = 65_535;
+
+/// There are no numbers left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Exhausted {
+    /// How many there are.
+    pub(super) bound: u32,
+    /// How many of them belong to what is gone but still has sessions.
+    pub(super) held: usize,
+}
+
+/// All numbers.
+#[derive(Clone, Debug)]
+pub(super) struct Numbers {
+    pub(super) services: Pool<ServiceKey>,
+    pub(super) backends: Pool<BackendKey>,
+    pub(super) fixed: Places,
+}
+
+/// Numbers of one kind.
+#[derive(Clone, Debug)]
+pub(super) struct Pool<K> {
+    bound: u32,
+    /// From here on none was ever given.
+    next: u32,
+    free: BTreeSet<u32>,
+    given: HashMap<K, u32>,
+    /// Of those given: what is gone, and since when.
+    gone: HashMap<K, Generation>,
+}
+
+/// A number, and whether another had it before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Given {
+    pub(super) number: u32,
+    pub(super) used: bool,
+}
+
+impl<K: Copy + Eq + Hash> Pool<K> {
+    /// The numbers below `bound`.
+    pub(super) fn new(bound: u32) -> Self {
+        Self {
+            bound,
+            next: 0,
+            free: BTreeSet::new(),
+            given: HashMap::new(),
+            gone: HashMap::new(),
+        }
+    }
+
+    /// The number of `key`: its own, or one that is free.
+    pub(super) fn give(&mut self, key: K) -> Result<Given, Exhausted> {
+        if let Some(number) = self.given.get(&key) {
+            self.gone.remove(&key);
+            let (number, used) = (*number, false);
+            return Ok(Given { number, used });
+        }
+        let given = if let Some(number) = self.free.pop_first() {
+            Given { number, used: true }
+        } else if self.next < self.bound {
+            self.next += 1;
+            let (number, used) = (self.next - 1, false);
+            Given { number, used }
+        } else {
+            let (bound, held) = (self.bound, self.gone.len());
+            return Err(Exhausted { bound, held });
+        };
+        self.given.insert(key, given.number);
+        Ok(given)
+    }
+
+    /// From `since` on nothing but `stays` is there.
+    pub(super) fn retain(&mut self, stays: &HashSet<K>, since: Generation) {
+        for key in self.given.keys() {
+            if !stays.contains(key) {
+                self.gone.entry(*key).or_insert(since);
+            }
+        }
+    }
+
+    /// Frees the numbers of what was gone in all services that any worker still reads, the oldest
+    /// of which are `oldest`, where nobody holds them.
+    pub(super) fn free(&mut self, oldest: Generation, is_held: impl Fn(u32) -> bool) {
+        let Self {
+            free, given, gone, ..
+        } = self;
+        gone.retain(|key, since| {
+            let held = given.get(key).is_some_and(|number| is_held(*number));
+            let stays = oldest.is_before(*since) || held;
+            if !stays && let Some(number) = given.remove(key) {
+                free.insert(number);
+            }
+            stays
+        });
+    }
+}
+
+impl Numbers {
+    pub(super) fn new(services: u16, backends: u32) -> Self {
+        Self {
+            services: Pool::new(services.into()),
+            backends: Pool::new(backends),
+            fixed: Places::default(),
+        }
+    }
+
+    /// As [`Pool::free`], where `is_held` tells whether a session names a backend's number.
+    pub(super) fn free(&mut self, oldest: Generation, is_held: impl Fn(BackendIx) -> bool) {
+        self.backends
+            .free(oldest, |number| is_held(BackendIx(number)));
+        // A session that names a service names a backend of it, too.
+        let held: HashSet<u32> = self
+            .backends
+            .given
+            .keys()
+            .map(|key| key.0.0.into())
+            .collect();
+        self.services.free(oldest, |number| held.contains(&number));
+    }
+}
+
+/// The numbers of next hops. They may be given to others at once: the services whose sessions name
+/// them change in the same publication, so no session uses what it has noted.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places {
+    all: Vec<Fixed>,
+    given: HashMap<(PortIx, Ipv4Addr), FixedIx>,
+    free: BTreeSet<u16>,
+}
+
+impl Places {
+    /// From now on nothing but `stays` is wanted.
+    pub(super) fn retain(&mut self, stays: &HashSet<(PortIx, Ipv4Addr)>) {
+        let free = &mut self.free;
+        self.given.retain(|key, ix| {
+            let stay = stays.contains(key);
+            if !stay {
+                free.insert(ix.0);
+            }
+            stay
+        });
+    }
+
+    /// The number of a next hop; none where all are given.
+    pub(super) fn give(&mut self, key: (PortIx, Ipv4Addr)) -> Option<FixedIx> {
+        if let Some(ix) = self.given.get(&key) {
+            return Some(*ix);
+        }
+        let (port, address) = key;
+        let fixed = Fixed { port, address };
+        let ix = match self.free.pop_first() {
+            Some(ix) => {
+                *self.all.get_mut(usize::from(ix))? = fixed;
+                ix
+            }
+            None if self.all.len() < MAX_FIXED => {
+                self.all.push(fixed);
+                u16::try_from(self.all.len() - 1).ok()?
+            }
+            None => return None,
+        };
+        self.given.insert(key, FixedIx(ix));
+        Some(FixedIx(ix))
+    }
+
+    /// By number; those that are free have a former meaning.
+    pub(super) fn all(&self) -> &[Fixed] {
+        &self.all
+    }
+
+    /// Those that are given.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (PortIx, Ipv4Addr)> {
+        self.given.keys().copied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn set(keys: &[u8]) -> HashSet<u8> {
+        keys.iter().copied().collect()
+    }
+
+    #[test]
+    fn a_number_is_given_again_when_nobody_reads_or_holds_it() {
+        let mut pool = Pool::new(2);
+        let number = |pool: &mut Pool<u8>, key| pool.give(key).map(|given| given.number);
+        assert_eq!(number(&mut pool, 7), Ok(0));
+        assert_eq!(number(&mut pool, 8), Ok(1));
+        pool.retain(&set(&[8]), Generation(5));
+        let (bound, held) = (2, 1);
+        assert_eq!(number(&mut pool, 9), Err(Exhausted { bound, held }));
+        pool.free(Generation(4), |_| false);
+        assert!(
+            number(&mut pool, 9).is_err(),
+            "a worker may still give it sessions"
+        );
+        pool.free(Generation(5), |number| number == 0);
+        assert!(number(&mut pool, 9).is_err(), "a session names it");
+        pool.free(Generation(5), |number| number == 1);
+        let given = pool.give(9);
+        assert_eq!(
+            given,
+            Ok(Given {
+                number: 0,
+                used: true
+            })
+        );
+        assert_eq!(number(&mut pool, 8), Ok(1), "what is there keeps its own");
+    }
+
+    #[test]
+    fn who_comes_back_has_its_number_again() {
+        let mut pool = Pool::new(8);
+        pool.give(7).unwrap();
+        pool.retain(&set(&[]), Generation(1));
+        let (number, used) = (0, false);
+        assert_eq!(pool.give(7), Ok(Given { number, used }));
+        pool.free(Generation(9), |_| false);
+        assert_eq!(pool.give(8).map(|given| given.number), Ok(1));
+    }
+
+    #[test]
+    fn places_are_given_anew_at_once() {
+        let mut places = Places::default();
+        let key = |host| (PortIx(0), Ipv4Addr::new(10, 0, 0, host));
+        let given = [1, 2, 1].map(|host| places.give(key(host)));
+        assert_eq!(given, [0, 1, 0].map(|ix| Some(FixedIx(ix))));
+        places.retain(&[key(2)].into());
+        assert_eq!(places.give(key(3)), Some(FixedIx(0)));
+        assert_eq!(places.give(key(4)), Some(FixedIx(2)));
+        assert_eq!(places.all().first().map(|one| one.address), Some(key(3).1));
+        let wanted: BTreeSet<_> = places.wanted().collect();
+        assert_eq!(wanted, [2, 3, 4].map(key).into());
+    }
+}

@@ -1,0 +1,361 @@
+//! What becomes of sessions and of new flows when a running director is told something: that a
+//! backend is down, that another configuration is in force.
+
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
+
+mod rig;
+
+use std::fmt::Write;
+
+use weir::{
+    control::{
+        commands::{AdminChange, Command, CommandError},
+        roster::Health,
+    },
+    session::{BackendIx, ServiceIx},
+};
+
+use rig::{Rig, frames::spec};
+
+const WEB: &str = "192.0.2.100:80";
+const BOTH: [(&str, &str); 2] = [("web1", "10.1.0.11:80"), ("web2", "10.1.0.12:80")];
+
+/// A configuration with one service for TCP and one for UDP, of the same backends.
+fn config(forward: &str, gateway: &str, backends: &[(&str, &str)]) -> String {
+    config_with(forward, gateway, backends, "")
+}
+
+fn config_with(forward: &str, gateway: &str, backends: &[(&str, &str)], top: &str) -> String {
+    let mut list = String::new();
+    for (name, address) in backends {
+        write!(list, r#"(name: "{name}", address: "{address}"),"#).unwrap();
+    }
+    format!(
+        r#"(
+            dpdk: (workers: [1]),
+            ports: [
+                (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"]),
+                (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.1/24"]),
+            ],
+            routes: [(to: "0.0.0.0/0", via: "192.0.2.1"), (to: "10.2.0.0/16", via: "{gateway}")],
+            neighbours: [
+                (address: "192.0.2.1", mac: "02:00:00:00:00:c1"),
+                (address: "192.0.2.9", mac: "02:00:00:00:00:c9"),
+                (address: "10.1.0.11", mac: "02:00:00:00:00:b1"),
+                (address: "10.1.0.12", mac: "02:00:00:00:00:b2"),
+                (address: "10.1.0.13", mac: "02:00:00:00:00:b3"),
+                (address: "10.1.0.254", mac: "02:00:00:00:00:fe"),
+            ],
+            {top}
+            services: [
+                (name: "web", address: "{WEB}", protocol: Tcp, forward: {forward},
+                    scheduler: rr, backends: [{list}]),
+                (name: "dns", address: "{WEB}", protocol: Udp, forward: {forward},
+                    scheduler: rr, backends: [{list}]),
+            ],
+        )"#
+    )
+}
+
+fn client(port: u16) -> String {
+    format!("203.0.113.5:{port}")
+}
+
+/// The last octet of the MAC to which a client's packet went, if it went to a backend.
+fn sent(rig: &mut Rig, port: u16, flags: &str) -> Option<u8> {
+    let packet = spec(0, &client(port), WEB);
+    let frame = match flags {
+        "udp" => packet.udp(),
+        flags => packet.tcp(flags),
+    };
+    let out = rig.exchange(0, &frame);
+    rig.check_books();
+    let mut forwarded = out.iter().filter(|(port, _)| *port == 1);
+    forwarded.next().map(|(_, frame)| frame[5])
+}
+
+fn health(service: &str, backend: &str, health: Health) -> Command {
+    Command::SetHealth {
+        service: service.to_owned(),
+        backend: backend.to_owned(),
+        health,
+    }
+}
+
+fn admin(backend: &str, change: AdminChange) -> Command {
+    Command::SetAdmin {
+        service: "web".to_owned(),
+        backend: backend.to_owned(),
+        change,
+    }
+}
+
+fn down() -> Health {
+    Health::Down("no answer".into())
+}
+
+fn changed(rig: &mut Rig, command: Command) -> bool {
+    rig.tell(command).unwrap().changed
+}
+
+#[test]
+fn a_backend_that_is_down_gets_nothing_and_its_flows_begin_anew() {
+    for forward in ["Nat", "Dr", "Tun"] {
+        let mut rig = Rig::new(&config(forward, "10.1.0.254", &BOTH));
+        let first = [1, 2, 3, 4].map(|port| sent(&mut rig, port, "S"));
+        assert_eq!(first, [0xb2, 0xb1, 0xb2, 0xb1].map(Some));
+        let datagrams = [1, 2].map(|port| sent(&mut rig, port, "udp"));
+        assert_eq!(datagrams, [0xb2, 0xb1].map(Some));
+        for service in ["web", "dns"] {
+            assert!(changed(&mut rig, health(service, "web1", down())));
+            assert!(!changed(&mut rig, health(service, "web1", down())));
+        }
+        // What is with the other stays there, and so does every newcomer.
+        assert_eq!(sent(&mut rig, 1, "A"), Some(0xb2));
+        assert_eq!(sent(&mut rig, 5, "S"), Some(0xb2));
+        assert_eq!(sent(&mut rig, 6, "S"), Some(0xb2));
+        // A connection does not move; a client that begins anew does, and so do datagrams.
+        assert_eq!(sent(&mut rig, 2, "A"), None);
+        assert_eq!(sent(&mut rig, 4, "S"), Some(0xb2));
+        assert_eq!(
+            [1, 2].map(|port| sent(&mut rig, port, "udp")),
+            [Some(0xb2); 2]
+        );
+        assert!(changed(&mut rig, health("web", "web1", Health::Up)));
+        let next = [7, 8].map(|port| sent(&mut rig, port, "S"));
+        assert_eq!(next, [0xb1, 0xb2].map(Some));
+    }
+}
+
+#[test]
+fn what_a_backend_that_is_down_answers_goes_nowhere() {
+    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH[..1]));
+    sent(&mut rig, 1, "S");
+    let answer = spec(1, BOTH[0].1, &client(1)).tcp("SA");
+    assert_eq!(rig.exchange(1, &answer).len(), 1);
+    rig.tell(health("web", "web1", down())).unwrap();
+    let (out, moved) = rig.moved(|rig| rig.exchange(1, &answer));
+    assert_eq!(out, []);
+    assert!(
+        moved.contains(&("drop.backend_gone".to_owned(), 1)),
+        "{moved:?}"
+    );
+    rig.check_books();
+}
+
+#[test]
+fn who_drains_keeps_what_it_has_and_a_weight_of_0_is_the_same() {
+    for change in [AdminChange::Drain, AdminChange::Weight(Some(0))] {
+        let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));
+        assert_eq!(
+            [1, 2].map(|port| sent(&mut rig, port, "S")),
+            [0xb2, 0xb1].map(Some)
+        );
+        rig.tell(admin("web1", change)).unwrap();
+        assert_eq!(sent(&mut rig, 2, "A"), Some(0xb1), "{change:?}");
+        assert_eq!(
+            [3, 4].map(|port| sent(&mut rig, port, "S")),
+            [Some(0xb2); 2]
+        );
+        let back = match change {
+            AdminChange::Weight(_) => AdminChange::Weight(None),
+            _ => AdminChange::Enable,
+        };
+        rig.tell(admin("web1", back)).unwrap();
+        let next = [5, 6].map(|port| sent(&mut rig, port, "S"));
+        assert_eq!(next, [0xb1, 0xb2].map(Some), "{change:?}");
+        rig.tell(admin("web1", AdminChange::Disable)).unwrap();
+        assert_eq!(sent(&mut rig, 2, "A"), None);
+    }
+}
+
+#[test]
+fn a_reload_moves_nobody_whose_backend_is_still_there() {
+    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));
+    let before = [1, 2, 3, 4].map(|port| sent(&mut rig, port, "S"));
+    // Another order, another name, one more.
+    let three = [
+        ("web3", "10.1.0.13:80"),
+        BOTH[1],
+        ("webone", "10.1.0.11:80"),
+    ];
+    assert!(
+        rig.reload(&config("Nat", "10.1.0.254", &three))
+            .unwrap()
+            .changed
+    );
+    assert_eq!([1, 2, 3, 4].map(|port| sent(&mut rig, port, "A")), before);
+    let mut next = [5, 6, 7].map(|port| sent(&mut rig, port, "S"));
+    next.sort_unstable();
+    assert_eq!(next, [0xb1, 0xb2, 0xb3].map(Some));
+    // One less: its connections end, the others stay.
+    assert!(
+        rig.reload(&config("Nat", "10.1.0.254", &BOTH[..1]))
+            .unwrap()
+            .changed
+    );
+    let after = [1, 2, 3, 4].map(|port| sent(&mut rig, port, "A"));
+    assert_eq!(after, before.map(|mac| mac.filter(|mac| *mac == 0xb1)));
+    let same = config("Nat", "10.1.0.254", &BOTH[..1]);
+    assert!(!rig.reload(&same).unwrap().changed);
+}
+
+#[test]
+fn a_reload_keeps_what_was_said_of_backends() {
+    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));
+    rig.tell(health("web", "web1", down())).unwrap();
+    rig.tell(admin("web2", AdminChange::Weight(Some(7))))
+        .unwrap();
+    let three = [("web3", "10.1.0.13:80"), BOTH[1], BOTH[0]];
+    rig.reload(&config("Nat", "10.1.0.254", &three)).unwrap();
+    let roster = rig.manager.roster();
+    let roster = roster.borrow();
+    let (_, web) = roster.named("web").unwrap();
+    let told: Vec<_> = web
+        .backends
+        .iter()
+        .map(|one| (one.number, one.weight, one.health.clone()))
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (BackendIx(4), None, Health::Up),
+            (BackendIx(1), Some(7), Health::Up),
+            (BackendIx(0), None, down()),
+        ]
+    );
+}
+
+#[test]
+fn sessions_follow_their_backend_to_another_next_hop() {
+    let far = [("web1", "10.2.0.11:80")];
+    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &far));
+    assert_eq!(sent(&mut rig, 1, "S"), Some(0xfe));
+    rig.reload(&config("Nat", "10.1.0.13", &far)).unwrap();
+    assert_eq!(sent(&mut rig, 1, "A"), Some(0xb3));
+    let answer = spec(1, far[0].1, &client(1)).tcp("SA");
+    let out = rig.exchange(1, &answer);
+    assert_eq!(
+        out.first().map(|(port, frame)| (*port, frame[5])),
+        Some((0, 0xc1))
+    );
+}
+
+#[test]
+fn a_vip_that_is_new_is_announced_and_one_that_is_gone_is_nobodys() {
+    let before = config("Nat", "10.1.0.254", &BOTH);
+    let mut rig = Rig::new(&before);
+    sent(&mut rig, 1, "S");
+    let elsewhere = before.replace(WEB, "192.0.2.101:80");
+    rig.reload(&elsewhere).unwrap();
+    rig.pass_ms(10);
+    rig.settle();
+    let announced = rig.take(0).into_iter().any(|frame| {
+        frame.len() > 31 && frame[12..14] == [8, 6] && frame[28..32] == [192, 0, 2, 101]
+    });
+    assert!(announced);
+    let (_, moved) = rig.moved(|rig| sent(rig, 1, "A"));
+    assert!(
+        !moved.iter().any(|(name, _)| name.ends_with("forward")),
+        "{moved:?}"
+    );
+    let packet = spec(0, &client(1), "192.0.2.101:80").tcp("S");
+    assert_eq!(rig.exchange(0, &packet).len(), 1);
+    // Back again: the service is the same as before, its session is gone.
+    rig.reload(&before).unwrap();
+    let number = rig.manager.roster().borrow().named("web").unwrap().1.number;
+    assert_eq!(number, ServiceIx(0));
+    rig.settle();
+    rig.take_all();
+    assert_eq!(sent(&mut rig, 1, "A"), None);
+    rig.check_books();
+}
+
+#[test]
+fn numbers_are_given_again_when_the_last_session_is_gone() {
+    let tables = "tables: (backends: 4, sessions_per_worker: 64),";
+    let only = |host: u8| {
+        let address = format!("10.1.0.{host}:80");
+        config_with("Nat", "10.1.0.254", &[("web1", &address)], tables)
+    };
+    let mut rig = Rig::new(&only(11));
+    assert_eq!(sent(&mut rig, 1, "S"), Some(0xb1));
+    rig.reload(&only(12)).unwrap();
+    rig.settle();
+    assert_eq!(sent(&mut rig, 2, "S"), Some(0xb2));
+    // Number 0 has a session that nobody has asked for since; 1 belonged to the service for UDP.
+    rig.settle();
+    let refused = rig.reload(&config_with(
+        "Nat",
+        "10.1.0.254",
+        &[("web1", "10.1.0.13:80"), ("web2", "10.1.0.14:80")],
+        tables,
+    ));
+    let (kind, bound, held) = ("backends", 4, 3);
+    assert_eq!(refused, Err(CommandError::NoRoom { kind, bound, held }));
+    assert_eq!(sent(&mut rig, 2, "A"), Some(0xb2), "nothing has changed");
+    // Its packet ends the first one.
+    assert_eq!(sent(&mut rig, 1, "A"), None);
+    let (_, moved) = rig.moved(|rig| {
+        rig.reload(&only(13)).unwrap();
+        sent(rig, 3, "S")
+    });
+    let number = rig
+        .manager
+        .roster()
+        .borrow()
+        .named("web")
+        .unwrap()
+        .1
+        .backends[0]
+        .number;
+    assert_eq!(number, BackendIx(0));
+    let told = moved
+        .iter()
+        .find(|(name, _)| name == "backend0.connections");
+    assert!(told.is_some(), "{moved:?}");
+    let base = rig
+        .manager
+        .roster()
+        .borrow()
+        .named("web")
+        .unwrap()
+        .1
+        .backends[0]
+        .base;
+    assert_eq!((base.connections, base.forward[0]), (1, 1));
+}
+
+#[test]
+fn what_cannot_be_is_refused_and_changes_nothing() {
+    let text = config("Nat", "10.1.0.254", &BOTH);
+    let mut rig = Rig::new(&text);
+    let refused = |rig: &mut Rig, command| rig.tell(command).unwrap_err().to_string();
+    assert_eq!(
+        refused(&mut rig, health("web", "web9", down())),
+        "no backend of service `web` is called `web9`"
+    );
+    assert_eq!(
+        refused(&mut rig, health("wob", "web1", down())),
+        "no service is called `wob`"
+    );
+    for (from, to, key) in [
+        ("workers: [1]", "workers: [1, 2]", "dpdk"),
+        ("net_null1", "net_null2", "ports"),
+        ("services:", "idle: Spin, services:", "idle"),
+        ("services:", "rss: Off, services:", "rss"),
+        ("services:", "tables: (neighbours: 9), services:", "tables"),
+        (
+            "services:",
+            "api: (socket: \"/run/w.sock\"), services:",
+            "api",
+        ),
+    ] {
+        let refused = rig.reload(&text.replacen(from, to, 1)).unwrap_err();
+        assert_eq!(refused, CommandError::Fixed(key));
+    }
+    assert_eq!(
+        [1, 2].map(|port| sent(&mut rig, port, "S")),
+        [0xb2, 0xb1].map(Some)
+    );
+}
