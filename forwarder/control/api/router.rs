@@ -5,7 +5,11 @@ use std::{net::Ipv4Addr, num::ParseIntError, time::Duration};
 use axum::{
     Json, Router,
     extract::{FromRequestParts, Query as Parameters, State, rejection::QueryRejection},
-    http::{Method, StatusCode, Uri, header::CONTENT_TYPE, request::Parts},
+    http::{
+        Method, StatusCode, Uri,
+        header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
+        request::Parts,
+    },
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
@@ -25,9 +29,14 @@ use crate::{
     mem::NoMemory,
 };
 
+/// The page consists of itself alone, and asks nobody but the program that it came from.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
+    script-src 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'self'";
+
 /// The API on top of `manager`.
 pub(super) fn router(manager: Manager) -> Router {
     Router::new()
+        .route("/", get(page))
         .route("/version", get(version))
         .route("/services", table(Query::Services))
         .route("/backends", get(backends))
@@ -57,6 +66,16 @@ where
             manager.ask(query).await.map(Json)
         },
     )
+}
+
+/// The page that shows all this to people.
+async fn page(_: NoParameters) -> impl IntoResponse {
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CONTENT_SECURITY_POLICY, PAGE_POLICY),
+        (CACHE_CONTROL, "no-store"),
+    ];
+    (headers, include_str!("page.html"))
 }
 
 async fn version(_: NoParameters) -> Json<views::Version> {

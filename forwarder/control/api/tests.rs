@@ -179,17 +179,36 @@ async fn traffic_is_set_to_zero_of_services_that_exist() {
     }
 }
 
-#[tokio::test]
-async fn metrics_are_text_for_prometheus() {
+/// Head and body of an answer that is no JSON.
+async fn text_at(path: &str) -> (String, String) {
     let program = Program::with_sessions(0).await;
     let mut stream = UnixStream::connect(program.socket()).await.unwrap();
-    let request = "GET /metrics HTTP/1.1\r\nHost: weir\r\n\r\n";
+    let request = format!("GET {path} HTTP/1.1\r\nHost: weir\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
     let mut text = String::new();
     stream.read_to_string(&mut text).await.unwrap();
     let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    (head.to_owned(), body.to_owned())
+}
+
+#[tokio::test]
+async fn metrics_are_text_for_prometheus() {
+    let (head, body) = text_at("/metrics").await;
     assert!(head.contains("text/plain; version=0.0.4; charset=utf-8"));
     assert_eq!(body, scrape().0.text());
+}
+
+/// `scripts/lab/test_page.py` looks at it in a browser.
+#[tokio::test]
+async fn the_page_needs_nothing_from_elsewhere() {
+    let (head, body) = text_at("/").await;
+    assert!(head.contains("text/html; charset=utf-8"), "{head}");
+    assert!(head.contains("default-src 'none'"), "{head}");
+    let sources = ["src=", "@import", "url(", "https:", "http://"];
+    let own = body.replace("http://www.w3.org/2000/svg", "");
+    for source in sources {
+        assert!(!own.contains(source), "{source}");
+    }
 }
 
 #[tokio::test]
@@ -280,7 +299,7 @@ async fn what_is_wrong_is_named() {
     let program = Program::with_sessions(0).await;
     for (path, status, error) in [
         ("/conns", 404, "nothing is at `/conns`"),
-        ("/", 404, "nothing is at `/`"),
+        ("/index", 404, "nothing is at `/index`"),
         (
             "/sessions?limit=0",
             400,
