@@ -78,8 +78,12 @@ async fn perform(out: &mut impl Write, socket: &Path, words: &Words) -> Result<(
     } else if words.connection {
         let mut pages = Pages::of(socket);
         let mut page = pages.next().await?;
-        tables::sessions_head(out, "IPVS connection entries")?;
-        while let Some(sessions) = page {
+        tables::sessions_head(out, "IPVS connection entries", false)?;
+        while let Some(mut sessions) = page {
+            // What ipvsadm has no column for.
+            for session in &mut sessions {
+                session.local = None;
+            }
             tables::sessions(out, &sessions, name)?;
             page = pages.next().await?;
         }

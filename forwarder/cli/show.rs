@@ -87,7 +87,7 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
         What::Sessions => {
             let mut pages = Pages::of(socket);
             let mut page = pages.next().await?;
-            tables::sessions_head(out, "weir session entries")?;
+            tables::sessions_head(out, "weir session entries", true)?;
             while let Some(sessions) = page {
                 tables::sessions(out, &sessions, tables::numeric)?;
                 page = pages.next().await?;

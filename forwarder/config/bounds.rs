@@ -12,6 +12,8 @@ pub struct Tables {
     pub services: u16,
     /// Backends of all services, those included that are gone while sessions still name them.
     pub backends: u32,
+    /// Pairs of a LIP and a backend that have sessions at once, over all workers.
+    pub local_port_pairs: u32,
     /// Neighbours learned, over all ports.
     pub neighbours: u32,
     /// Bursts in each ring between threads.
@@ -48,12 +50,20 @@ impl Tables {
         let services = number_or(raw.services, "services", 8192, &(1..=65_535), problems);
         let most = BackendIx::MOST;
         let backends = number_or(raw.backends, "backends", 16_384, &(1..=most), problems);
+        let local_port_pairs = number_or(
+            raw.local_port_pairs,
+            "local_port_pairs",
+            1024,
+            &(1..=65_536),
+            problems,
+        );
         let neighbours = number_or(raw.neighbours, "neighbours", 4096, &(1..=65_535), problems);
         let ring_bursts = number_or(raw.ring_bursts, "ring_bursts", 256, &(1..=65_536), problems);
         Some(Self {
             sessions_per_worker: sessions_per_worker?,
             services: services?,
             backends: backends?,
+            local_port_pairs: local_port_pairs?,
             neighbours: neighbours?,
             ring_bursts: ring_bursts?,
         })

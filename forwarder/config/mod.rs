@@ -22,6 +22,7 @@ mod changes;
 mod dpdk;
 mod host;
 mod idle;
+mod local;
 mod port;
 mod problem;
 mod quic;
@@ -224,7 +225,7 @@ fn read<'a>(
     let api = Api::read(raw.api, problems);
     let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
 
-    let (ports, complete) = port::read_all(raw.ports, file, problems);
+    let (ports, complete, mut lips) = port::read_all(raw.ports, file, problems);
     let of_all = timeouts.clone().unwrap_or_default();
     let drafts = service::read_all(raw.services, &of_all, problems);
     if let (Some(tables), Some(written)) = (tables, raw.services) {
@@ -235,11 +236,14 @@ fn read<'a>(
         .rev()
         .map(|draft| (draft.service.address.address, draft.service.name.clone()))
         .collect();
+    lips.extend(drafts.iter().flat_map(|draft| &draft.lips));
     let own = Own {
         ports: &ports,
         complete,
         vips,
+        lips: lips.iter().map(|(address, _)| *address).collect(),
     };
+    local::check(&lips, &own, problems);
     let routes = route::read_routes(raw.routes, &own, problems);
     let neighbours = route::read_neighbours(raw.neighbours, &own, problems);
     if let (Some(tables), Some(neighbours), Some(written)) = (&tables, &neighbours, raw.neighbours)

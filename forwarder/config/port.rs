@@ -1,10 +1,13 @@
 //! Ports: their devices and their own addresses.
 
+use std::net::Ipv4Addr;
+
 use ipnet::Ipv4Net;
 
 use super::{
     address::{interface, mac},
     host::tap,
+    local::{self, Lip},
     problem::Problems,
     raw,
     unique::Unique,
@@ -22,6 +25,9 @@ pub struct Port {
     pub device: Device,
     /// At least one; the first is the DIP. No network overlaps one of another port.
     pub addresses: Vec<Ipv4Net>,
+    /// The LIPs of FULLNAT services that have none of their own, towards backends behind this
+    /// port.
+    pub local_addresses: Vec<Ipv4Addr>,
     /// Instead of the device's own.
     pub mac: Option<Mac>,
     /// Octets of the largest IP packet.
@@ -62,15 +68,15 @@ const MTU: std::ops::RangeInclusive<u16> = 68..=9198;
 const EXAMPLE: &str = "`ports: [(name: \"wan\", device: Pci(\"0000:3b:00.0\"), \
                        addresses: [\"192.0.2.2/24\"])]`";
 
-/// The ports that could be read, and whether these are all.
+/// The ports that could be read, whether these are all, and their LIPs.
 pub(super) fn read_all<'a>(
     written: Option<raw::List<'a, raw::Port<'a>>>,
     file: &'a str,
     problems: &mut Problems<'a>,
-) -> (Vec<Port>, bool) {
+) -> (Vec<Port>, bool, Vec<Lip<'a>>) {
     let Some(written) = written else {
         problems.refuse(file, format!("no ports; write {EXAMPLE}"));
-        return (Vec::new(), false);
+        return (Vec::new(), false, Vec::new());
     };
     let list = written.read("a list of ports in `[` and `]`", problems);
     let mut list = list.unwrap_or_default();
@@ -87,13 +93,14 @@ pub(super) fn read_all<'a>(
         names: Unique::new(),
         devices: Unique::new(),
         networks: Vec::new(),
+        lips: Vec::new(),
     };
     let ports: Vec<Port> = list
         .into_iter()
         .filter_map(|written| read(written, &mut claims, problems))
         .collect();
     let complete = expected > 0 && ports.len() == expected;
-    (ports, complete)
+    (ports, complete, claims.lips)
 }
 
 /// What the ports read so far have taken.
@@ -101,6 +108,7 @@ struct Claims<'a> {
     names: Unique<'a, String>,
     devices: Unique<'a, String>,
     networks: Vec<(Ipv4Net, &'a str)>,
+    lips: Vec<Lip<'a>>,
 }
 
 fn read<'a>(
@@ -119,6 +127,8 @@ fn read<'a>(
     }
     let device = read_device(raw.device, claims, problems);
     let addresses = read_addresses(raw.addresses, &mut claims.networks, problems);
+    let lips = local::read(raw.local_addresses, problems);
+    claims.lips.extend(lips.iter().flatten());
     let mac = match raw.mac {
         None => Some(None),
         Some(written) => mac(written, problems).map(Some),
@@ -132,6 +142,7 @@ fn read<'a>(
         name: name?,
         device: device?,
         addresses: addresses?,
+        local_addresses: local::addresses(&lips?),
         mac: mac?,
         mtu: mtu?,
         tap: tap?,

@@ -83,6 +83,7 @@ pub(super) struct Port<'a> {
     pub(super) name: Text<'a>,
     pub(super) device: Written<'a, Device<'a>>,
     pub(super) addresses: List<'a, String>,
+    pub(super) local_addresses: Option<List<'a, String>>,
     pub(super) mac: Option<Text<'a>>,
     pub(super) mtu: Option<Number<'a>>,
     pub(super) tap: Option<Text<'a>>,
@@ -116,6 +117,7 @@ pub(super) struct Service<'a> {
     pub(super) address: Text<'a>,
     pub(super) protocol: Written<'a, Protocol>,
     pub(super) forward: Written<'a, Forward>,
+    pub(super) local_addresses: Option<List<'a, String>>,
     pub(super) scheduler: Option<Written<'a, Scheduler>>,
     pub(super) maglev_slots: Option<Number<'a>>,
     pub(super) balance_factor: Option<Number<'a>>,
@@ -139,6 +141,7 @@ pub(super) enum Forward {
     Nat,
     Dr,
     Tun,
+    FullNat,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
@@ -215,6 +218,7 @@ pub(super) struct Tables<'a> {
     pub(super) sessions_per_worker: Option<Number<'a>>,
     pub(super) services: Option<Number<'a>>,
     pub(super) backends: Option<Number<'a>>,
+    pub(super) local_port_pairs: Option<Number<'a>>,
     pub(super) neighbours: Option<Number<'a>>,
     pub(super) ring_bursts: Option<Number<'a>>,
 }

@@ -1,6 +1,9 @@
 //! What is reached through which port, and what is weir's own.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{
+    collections::{HashMap, HashSet},
+    net::Ipv4Addr,
+};
 
 use super::{Port, Route, address::edge_of};
 use crate::io::PortIx;
@@ -44,19 +47,27 @@ pub(super) struct Own<'c> {
     pub(super) complete: bool,
     /// Each VIP with the name of a service that has it.
     pub(super) vips: HashMap<Ipv4Addr, String>,
+    /// All LIPs.
+    pub(super) lips: HashSet<Ipv4Addr>,
 }
 
 impl Own<'_> {
     /// Why no other host can have `address`.
     pub(super) fn refuses(&self, address: Ipv4Addr) -> Option<String> {
+        if self.lips.contains(&address) {
+            return Some(format!("`{address}` is a local address of weir's"));
+        }
+        self.taken(address).or_else(|| self.edge(address))
+    }
+
+    /// Whether `address` is a DIP or VIP, in words.
+    pub(super) fn taken(&self, address: Ipv4Addr) -> Option<String> {
         let has = |port: &&Port| port.addresses.iter().any(|own| own.addr() == address);
         if let Some(port) = self.ports.iter().find(has) {
             return Some(format!("`{address}` is an address of port `{}`", port.name));
         }
-        if let Some(service) = self.vips.get(&address) {
-            return Some(format!("`{address}` is the VIP of service `{service}`"));
-        }
-        self.edge(address)
+        let service = self.vips.get(&address)?;
+        Some(format!("`{address}` is the VIP of service `{service}`"))
     }
 
     /// Whether `address` is the network or broadcast address of a port's network, in words.

@@ -6,6 +6,7 @@ use super::{
     Backend, Quic, Route, Scheduler, Tables,
     address::endpoint,
     backend,
+    local::{self, Lip},
     problem::Problems,
     quic, raw,
     reach::{Own, connected, port_towards},
@@ -30,6 +31,8 @@ pub struct Service {
     pub protocol: Protocol,
     /// How packets are brought to the backends.
     pub forward: Forward,
+    /// LIPs instead of those of the port that leads to a backend; of FULLNAT alone.
+    pub local_addresses: Vec<Ipv4Addr>,
     /// How a backend is chosen.
     pub scheduler: Scheduler,
     /// Where its datagrams tell more than their addresses do.
@@ -49,6 +52,8 @@ pub enum Forward {
     Dr,
     /// In an IP-in-IP tunnel; the backend answers the client itself.
     Tun,
+    /// Source and destination are rewritten; the backend sees a LIP and answers to it.
+    FullNat,
 }
 
 /// As many as a scheduler chooses among.
@@ -58,6 +63,8 @@ const MAX_BACKENDS: usize = sched::MOST_CANDIDATES;
 pub(super) struct Draft<'a> {
     pub(super) service: Service,
     address_at: &'a str,
+    forward_at: &'a str,
+    pub(super) lips: Vec<Lip<'a>>,
     /// Where each backend's address stands.
     backends_at: Vec<&'a str>,
 }
@@ -118,8 +125,9 @@ fn read<'a>(
     }
     let forward = raw
         .forward
-        .read("`Nat`, `Dr` or `Tun`", problems)
+        .read("`Nat`, `Dr`, `Tun` or `FullNat`", problems)
         .map(Forward::from);
+    let lips = read_lips(&raw, forward, problems);
     let quic = quic::Said::read(raw.quic, problems);
     let backends = backend::read_all(raw.backends, quic, problems);
     if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
@@ -135,6 +143,7 @@ fn read<'a>(
         address: address?,
         protocol: protocol?,
         forward: forward?,
+        local_addresses: local::addresses(lips.as_deref()?),
         scheduler: scheduler?,
         quic: quic.quic(),
         timeouts: timeouts?,
@@ -150,8 +159,27 @@ fn read<'a>(
     Some(Draft {
         service,
         address_at,
+        forward_at: raw.forward.text(),
+        lips: lips?,
         backends_at,
     })
+}
+
+fn read_lips<'a>(
+    raw: &raw::Service<'a>,
+    forward: Option<Forward>,
+    problems: &mut Problems<'a>,
+) -> Option<Vec<Lip<'a>>> {
+    if let (Some(written), Some(Forward::Nat | Forward::Dr | Forward::Tun)) =
+        (raw.local_addresses, forward)
+    {
+        let text = format!(
+            "`{}` has no local addresses, `FullNat` alone has; remove this key",
+            raw.forward.text()
+        );
+        problems.refuse(written.text(), text);
+    }
+    local::read(raw.local_addresses, problems)
 }
 
 /// Checks whether what is set of the scheduler and of QUIC can be of use.
@@ -217,7 +245,7 @@ impl<'a> Draft<'a> {
             );
         }
         let forward = self.service.forward;
-        for (backend, at) in self.service.backends.iter().zip(self.backends_at) {
+        for (backend, at) in self.service.backends.iter().zip(&self.backends_at) {
             let address = backend.address;
             if let Some(mode) = forward.keeps_port()
                 && address.port != vip.port
@@ -239,7 +267,56 @@ impl<'a> Draft<'a> {
                 problems.refuse(at, text);
             }
         }
+        if own.complete {
+            self.check_way_back(own, routes.unwrap_or_default(), problems);
+        }
         self.service
+    }
+
+    /// Whether answers of all backends come back, as far as addresses tell.
+    fn check_way_back(&self, own: &Own<'_>, routes: &[Route], problems: &mut Problems<'a>) {
+        let Service {
+            forward,
+            address: vip,
+            backends,
+            local_addresses,
+            ..
+        } = &self.service;
+        for (backend, at) in backends.iter().zip(&self.backends_at) {
+            let rip = backend.address.address;
+            let port = port_towards(own.ports, routes, rip);
+            let port = port.and_then(|(port, _)| own.ports.get(port.index()));
+            let Some(port) = port else { continue };
+            match forward {
+                Forward::FullNat
+                    if local_addresses.is_empty() && port.local_addresses.is_empty() =>
+                {
+                    let name = &port.name;
+                    let text = format!(
+                        "`FullNat` without local addresses for `{rip}`; give some to this service \
+                         or to port `{name}`, such as `local_addresses: [\"10.1.0.200\"]`"
+                    );
+                    problems.refuse(self.forward_at, text);
+                    return;
+                }
+                Forward::Nat => {
+                    let shared = port
+                        .addresses
+                        .iter()
+                        .find(|network| network.contains(&rip) && network.contains(&vip.address));
+                    if let Some(network) = shared {
+                        let network = network.trunc();
+                        let text = format!(
+                            "this backend is in `{network}` as the VIP is, so it answers clients \
+                             there, itself among them, without weir; `FullNat` serves them too"
+                        );
+                        problems.warn(at, text);
+                        return;
+                    }
+                }
+                Forward::FullNat | Forward::Dr | Forward::Tun => {}
+            }
+        }
     }
 }
 
@@ -254,13 +331,15 @@ fn unreached(
             "`{address}` is in no port's own network; \
              DR reaches only backends on a port's own network"
         )),
-        Forward::Nat | Forward::Tun if port_towards(own.ports, routes, address).is_none() => {
+        Forward::Nat | Forward::Tun | Forward::FullNat
+            if port_towards(own.ports, routes, address).is_none() =>
+        {
             Some(format!(
                 "no route reaches `{address}`; add one to `routes` or write an address in a \
                  port's own network"
             ))
         }
-        Forward::Nat | Forward::Dr | Forward::Tun => None,
+        Forward::Nat | Forward::Dr | Forward::Tun | Forward::FullNat => None,
     }
 }
 
@@ -268,7 +347,7 @@ impl Forward {
     /// The name of a mode that leaves the port as it is.
     fn keeps_port(self) -> Option<&'static str> {
         match self {
-            Self::Nat => None,
+            Self::Nat | Self::FullNat => None,
             Self::Dr => Some("DR"),
             Self::Tun => Some("TUN"),
         }
@@ -281,6 +360,7 @@ impl From<raw::Forward> for Forward {
             raw::Forward::Nat => Self::Nat,
             raw::Forward::Dr => Self::Dr,
             raw::Forward::Tun => Self::Tun,
+            raw::Forward::FullNat => Self::FullNat,
         }
     }
 }

@@ -1,11 +1,10 @@
 //! What to say of a key or a choice that the configuration does not have.
 
 /// Keys that other load balancers have and this weir will: the key, what it asks for.
-const KEYS_NOT_BUILT: [(&str, &str); 10] = [
+const KEYS_NOT_BUILT: [(&str, &str); 9] = [
     ("health", "health checks are"),
     ("checks", "health checks are"),
     ("snat", "source NAT is"),
-    ("local_addresses", "full NAT is"),
     ("vrrp", "VRRP is"),
     ("ha", "high availability is"),
     ("sync", "session synchronisation is"),
@@ -15,11 +14,7 @@ const KEYS_NOT_BUILT: [(&str, &str); 10] = [
 ];
 
 /// Choices likewise.
-const CHOICES_NOT_BUILT: [(&str, &str); 3] = [
-    ("Fullnat", "forwarding by full NAT"),
-    ("Snat", "source NAT"),
-    ("Sctp", "SCTP"),
-];
+const CHOICES_NOT_BUILT: [(&str, &str); 2] = [("Snat", "source NAT"), ("Sctp", "SCTP")];
 
 /// An example of each key that cannot be left out.
 const EXAMPLES: [(&str, &str); 14] = [

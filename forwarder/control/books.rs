@@ -341,6 +341,7 @@ impl Books {
             session_capacity: self.config().tables.sessions_per_worker.into(),
             sessions_evicted: counters.evicted.get(),
             sessions_refused: counters.refused.get(),
+            sessions_out_of_ports: counters.out_of_ports.get(),
             received: over_ports(|t| t.rx.frames.get()),
             injected: counters.injected.get(),
             taken_over: counters.taken_over.get(),
@@ -385,6 +386,7 @@ impl From<config::Forward> for views::Forward {
             config::Forward::Nat => Self::Masq,
             config::Forward::Dr => Self::Route,
             config::Forward::Tun => Self::Tunnel,
+            config::Forward::FullNat => Self::FullNat,
         }
     }
 }
@@ -407,6 +409,7 @@ pub(super) fn session(session: &Session, worker: usize, now_ms: u64) -> views::S
         },
         client: session.client().into(),
         virtual_address: session.vip().into(),
+        local: session.local().map(Into::into),
         backend: session.rip().into(),
         worker: u16::try_from(worker).unwrap_or(u16::MAX),
     }

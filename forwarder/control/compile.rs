@@ -82,7 +82,7 @@ pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, Co
             }
             former => {
                 let hop = |place| former?.backends.at(place).map(|backend| backend.hop);
-                let backends = backends(service, enrolled, hop);
+                let backends = backends(roster.config(), service, enrolled, hop);
                 let made = compile(service, enrolled, backends, generation, &mut schedulers)?;
                 Arc::new(made)
             }
@@ -123,7 +123,7 @@ pub(super) fn reload(
     for ((service, enrolled), towards) in roster.services().zip(&towards) {
         let hops: Option<Vec<FixedIx>> = towards.iter().map(|key| places.give(*key)).collect();
         let hops = hops.ok_or(CompileError::TooManyFixed)?;
-        let backends = backends(service, enrolled, |place| hops.get(place).copied());
+        let backends = backends(config, service, enrolled, |place| hops.get(place).copied());
         let same = former.and_then(|(roster, services)| {
             let (was, stood) = roster.service(enrolled.number)?;
             let one = services.shared(enrolled.number)?;
@@ -181,12 +181,19 @@ fn own_addresses(config: &Config) -> rustc_hash::FxHashMap<Ipv4Addr, Own> {
         .services
         .iter()
         .map(|service| (service.address.address, Own::Vip));
+    let lips = config.ports.iter().flat_map(|port| &port.local_addresses);
+    let lips = config
+        .services
+        .iter()
+        .flat_map(|service| &service.local_addresses)
+        .chain(lips)
+        .map(|lip| (*lip, Own::Lip));
     let dips = config.ports.iter().flat_map(|port| {
         let host = port.tap.is_some();
         let addresses = port.addresses.iter();
         addresses.map(move |n| (n.addr(), Own::Dip { host }))
     });
-    vips.chain(dips).collect()
+    vips.chain(dips).chain(lips).collect()
 }
 
 /// One more than the highest number of a service.
@@ -245,6 +252,7 @@ fn routes(
 }
 
 fn backends(
+    config: &Config,
     service: &config::Service,
     enrolled: &Enrolled,
     hop: impl Fn(usize) -> Option<FixedIx>,
@@ -256,6 +264,7 @@ fn backends(
             address: backend.address,
             hop: hop(place)?,
             serves: member.state() != State::Down,
+            local_addresses: local_addresses(config, service, backend),
         })
     };
     let made: Option<_> = backends.enumerate().map(backend).collect();
@@ -282,6 +291,7 @@ fn compile<'c>(
             config::Forward::Nat => Forward::Nat,
             config::Forward::Dr => Forward::Dr,
             config::Forward::Tun => Forward::Tun,
+            config::Forward::FullNat => Forward::FullNat,
         },
         consistent: scheduler.goes_by_key_alone(),
         scheduler,
@@ -302,4 +312,23 @@ fn compile<'c>(
         backends: Backends::new(backends),
         changed: generation,
     })
+}
+
+/// The LIPs that a backend may see.
+fn local_addresses(
+    config: &Config,
+    service: &config::Service,
+    backend: &config::Backend,
+) -> Arc<[Ipv4Addr]> {
+    if service.forward != config::Forward::FullNat {
+        return Arc::default();
+    }
+    let of_port = || {
+        let (port, _) = config.port_towards(backend.address.address)?;
+        Some(&*config.ports.get(port.index())?.local_addresses)
+    };
+    match &*service.local_addresses {
+        [] => of_port().unwrap_or_default().into(),
+        own => own.into(),
+    }
 }

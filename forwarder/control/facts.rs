@@ -11,9 +11,9 @@ use crate::{
 
 /// What the neighbour machine is to know; `wanted` are the next hops.
 pub(super) fn facts(config: &Config, snapshot: &Snapshot, wanted: BTreeSet<Key>) -> Facts {
-    let vips = || {
+    let served = || {
         let own = snapshot.own_addresses.iter();
-        own.filter(|(_, own)| **own == Own::Vip)
+        own.filter(|(_, own)| !matches!(own, Own::Dip { .. }))
             .map(|(address, _)| *address)
     };
     let links = (0..)
@@ -30,7 +30,7 @@ pub(super) fn facts(config: &Config, snapshot: &Snapshot, wanted: BTreeSet<Key>)
                 port,
                 mac: snapshot.port(port)?.mac,
                 addresses: configured.addresses.clone(),
-                vips: vips().filter(answers).collect(),
+                vips: served().filter(answers).collect(),
             })
         });
     let permanent =

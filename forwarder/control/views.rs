@@ -75,6 +75,8 @@ pub enum Forward {
     Route,
     /// IP in IP.
     Tunnel,
+    /// FULLNAT.
+    FullNat,
 }
 
 impl Forward {
@@ -84,6 +86,7 @@ impl Forward {
             Self::Masq => "Masq",
             Self::Route => "Route",
             Self::Tunnel => "Tunnel",
+            Self::FullNat => "FullNat",
         }
     }
 }
@@ -202,6 +205,8 @@ pub struct Session {
     pub client: SocketAddr,
     /// VIP:port.
     pub virtual_address: SocketAddr,
+    /// LIP:port that the backend sees, by FULLNAT alone.
+    pub local: Option<SocketAddr>,
     /// RIP:port.
     pub backend: SocketAddr,
     /// The index of the worker that owns it.
@@ -383,6 +388,8 @@ pub struct Worker {
     pub sessions_evicted: u64,
     /// New sessions for which there was no room.
     pub sessions_refused: u64,
+    /// New sessions for which no local port was left.
+    pub sessions_out_of_ports: u64,
     /// Frames received from ports.
     pub received: u64,
     /// Frames that the management thread gave it to send.

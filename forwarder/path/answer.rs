@@ -66,7 +66,9 @@ pub(super) fn run<F: Frame>(
     match answer {
         Answer::EchoReply => echo_reply(frame, meta)?,
         Answer::TimeExceeded => error(icmp::TIME_EXCEEDED, icmp::TTL_EXCEEDED, 0)?,
-        Answer::PortUnreachable => error(icmp::UNREACHABLE, icmp::PORT_UNREACHABLE, 0)?,
+        Answer::PortUnreachable | Answer::OutOfPorts => {
+            error(icmp::UNREACHABLE, icmp::PORT_UNREACHABLE, 0)?;
+        }
         Answer::NetworkUnreachable => error(icmp::UNREACHABLE, icmp::NETWORK_UNREACHABLE, 0)?,
         Answer::ProtocolUnreachable => error(icmp::UNREACHABLE, icmp::PROTOCOL_UNREACHABLE, 0)?,
         Answer::Reset => reset::run(frame, meta)?,

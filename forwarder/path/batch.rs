@@ -68,6 +68,24 @@ pub enum Rewrite {
     Source(Translation),
     /// The packet travels inside another to this backend.
     Tunnel(Ipv4Addr),
+    /// Source and destination become others.
+    Both {
+        /// The new source.
+        from: Endpoint,
+        /// The new destination, with what both change in the checksums.
+        to: Translation,
+    },
+}
+
+impl Rewrite {
+    /// Where the packet goes instead of where it was addressed.
+    #[inline]
+    pub fn destination(&self) -> Option<Ipv4Addr> {
+        match self {
+            Self::Destination(to) | Self::Both { to, .. } => Some(to.to.address),
+            Self::Keep | Self::Source(_) | Self::Tunnel(_) => None,
+        }
+    }
 }
 
 /// An endpoint in place of another, with what that does to the checksums.

@@ -22,6 +22,8 @@ pub(super) enum Whose {
     Backend,
     /// An ICMP error about a packet that perhaps was forwarded: the session table will tell.
     Quoted(Quoted),
+    /// Perhaps from a FULLNAT backend: it is addressed to a LIP.
+    Local,
     /// Nobody's here: routed.
     Other,
 }
@@ -48,6 +50,9 @@ pub(super) fn run(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose> 
     };
     if let Some(service) = service {
         Step::Continue(Whose::Client(service))
+    } else if snapshot.own_addresses.get(&meta.destination()) == Some(&Own::Lip) {
+        // Before what a NAT backend sends to a client: it may serve both ways.
+        Step::Continue(Whose::Local)
     } else if snapshot
         .services
         .is_nat_backend(meta.key.source(), protocol)

@@ -129,6 +129,8 @@ pub struct Counters {
     pub evicted: Counter,
     /// New sessions for which there was no room.
     pub refused: Counter,
+    /// New sessions for which no local port was left.
+    pub out_of_ports: Counter,
     /// Turns in which there was nothing to do.
     pub idle_turns: Counter,
     /// All turns.
@@ -151,6 +153,7 @@ impl Counters {
             injected: Counter::default(),
             evicted: Counter::default(),
             refused: Counter::default(),
+            out_of_ports: Counter::default(),
             idle_turns: Counter::default(),
             turns: Counter::default(),
             busy_ns: Counter::default(),

@@ -16,6 +16,7 @@ mod flows;
 mod inquiry;
 mod limiter;
 mod loads;
+mod local;
 mod neighbour;
 mod outbox;
 mod own;
@@ -158,6 +159,10 @@ fn carry<F: Frame>(
         session::count(meta, session, direction, bench.counters);
         // A copy of what follows for each, with no question left of what is to be done.
         return match (direction, session.forward()) {
+            (Direction::Reverse, Forward::FullNat) => {
+                leave(frame, meta, Course::full_nat_reverse(session), bench)
+            }
+            (_, Forward::FullNat) => leave(frame, meta, Course::full_nat(session), bench),
             (Direction::Reverse, _) => leave(frame, meta, Course::reverse(session), bench),
             (_, Forward::Nat) => leave(frame, meta, Course::nat(session), bench),
             (_, Forward::Dr) => leave(frame, meta, Course::dr(session), bench),
@@ -192,6 +197,7 @@ fn stranger<F: Frame>(
             classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?;
         }
         Whose::Backend => classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?,
+        Whose::Local => return DropReason::NoSession.into(),
         Whose::Other => {}
     }
     Step::Continue(Course::unchanged())

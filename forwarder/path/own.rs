@@ -6,14 +6,19 @@ use super::{Bench, Meta, Step, Verdict, Whose};
 /// its owner's table and nowhere else.
 pub(super) fn run(meta: &Meta, whose: Whose, bench: &Bench<'_>) -> Step {
     let slots = &bench.snapshot.slots;
-    let far = match whose {
-        Whose::Client(_) => meta.key.source(),
-        Whose::Backend => meta.key.destination(),
-        Whose::Quoted(quoted) => quoted.far,
+    if !slots.are_shared() {
+        return Step::Continue(());
+    }
+    let owner = match whose {
+        Whose::Client(_) => slots.owner(meta.key.source()),
+        Whose::Backend => slots.owner(meta.key.destination()),
+        Whose::Quoted(quoted) => slots.owner_of(quoted.slot),
+        Whose::Local => slots.owner_of_local(meta.key.destination().port),
         Whose::Other => return Step::Continue(()),
     };
-    match slots.are_shared().then(|| slots.owner(far)) {
-        Some(owner) if owner != bench.worker => Step::Break(Verdict::HandOver(owner)),
-        _ => Step::Continue(()),
+    if owner == bench.worker {
+        Step::Continue(())
+    } else {
+        Step::Break(Verdict::HandOver(owner))
     }
 }

@@ -1,14 +1,19 @@
 //! What a worker remembers that decides about the next packet of one flow.
 
+use std::net::Ipv4Addr;
+
 use sched::{Cursor, Flow, Load};
 
 use super::{flows::Flows, schedule};
 use crate::{
     io::Now,
-    session::{FlowKey, Forward, New, ServiceIx, Session, Table},
-    snapshot::{Meant, Service, Services},
+    session::{FlowKey, Forward, New, Ports, ServiceIx, Session, Table},
+    snapshot::{Meant, Service, Services, Snapshot},
     wire::{Endpoint, Protocol},
 };
+
+/// LIPs of a backend at most.
+const MAX_LIPS: usize = 64;
 
 /// A copy of what a worker remembers of one flow. To be asked of the flow's owner.
 #[derive(Clone, Debug)]
@@ -24,6 +29,9 @@ pub struct Recall {
     pub full: bool,
     /// What the choice for a new flow depends on, where a service is addressed.
     choice: Option<Choice>,
+    /// The LIPs that the backend of a new flow may see, that backend, and which ports they have
+    /// towards it.
+    locals: Vec<(Ipv4Addr, Endpoint, Ports)>,
 }
 
 /// What a scheduler's choice depends on, beside the flow.
@@ -67,6 +75,7 @@ impl Recall {
             taken: None,
             full: false,
             choice: services.find(destination, protocol).and_then(choice),
+            locals: Vec::with_capacity(MAX_LIPS),
         }
     }
 
@@ -77,7 +86,8 @@ impl Recall {
     }
 
     /// Copies out what `flows` know, and leaves all as it is but for what has expired.
-    pub(super) fn fill(&mut self, flows: &mut Flows, services: &Services, now: Now) {
+    pub(super) fn fill(&mut self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
+        let services = &snapshot.services;
         let key = FlowKey::new(self.source, self.destination, self.protocol);
         self.session = find(&mut flows.sessions, &key, now);
         if let Some(choice) = &mut self.choice
@@ -95,6 +105,17 @@ impl Recall {
                     .filter(|_| service.forward == Forward::Nat)
                     .map(|backend| FlowKey::new(backend.address, self.source, self.protocol))
                     .and_then(|key| find(&mut flows.sessions, &key, now));
+                self.locals.clear();
+                let slot = snapshot.slots.slot(self.source);
+                if let Some(backend) = next {
+                    let (sessions, rip) = (&mut flows.sessions, backend.address);
+                    let ports = |lip: &Ipv4Addr| {
+                        let ports = sessions.local_ports(*lip, rip, self.protocol, slot);
+                        (*lip, rip, ports)
+                    };
+                    let lips = backend.local_addresses.iter().take(MAX_LIPS);
+                    self.locals.extend(lips.map(ports));
+                }
             }
             choice.copy(flows, service);
         }
@@ -102,10 +123,16 @@ impl Recall {
     }
 
     /// Puts into `flows` what was copied out of others.
-    pub(super) fn restore(&self, flows: &mut Flows, services: &Services, now: Now) {
+    pub(super) fn restore(&self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
+        let services = &snapshot.services;
         for session in [self.session, self.taken].into_iter().flatten() {
             // Both may be the same; the second time it is there already.
             let _ = flows.sessions.insert(&anew(&session, now), now.ms());
+        }
+        let slot = snapshot.slots.slot(self.source);
+        for (lip, rip, ports) in &self.locals {
+            let sessions = &mut flows.sessions;
+            sessions.set_local_ports(*lip, *rip, self.protocol, slot, *ports);
         }
         let Some(choice) = &self.choice else {
             return;
@@ -172,6 +199,7 @@ fn anew(session: &Session, now: Now) -> New {
         client: session.client(),
         vip: session.vip(),
         rip: session.rip(),
+        local: session.local(),
         protocol: session.protocol(),
         state: session.state(),
         timeout_ms: session.remaining_ms(now.ms()),

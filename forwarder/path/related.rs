@@ -12,7 +12,7 @@ use super::{
 use crate::{
     io::Frame,
     session::{FlowKey, Forward, Session, tcp::Direction},
-    snapshot::Snapshot,
+    snapshot::{Own, Slots, Snapshot},
     wire::{Endpoint, Ports, Protocol, checksum::Delta, icmp, ipv4},
 };
 
@@ -23,8 +23,8 @@ pub(super) struct Quoted {
     key: FlowKey,
     /// Octets of the quoted packet before the client's own, where it is a tunnel's.
     tunnel: Option<usize>,
-    /// The end of the session that no rewrite changes.
-    pub(super) far: Endpoint,
+    /// Of the session.
+    pub(super) slot: u8,
 }
 
 /// Reads what a packet quotes. None where it is no error, or about nothing that a session can have
@@ -50,21 +50,24 @@ pub(super) fn read(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Option<Quot
         return (ours && services.find(vip, protocol).is_some()).then_some(Quoted {
             key: FlowKey::new(client, vip, protocol),
             tunnel: Some(quoted.header_octets()),
-            far: client,
+            slot: snapshot.slots.slot(client),
         });
     }
     let (source, destination, protocol) = ends(packet)?;
-    let far = if services.find(source, protocol).is_some() {
-        destination
+    let slots = &snapshot.slots;
+    let slot = if services.find(source, protocol).is_some() {
+        slots.slot(destination)
+    } else if snapshot.own_addresses.get(&source.address) == Some(&Own::Lip) {
+        Slots::of_local(source.port)
     } else if services.is_nat_backend(destination, protocol) {
-        source
+        slots.slot(source)
     } else {
         return None;
     };
     Some(Quoted {
         key: FlowKey::new(destination, source, protocol),
         tunnel: None,
-        far,
+        slot,
     })
 }
 
@@ -110,8 +113,14 @@ pub(super) fn run<F: Frame>(
     }
     count(meta, session, direction, bench.counters);
     let done = match direction {
-        Direction::Forward => translate(frame, meta, Side::Client, session.rip()),
-        Direction::Reverse => translate(frame, meta, Side::Backend, session.vip()),
+        Direction::Forward => {
+            let ends = [session.rip(), session.reply_to()];
+            translate(frame, meta, Side::Client, ends)
+        }
+        Direction::Reverse => {
+            let ends = [session.client(), session.vip()];
+            translate(frame, meta, Side::Backend, ends)
+        }
         Direction::ForwardOnly => Some(()),
     };
     match done {
@@ -141,7 +150,7 @@ fn course(session: &Session, direction: Direction) -> Course {
             ..Course::reverse(session)
         },
         (_, Forward::Tun) => Course::tun(session),
-        (_, Forward::Nat | Forward::Dr) => Course::dr(session),
+        (_, Forward::Nat | Forward::FullNat | Forward::Dr) => Course::dr(session),
     }
 }
 
@@ -152,45 +161,48 @@ enum Side {
     Backend,
 }
 
-/// Lets the error come from or go to `to`, and the quoted packet the other way. The transport
-/// checksum that is quoted stays as it is: most quotes end before it, and nobody verifies it.
-fn translate<F: Frame>(frame: &mut F, meta: &mut Meta, side: Side, to: Endpoint) -> Option<()> {
-    let header = view::ipv4_at_mut(frame, meta.l3)?;
-    let (source, destination) = if side == Side::Client {
-        header.set_destination(to.address);
-        (meta.source(), to.address)
-    } else {
-        header.set_source(to.address);
-        (to.address, meta.destination())
+/// Lets the error go to whoever sent the quoted packet, from the VIP where a backend complains, and
+/// that packet be from and to these. The transport checksum that is quoted stays as it is: most
+/// quotes end before it, and nobody verifies it.
+fn translate<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    side: Side,
+    ends: [Endpoint; 2],
+) -> Option<()> {
+    let [from, to] = ends;
+    let (was_from, was_to) = (meta.source(), meta.destination());
+    let source = match side {
+        Side::Client => was_from,
+        Side::Backend => to.address,
     };
+    let header = view::ipv4_at_mut(frame, meta.l3)?;
+    header.set_source(source);
+    header.set_destination(from.address);
     let delta = Delta::new()
-        .replace_address(meta.source(), source)
-        .replace_address(meta.destination(), destination);
+        .replace_address(was_from, source)
+        .replace_address(was_to, from.address);
     header.set_checksum(delta.apply(header.checksum()));
-    meta.key = FlowKey::of_addresses(source, destination);
+    meta.key = FlowKey::of_addresses(source, from.address);
 
     let message = frame.head_mut().get_mut(usize::from(meta.l4)..)?;
     let (error, packet) = icmp::Header::mut_from_prefix(message).ok()?;
     let (quoted, behind) = ipv4::Header::mut_from_prefix(packet).ok()?;
     let options = quoted.header_octets().checked_sub(ipv4::LEN)?;
     let (ports, _) = Ports::mut_from_prefix(behind.get_mut(options..)?).ok()?;
-    let was = if side == Side::Client {
-        let was = Endpoint::new(quoted.source(), ports.source());
-        quoted.set_source(to.address);
-        ports.set_source(to.port);
-        was
-    } else {
-        let was = Endpoint::new(quoted.destination(), ports.destination());
-        quoted.set_destination(to.address);
-        ports.set_destination(to.port);
-        was
-    };
-    let delta = Delta::new().replace_address(was.address, to.address);
-    let checksum = delta.apply(quoted.checksum());
-    let delta = delta
+    let addresses = Delta::new()
+        .replace_address(quoted.source(), from.address)
+        .replace_address(quoted.destination(), to.address);
+    let checksum = addresses.apply(quoted.checksum());
+    let delta = addresses
         .replace_u16(quoted.checksum(), checksum)
-        .replace_u16(was.port, to.port);
+        .replace_u16(ports.source(), from.port)
+        .replace_u16(ports.destination(), to.port);
+    quoted.set_source(from.address);
+    quoted.set_destination(to.address);
     quoted.set_checksum(checksum);
+    ports.set_source(from.port);
+    ports.set_destination(to.port);
     error.set_checksum(delta.apply(error.checksum()));
     Some(())
 }

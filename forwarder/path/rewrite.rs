@@ -6,14 +6,16 @@ use super::{
 };
 use crate::{
     io::Frame,
-    wire::{Ports, ipv4, tcp, udp},
+    wire::{Endpoint, Ports, ipv4, tcp, udp},
 };
 
-/// Which side of a packet is translated.
+/// Which ends of a packet are translated.
 #[derive(Clone, Copy)]
 enum Side {
     Source,
     Destination,
+    /// Both, and this is the new source.
+    Both(Endpoint),
 }
 
 /// Rewrites a packet in place. Checksums are updated, never computed, so one that was wrong stays
@@ -26,6 +28,7 @@ pub(super) fn run<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) -> St
         }
         Rewrite::Source(to) => translate(frame, meta, Side::Source, to),
         Rewrite::Destination(to) => translate(frame, meta, Side::Destination, to),
+        Rewrite::Both { from, to } => translate(frame, meta, Side::Both(*from), to),
     };
     if done {
         Step::Continue(())
@@ -47,6 +50,10 @@ fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation)
     match side {
         Side::Source => header.set_source(by.to.address),
         Side::Destination => header.set_destination(by.to.address),
+        Side::Both(from) => {
+            header.set_source(from.address);
+            header.set_destination(by.to.address);
+        }
     }
     let ports = match meta.transport {
         Transport::Tcp(_) => header_at_mut::<F, tcp::Header>(frame, meta.l4).map(|header| {
@@ -69,5 +76,9 @@ fn set_port(ports: &mut Ports, side: Side, port: u16) {
     match side {
         Side::Source => ports.set_source(port),
         Side::Destination => ports.set_destination(port),
+        Side::Both(from) => {
+            ports.set_source(from.port);
+            ports.set_destination(port);
+        }
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn run<'a, F: Frame>(
     course: &Course,
     snapshot: &'a Snapshot,
 ) -> Step<&'a Exit> {
-    let destination = meta.destination();
+    let destination = course.rewrite.destination();
+    let destination = destination.unwrap_or_else(|| meta.destination());
     let hop = course.hop.or_else(|| snapshot.routes.hop(destination));
     let Some(exit) = hop.and_then(|hop| snapshot.neighbours.exit(hop, destination)) else {
         return Step::Break(Verdict::Answer(Answer::NetworkUnreachable));
@@ -36,7 +37,7 @@ pub(super) fn run<'a, F: Frame>(
 fn overhead(rewrite: &Rewrite) -> u16 {
     match rewrite {
         Rewrite::Tunnel(_) => OUTER,
-        Rewrite::Keep | Rewrite::Destination(_) | Rewrite::Source(_) => 0,
+        Rewrite::Keep | Rewrite::Destination(_) | Rewrite::Source(_) | Rewrite::Both { .. } => 0,
     }
 }
 

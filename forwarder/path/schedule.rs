@@ -3,7 +3,8 @@
 use sched::Flow;
 
 use super::{
-    Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Transport, Verdict, session::begin,
+    Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Transport, Verdict, local,
+    session::begin,
 };
 use crate::{
     mem,
@@ -84,17 +85,21 @@ pub(super) fn run(
             bench.flows.pick(service_ix, service, Flow { key, now_s })
         }
     };
-    let Some(&backend) = picked.and_then(|at| service.backends.at(at)) else {
+    let Some(backend) = picked.and_then(|at| service.backends.at(at)) else {
         return Step::Break(Verdict::Answer(Answer::PortUnreachable));
     };
     if !begins {
         return without_session(meta, service, backend, bench);
     }
+    let local = match service.forward {
+        Forward::FullNat => Some(local::give(client, service.protocol, backend, bench)?),
+        Forward::Nat | Forward::Dr | Forward::Tun => None,
+    };
     let reverse_hop = way_back(service.forward, client, snapshot);
     let new = New {
         generation: bench.generation,
         reverse_hop,
-        ..session(meta, service_ix, service, backend)
+        ..session(meta, local, service_ix, service, backend)
     };
     match insert(&new, bench) {
         Ok(session) => {
@@ -114,7 +119,7 @@ pub(super) fn run(
 /// The next hop of a client's replies, where they pass here and it is the same for all of them.
 pub(super) fn way_back(forward: Forward, client: Endpoint, snapshot: &Snapshot) -> Option<FixedIx> {
     let hop = match forward {
-        Forward::Nat => snapshot.routes.hop(client.address)?,
+        Forward::Nat | Forward::FullNat => snapshot.routes.hop(client.address)?,
         Forward::Dr | Forward::Tun => return None,
     };
     match hop {
@@ -139,13 +144,25 @@ fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
 }
 
 /// The session of a flow that begins with this packet.
-fn session(meta: &Meta, service_ix: ServiceIx, service: &Service, backend: Backend) -> New {
-    let (vip, rip) = (service.address, backend.address);
-    let deltas = |old: Endpoint, new: Endpoint| {
-        let address = Delta::new().replace_address(old.address, new.address);
+fn session(
+    meta: &Meta,
+    local: Option<Endpoint>,
+    service_ix: ServiceIx,
+    service: &Service,
+    backend: &Backend,
+) -> New {
+    let (client, vip, rip) = (meta.key.source(), service.address, backend.address);
+    let seen = local.unwrap_or(client);
+    let deltas = |old: [Endpoint; 2], new: [Endpoint; 2]| {
+        let [(from, from_new), (to, to_new)] = [(old[0], new[0]), (old[1], new[1])];
+        let addresses = Delta::new()
+            .replace_address(from.address, from_new.address)
+            .replace_address(to.address, to_new.address);
         Checksums {
-            l3: address.then(Delta::TTL_DECREMENT),
-            l4: address.replace_u16(old.port, new.port),
+            l3: addresses.then(Delta::TTL_DECREMENT),
+            l4: addresses
+                .replace_u16(from.port, from_new.port)
+                .replace_u16(to.port, to_new.port),
         }
     };
     let (state, timeout_ms) = match meta.transport {
@@ -159,9 +176,10 @@ fn session(meta: &Meta, service_ix: ServiceIx, service: &Service, backend: Backe
         _ => (State::None, service.timeouts.udp_ms()),
     };
     New {
-        client: meta.key.source(),
+        client,
         vip,
         rip,
+        local,
         protocol: service.protocol,
         state,
         timeout_ms,
@@ -172,9 +190,9 @@ fn session(meta: &Meta, service_ix: ServiceIx, service: &Service, backend: Backe
         backend: backend.number,
         generation: Generation::default(),
         deltas: match service.forward {
-            Forward::Nat => Deltas {
-                forward: deltas(vip, rip),
-                reverse: deltas(rip, vip),
+            Forward::Nat | Forward::FullNat => Deltas {
+                forward: deltas([client, vip], [seen, rip]),
+                reverse: deltas([rip, seen], [vip, client]),
             },
             Forward::Dr | Forward::Tun => Deltas::default(),
         },
@@ -202,7 +220,7 @@ pub(super) fn is_over(session: &Session) -> bool {
 /// longer ago than it may be idle a packet went on without one.
 fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
     service.consistent
-        && service.forward != Forward::Nat
+        && matches!(service.forward, Forward::Dr | Forward::Tun)
         && bench
             .flows
             .may_have_overflowed(service.timeouts.tcp_ms(State::Established), bench.now)
@@ -213,13 +231,15 @@ fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
 fn without_session(
     meta: &Meta,
     service: &Service,
-    backend: Backend,
+    backend: &Backend,
     bench: &mut Bench<'_>,
 ) -> Step<Course> {
     let rewrite = match service.forward {
         Forward::Dr if service.consistent => Rewrite::Keep,
         Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address.address),
-        Forward::Nat | Forward::Dr | Forward::Tun => return DropReason::TableFull.into(),
+        Forward::Nat | Forward::FullNat | Forward::Dr | Forward::Tun => {
+            return DropReason::TableFull.into();
+        }
     };
     bench.flows.overflow(bench.now);
     if let Some(traffic) = bench.counters.backend(backend.number) {

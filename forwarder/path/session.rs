@@ -50,6 +50,34 @@ impl Course {
         }
     }
 
+    /// To a backend that sees a LIP in place of the client.
+    #[inline(always)]
+    pub(super) fn full_nat(session: &Session) -> Self {
+        let Checksums { l3, l4 } = session.deltas().forward;
+        let to = session.rip();
+        Self {
+            hop: Some(Hop::Fixed(session.hop())),
+            rewrite: Rewrite::Both {
+                from: session.reply_to(),
+                to: Translation { to, l3, l4 },
+            },
+        }
+    }
+
+    /// From such a backend to the client.
+    #[inline(always)]
+    pub(super) fn full_nat_reverse(session: &Session) -> Self {
+        let Checksums { l3, l4 } = session.deltas().reverse;
+        let to = session.client();
+        Self {
+            hop: session.reverse_hop().map(Hop::Fixed),
+            rewrite: Rewrite::Both {
+                from: session.vip(),
+                to: Translation { to, l3, l4 },
+            },
+        }
+    }
+
     /// To a backend that has the VIP too.
     #[inline(always)]
     pub(super) fn dr(session: &Session) -> Self {
@@ -71,7 +99,9 @@ impl Course {
     /// What the session says of packets that go this way.
     fn of(session: &Session, direction: Direction) -> Self {
         match (direction, session.forward()) {
+            (Direction::Reverse, Forward::FullNat) => Self::full_nat_reverse(session),
             (Direction::Reverse, _) => Self::reverse(session),
+            (_, Forward::FullNat) => Self::full_nat(session),
             (_, Forward::Nat) => Self::nat(session),
             (_, Forward::Dr) => Self::dr(session),
             (_, Forward::Tun) => Self::tun(session),

@@ -54,11 +54,13 @@ pub enum Answer {
         /// The next hop's MTU, where the message has one.
         mtu: u16,
     },
+    /// No local port is left towards the backend.
+    OutOfPorts,
 }
 
 impl Answer {
     /// How many kinds there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 9;
 
     /// Names by [`Answer::index`].
     pub const NAMES: [&str; Self::COUNT] = [
@@ -70,6 +72,7 @@ impl Answer {
         "protocol_unreachable",
         "reset",
         "network_unreachable",
+        "out_of_ports",
     ];
 
     /// The place of the kind among all.
@@ -83,6 +86,7 @@ impl Answer {
             Self::ProtocolUnreachable => 5,
             Self::Reset => 6,
             Self::NetworkUnreachable => 7,
+            Self::OutOfPorts => 8,
         }
     }
 }

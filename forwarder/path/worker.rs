@@ -38,6 +38,8 @@ pub struct WorkerSpec<P: Port> {
     pub sessions: u32,
     /// The bound of the numbers of services.
     pub services: u16,
+    /// Pairs of a LIP and a backend between which it can have sessions at once.
+    pub local_port_pairs: u32,
     /// Seed of the session table's hash.
     pub seed: u64,
     /// Where snapshots come from.
@@ -76,9 +78,11 @@ impl<P: Port> Worker<P> {
     pub fn new(mut spec: WorkerSpec<P>) -> Result<Self, NoMemory> {
         spec.subscriber.begin();
         let workers = spec.rings.workers();
-        let services = &spec.subscriber.snapshot().services;
-        let sessions = Table::new(spec.sessions, spec.counters.backends(), spec.seed)?;
-        let cursors = Flows::cursors(services, spec.services);
+        let snapshot = spec.subscriber.snapshot();
+        let slots = snapshot.slots.of(spec.worker);
+        let sessions = Table::new(spec.sessions, spec.counters.backends(), spec.seed)?
+            .with_local_ports(spec.local_port_pairs, slots)?;
+        let cursors = Flows::cursors(&snapshot.services, spec.services);
         let flows = Flows::new(sessions, spec.others, cursors, spec.worker, workers);
         Ok(Self {
             worker: spec.worker,
@@ -98,8 +102,8 @@ impl<P: Port> Worker<P> {
     /// Takes over what another worker remembers of a flow, to show what would become of its next
     /// packet.
     pub fn remember(&mut self, recall: &Recall, now: Now) {
-        let services = &self.subscriber.snapshot().services;
-        recall.restore(&mut self.flows, services, now);
+        let snapshot = self.subscriber.snapshot();
+        recall.restore(&mut self.flows, snapshot, now);
     }
 
     /// The session table, for its counts.
@@ -169,6 +173,7 @@ impl<P: Port> Worker<P> {
         let table = self.flows.sessions.counters();
         self.counters.evicted.set(table.evicted);
         self.counters.refused.set(table.full);
+        self.counters.out_of_ports.set(table.out_of_ports);
         self.counters.turns.add(1);
         self.counters.idle_turns.add(u64::from(moved == 0));
         // A turn's end is the next one's beginning: the clock is read once for both.
@@ -220,7 +225,7 @@ impl<P: Port> Worker<P> {
                 page.last || page.sessions.len() >= page.limit
             }
             Inquiry::Recall(recall) => {
-                recall.fill(flows, &self.subscriber.snapshot().services, now);
+                recall.fill(flows, self.subscriber.snapshot(), now);
                 true
             }
         };

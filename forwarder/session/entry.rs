@@ -19,6 +19,9 @@ pub struct Session {
     client: u64,
     vip: u64,
     rip: u64,
+    /// Where the backend answers to: the client, or the LIP of FULLNAT. 0 where answers do not
+    /// pass here.
+    reply_to: u64,
     deltas: Deltas,
     deadline: Deadline,
     /// How long it may be idle in its state.
@@ -56,6 +59,8 @@ pub enum Forward {
     Dr,
     /// The packet travels inside another one, IP in IP.
     Tun,
+    /// As NAT, and the backend sees an address of the director in place of the client's.
+    FullNat,
 }
 
 impl Forward {
@@ -63,7 +68,7 @@ impl Forward {
     #[inline]
     pub fn from_client(self) -> Direction {
         match self {
-            Self::Nat => Direction::Forward,
+            Self::Nat | Self::FullNat => Direction::Forward,
             Self::Dr | Self::Tun => Direction::ForwardOnly,
         }
     }
@@ -98,7 +103,9 @@ pub struct New {
     pub vip: Endpoint,
     /// RIP and port, as the backend is addressed.
     pub rip: Endpoint,
-    /// The protocol of both.
+    /// LIP and port, which FULLNAT needs and no other mode has.
+    pub local: Option<Endpoint>,
+    /// The protocol of all.
     pub protocol: Protocol,
     /// The state after the first packet; [`State::None`] for UDP.
     pub state: State,
@@ -124,10 +131,16 @@ pub struct New {
 
 impl Session {
     pub(super) fn new(new: &New, now_ms: u64) -> Self {
+        let word = |endpoint| word(endpoint, new.protocol as u8);
         Self {
-            client: word(new.client, new.protocol as u8),
-            vip: word(new.vip, new.protocol as u8),
-            rip: word(new.rip, new.protocol as u8),
+            client: word(new.client),
+            vip: word(new.vip),
+            rip: word(new.rip),
+            reply_to: match (new.forward, new.local) {
+                (Forward::Dr | Forward::Tun, _) => 0,
+                (Forward::Nat, _) | (Forward::FullNat, None) => word(new.client),
+                (Forward::FullNat, Some(local)) => word(local),
+            },
             deltas: new.deltas,
             deadline: Deadline::after(now_ms, Deadline::cut(new.timeout_ms)),
             timeout_ms: Deadline::cut(new.timeout_ms),
@@ -171,10 +184,15 @@ impl Session {
     /// None where it is not found from the backend's side.
     #[inline]
     pub(super) fn reverse_key(&self) -> Option<FlowKey> {
-        (self.forward == Forward::Nat).then_some(FlowKey {
+        self.has_reverse().then_some(FlowKey {
             source: self.rip,
-            destination: self.client,
+            destination: self.reply_to,
         })
+    }
+
+    #[inline]
+    fn has_reverse(&self) -> bool {
+        self.reply_to != 0
     }
 
     /// Which way packets with this key go, if they are this session's.
@@ -183,7 +201,12 @@ impl Session {
         if self.forward_key() == *key {
             Some(self.forward.from_client())
         } else {
-            (self.reverse_key() == Some(*key)).then_some(Direction::Reverse)
+            // No packet's key has a 0, so this is nobody's where answers do not pass.
+            let reverse = FlowKey {
+                source: self.rip,
+                destination: self.reply_to,
+            };
+            (reverse == *key).then_some(Direction::Reverse)
         }
     }
 
@@ -201,6 +224,18 @@ impl Session {
     #[inline]
     pub fn rip(&self) -> Endpoint {
         endpoint_of(self.rip)
+    }
+
+    /// LIP and port that the backend sees, by FULLNAT alone.
+    #[inline]
+    pub fn local(&self) -> Option<Endpoint> {
+        (self.forward == Forward::FullNat).then(|| self.reply_to())
+    }
+
+    /// Where the backend answers to. Means nothing where answers do not pass here.
+    #[inline]
+    pub fn reply_to(&self) -> Endpoint {
+        endpoint_of(self.reply_to)
     }
 
     /// The protocol on both sides.
@@ -392,6 +427,7 @@ mod tests {
             client: Endpoint::new([203, 0, 113, 255].into(), 65535),
             vip: Endpoint::new([192, 0, 2, 100].into(), 53),
             rip: Endpoint::new([10, 1, 0, 11].into(), 5353),
+            local: None,
             protocol: Protocol::Udp,
             state: State::None,
             timeout_ms: 300_000,
@@ -453,11 +489,17 @@ mod tests {
         assert_eq!(session.direction(&backwards), None);
         assert_eq!(session.hop(), new.hop);
         assert_eq!(session.reverse_hop(), new.reverse_hop);
+        assert_eq!(session.local(), None);
         assert_eq!(session.remaining_ms(2000), 299_000);
         assert!(!session.is_blank() && Session::blank(3).is_blank());
         let nobody = FlowKey::of_addresses([0; 4].into(), [0; 4].into());
         assert_eq!(Session::blank(3).direction(&nobody), None);
+    }
 
+    #[test]
+    fn a_session_is_found_from_the_backend_s_side_where_answers_pass() {
+        let new = udp();
+        let answer = FlowKey::new(new.rip, new.client, new.protocol);
         let direct = Session::new(
             &New {
                 forward: Forward::Tun,
@@ -472,7 +514,7 @@ mod tests {
             (None, Protocol::Tcp)
         );
         assert_eq!(
-            (direct.direction(&reverse), direct.reverse_hop()),
+            (direct.direction(&answer), direct.reverse_hop()),
             (None, None)
         );
         assert_eq!(
@@ -480,5 +522,28 @@ mod tests {
             Some(Direction::ForwardOnly)
         );
         assert!(direct.may_go() && !direct.is_active());
+
+        let local = Endpoint::new([10, 1, 0, 200].into(), 2049);
+        let hidden = Session::new(
+            &New {
+                forward: Forward::FullNat,
+                local: Some(local),
+                ..new
+            },
+            0,
+        );
+        let to_local = FlowKey::new(new.rip, local, new.protocol);
+        assert_eq!(
+            (hidden.local(), hidden.reverse_key()),
+            (Some(local), Some(to_local))
+        );
+        assert_eq!(
+            [new.client, local].map(|to| hidden.direction(&FlowKey::new(
+                new.rip,
+                to,
+                new.protocol
+            ))),
+            [None, Some(Direction::Reverse)]
+        );
     }
 }

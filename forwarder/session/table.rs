@@ -13,11 +13,13 @@ use super::{
     entry::Session,
     index::Index,
     key::{FlowKey, Hash, Hasher},
+    local_ports::LocalPorts,
     tcp::{Direction, State},
 };
 use crate::mem::{NoMemory, Slab};
 
 mod insert;
+mod local;
 
 /// Ends the list of free entries.
 const NO_ENTRY: u32 = u32::MAX;
@@ -42,6 +44,8 @@ pub struct Counters {
     pub full: u64,
     /// Keys that found both their buckets full.
     pub overflowed: u64,
+    /// New sessions for which no local port was left.
+    pub out_of_ports: u64,
 }
 
 /// One worker's sessions, up to a number fixed at start.
@@ -56,6 +60,8 @@ pub struct Table {
     hasher: Hasher,
     counts: Counts,
     counters: Counters,
+    local_ports: LocalPorts,
+    seed: u64,
 }
 
 impl Table {
@@ -80,6 +86,8 @@ impl Table {
             hasher: Hasher::new(seed),
             counts: Counts::new(backends),
             counters: Counters::default(),
+            local_ports: LocalPorts::new(0, std::iter::empty(), seed)?,
+            seed,
         })
     }
 
@@ -178,8 +186,12 @@ impl Table {
         };
         let forward = self.hash(&session.forward_key());
         let reverse = session.reverse_key().map(|key| self.hash(&key));
+        let held = local::held_by(session);
         self.counts.subtract(session.backend(), session.is_active());
         self.index.unlink(forward, reverse, ix.0);
+        if let Some((pair, port)) = held {
+            self.local_ports.release(pair, port);
+        }
         self.give_free(ix);
         self.len = self.len.wrapping_sub(1);
     }

@@ -32,7 +32,7 @@ pub use toeplitz::Toeplitz;
 pub struct Snapshot {
     /// By [`PortIx`].
     pub ports: Arc<[PortFacts]>,
-    /// DIPs and VIPs.
+    /// DIPs, VIPs and LIPs.
     pub own_addresses: Arc<FxHashMap<Ipv4Addr, Own>>,
     /// Services and their backends.
     pub services: Arc<Services>,
@@ -84,6 +84,8 @@ pub enum Own {
     },
     /// An address of a service.
     Vip,
+    /// An address that backends of FULLNAT see in place of the client's.
+    Lip,
 }
 
 impl Snapshot {

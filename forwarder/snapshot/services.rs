@@ -59,7 +59,7 @@ pub enum Meant {
 }
 
 /// A real server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Backend {
     /// What sessions and counters know it by.
     pub number: BackendIx,
@@ -69,6 +69,8 @@ pub struct Backend {
     pub hop: FixedIx,
     /// False where it is down: sessions may not stay with it.
     pub serves: bool,
+    /// The LIPs that it may see, of a FULLNAT service.
+    pub local_addresses: Arc<[Ipv4Addr]>,
 }
 
 /// The backends of one service.

@@ -60,18 +60,50 @@ impl Slots {
     /// The owner of a flow by its far endpoint.
     #[inline]
     pub fn owner(&self, far: Endpoint) -> WorkerIx {
+        self.owner_of(self.slot(far))
+    }
+
+    /// The slot of a flow by its far endpoint.
+    #[inline]
+    pub fn slot(&self, far: Endpoint) -> u8 {
         let [a, b, c, d] = far.address.octets();
-        let slot = match &self.hash {
+        match &self.hash {
             SlotHash::Keyed(key) => {
                 let [e, f] = far.port.to_be_bytes();
                 mix(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), *key)
             }
             SlotHash::Toeplitz(toeplitz) => toeplitz.slot(far),
-        };
+        }
+    }
+
+    /// The owner of all flows of a slot.
+    #[inline]
+    pub fn owner_of(&self, slot: u8) -> WorkerIx {
         self.owners
             .get(usize::from(slot))
             .copied()
             .unwrap_or_default()
+    }
+
+    /// The slot of the flow that has this port of a LIP: its low 8 bits.
+    #[inline]
+    pub fn of_local(port: u16) -> u8 {
+        let [slot, _] = port.to_le_bytes();
+        slot
+    }
+
+    /// The owner of the flow that has this port of a LIP.
+    #[inline]
+    pub fn owner_of_local(&self, port: u16) -> WorkerIx {
+        self.owner_of(Self::of_local(port))
+    }
+
+    /// The slots of a worker.
+    pub fn of(&self, worker: WorkerIx) -> impl Iterator<Item = u8> {
+        let slots = (0..=u8::MAX).zip(self.owners);
+        slots
+            .filter(move |(_, owner)| *owner == worker)
+            .map(|(slot, _)| slot)
     }
 
     /// The worker of each slot.

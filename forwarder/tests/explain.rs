@@ -47,7 +47,7 @@ const SCHEDULERS: [&str; 10] = [
 ];
 
 /// Addresses that no host has, or the director, or nobody.
-const ODD: [&str; 14] = [
+const ODD: [&str; 17] = [
     "192.0.2.2",
     "10.1.0.1",
     "192.0.2.100",
@@ -55,6 +55,9 @@ const ODD: [&str; 14] = [
     "192.0.2.102",
     "192.0.2.103",
     "192.0.2.104",
+    "192.0.2.105",
+    "10.1.0.200",
+    "10.1.0.201",
     "10.1.0.99",
     "10.1.0.255",
     "192.0.2.0",
@@ -71,7 +74,7 @@ fn flow() -> impl Strategy<Value = Flow> {
     };
     let port = || select(vec![80_u16, 53, 8080, 443, 40_000, 40_001, 40_002]);
     let client = || (select(&CLIENTS[..]), 40_000_u16..40_003);
-    let served = || (select(&ODD[2..7]), select(vec![80_u16, 53]));
+    let served = || (select(&ODD[2..8]), select(vec![80_u16, 53]));
     let backend = || (select(&BACKENDS[..]), select(vec![80_u16, 53, 8080]));
     let protocol = select(vec![Protocol::Tcp, Protocol::Udp]);
     let ends = prop_oneof![
@@ -167,6 +170,7 @@ fn a_configuration_is_explained_as_it_is_replayed() {
             "Answer Some(\"reset\")",
             "Drop Some(\"destination_invalid\")",
             "Drop Some(\"neighbour_not_on_link\")",
+            "Drop Some(\"no_session\")",
             "Drop Some(\"other_refused\")",
             "Drop Some(\"source_invalid\")",
             "Drop Some(\"source_own\")",
@@ -221,12 +225,11 @@ impl Asked {
         let flows = tables.flat_map(|table| {
             table.page(0, table.capacity()).flat_map(|(_, session)| {
                 let (client, protocol) = (session.client(), session.protocol());
-                [(client, session.vip()), (session.rip(), client)].map(|(source, destination)| {
-                    Flow {
-                        protocol,
-                        source,
-                        destination,
-                    }
+                let seen = session.local().unwrap_or(client);
+                [(client, session.vip()), (session.rip(), seen)].map(|(source, destination)| Flow {
+                    protocol,
+                    source,
+                    destination,
                 })
             })
         });

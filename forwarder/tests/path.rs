@@ -17,6 +17,8 @@ mod case;
 mod direct;
 #[path = "path/full.rs"]
 mod full;
+#[path = "path/full_nat.rs"]
+mod full_nat;
 #[path = "path/gone.rs"]
 mod gone;
 #[path = "path/host.rs"]
@@ -47,6 +49,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     direct::cases,
     full::cases,
     gone::cases,
+    full_nat::cases,
     host::cases,
     icmp::cases,
     nat::cases,
@@ -80,6 +83,11 @@ fn gone_cases() {
 #[test]
 fn host_cases() {
     case::run(&host::cases());
+}
+
+#[test]
+fn full_nat_cases() {
+    case::run(&full_nat::cases());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-"""Real HTTP requests through NAT, DR and TUN, and what came from where."""
+"""Real HTTP requests through NAT, DR, TUN and FULLNAT, and what came from where."""
 
 import collections
 
@@ -11,6 +11,7 @@ TITLES = {
     "nat": "NAT: replies come back through the director",
     "dr": "DR: replies go straight to the client",
     "tun": "TUN: IP in IP to the servers, replies go straight to the client",
+    "fullnat": "FULLNAT: servers see an address of the director's, and reply to that",
 }
 
 
@@ -40,9 +41,9 @@ def faults(mode, answers, replies):
     # Round robin.
     if max(counts) - min(counts) > 1 or min(counts) == 0:
         yield f"{mode}: not balanced"
-    # The replies of NAT also show that these counters count.
+    # The replies that pass also show that these counters count.
     through = replies[mode] > 0
-    if through != (mode == "nat"):
+    if through != (mode in plan.THROUGH):
         yield f"{mode}: {replies[mode]} packets of replies passed the director"
 
 
@@ -56,7 +57,7 @@ def summary(mode, answers, wrong):
 
 def main():
     """Shows it; returns the exit code."""
-    print("Laying out the lab: client, director, router, six nginx (two in a Linux of their own).")
+    print("Laying out client, director, router and eight nginx (two in a Linux of their own).")
     lab = Lab(log_folder=target_folder() / "lab" / "demo")
     print("Starting weir.")
     with lab.weir([http(mode) for mode in plan.MODES]) as weir:

@@ -47,7 +47,7 @@ DEVICES = {
 SERVICE = """\
         (
             name: "{name}", address: "{address}", protocol: {protocol},
-            forward: {forward}, scheduler: RoundRobin,
+            forward: {forward}, scheduler: RoundRobin,{more}
             backends: [
 {backends}
             ],
@@ -106,7 +106,8 @@ class Service:
             name=self.name,
             address=f"{self.vip}:{self.vip_port}",
             protocol=self.protocol,
-            forward=self.mode.capitalize(),
+            forward=plan.FORWARD[self.mode],
+            more=f" local_addresses: {json.dumps(plan.LIPS)}," if self.mode == "fullnat" else "",
             backends="\n".join(backends),
         )
 

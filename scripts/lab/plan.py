@@ -4,13 +4,15 @@
     client   .2 ──┐                          ┌── nat1 .11  nat2 .12   (gateway: the director)
                   ├── director .1 ── .1 ─────┼── dr1  .21  dr2  .22   (gateway: the router)
                   └── router .254 ── .254 ───┼── tun1 .31  tun2 .32   (gateway: the router)
+                                             ├── full1 .41 full2 .42  (gateway: the router)
                                              └── inside 10.11.0.2     (a client on the lan)
 
-The VIPs on the wan are 10.9.0.100 (NAT), .101 (DR) and .102 (TUN); 10.11.0.100 is the one for
-the client on the lan, where weir has one port only. Each mode has its real servers web1 and web2.
-The director's addresses are weir's: its kernel has none and drops what arrives, for weir sees
-each frame before that. Replies of DR and TUN go by the router. The TUN servers are user-mode
-Linux, because the kernel of the machine may have no ipip.
+The VIPs on the wan are 10.9.0.100 (NAT), .101 (DR), .102 (TUN) and .103 (FULLNAT, whose servers
+see the LIPs 10.10.0.201 and .202); 10.11.0.100 is the one for the client on the lan, where weir
+has one port only. Each mode has its real servers web1 and web2. The director's addresses are
+weir's: its kernel has none and drops what arrives, for weir sees each frame before that. Replies
+of DR and TUN go by the router. The TUN servers are user-mode Linux, because the kernel of the
+machine may have no ipip.
 """
 
 import ipaddress
@@ -23,17 +25,27 @@ LAN_DIP = "10.10.0.1"
 LAN_ROUTER = "10.10.0.254"
 INSIDE = "10.11.0.2"
 INSIDE_DIP = "10.11.0.1"
-VIP = {"nat": "10.9.0.100", "dr": "10.9.0.101", "tun": "10.9.0.102"}
+VIP = {
+    "nat": "10.9.0.100",
+    "dr": "10.9.0.101",
+    "tun": "10.9.0.102",
+    "fullnat": "10.9.0.103",
+}
 INSIDE_VIP = "10.11.0.100"
 RIPS = {
     "nat": ["10.10.0.11", "10.10.0.12"],
     "dr": ["10.10.0.21", "10.10.0.22"],
     "tun": ["10.10.0.31", "10.10.0.32"],
+    "fullnat": ["10.10.0.41", "10.10.0.42"],
 }
+LIPS = ["10.10.0.201", "10.10.0.202"]
 MODES = list(VIP)
+# The modes whose replies pass the director, and how the configuration writes each mode.
+THROUGH = ["nat", "fullnat"]
+FORWARD = {"nat": "Nat", "dr": "Dr", "tun": "Tun", "fullnat": "FullNat"}
 NAMES = ["web1", "web2"]
-# NAT translates the port as well; every nginx listens on both.
-HTTP_PORT = {"nat": 8080, "dr": 80, "tun": 80}
+# NAT and FULLNAT translate the port as well; every nginx listens on both.
+HTTP_PORT = {"nat": 8080, "dr": 80, "tun": 80, "fullnat": 8080}
 ECHO_PORT = 7
 
 

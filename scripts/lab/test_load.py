@@ -10,7 +10,7 @@ from lab.director import http
 from lab.load import Load, fetch_all
 
 # A user-mode Linux serves fewer.
-CONNECTIONS = {"nat": 200, "dr": 200, "tun": 40}
+CONNECTIONS = {"nat": 200, "dr": 200, "tun": 40, "fullnat": 200}
 FETCH_S = 240
 
 

@@ -26,6 +26,7 @@ table netdev lab {{
     counter nat {{ }}
     counter dr {{ }}
     counter tun {{ }}
+    counter fullnat {{ }}
     chain wan {{
         type filter hook ingress device wan0 priority 0; policy drop;
         ether daddr {mac_of(plan.WAN_DIP)} jump replies
@@ -38,6 +39,7 @@ table netdev lab {{
         ip saddr {{ {", ".join(plan.RIPS["nat"])} }} counter name nat
         ip saddr {plan.VIP["dr"]} counter name dr
         ip saddr {plan.VIP["tun"]} counter name tun
+        ip saddr {{ {", ".join(plan.RIPS["fullnat"])} }} counter name fullnat
     }}
 }}
 """
@@ -87,7 +89,7 @@ class Lab:
     def _serve(self, mode, blob):
         servers = []
         for number, (rip, name) in enumerate(zip(plan.RIPS[mode], plan.NAMES), start=1):
-            namespace = Namespace(f"{mode}{number}")
+            namespace = Namespace(f"{mode[:4]}{number}")
             namespace.plug(self.switch, "lan", "eth0", f"{rip}/24", configure=mode != "tun")
             log = self.log_folder / f"{namespace.name}.log"
             if mode == "tun":
@@ -104,6 +106,9 @@ class Lab:
     def _set_up(self, mode, server, rip):
         if mode == "nat":
             server.realserver("nat", "add", plan.LAN_DIP)
+            echo = rip
+        elif mode == "fullnat":
+            # Its servers need nothing: they answer to a LIP on their own link.
             echo = rip
         else:
             server.realserver("dr", "add", plan.VIP["dr"])

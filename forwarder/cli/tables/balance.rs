@@ -150,24 +150,34 @@ fn row(backend: &Backend, style: &Style) -> String {
         Columns::Tunnels => {
             let tunnel = match backend.forward {
                 Forward::Tunnel => "ipip",
-                Forward::Masq | Forward::Route => "n/a",
+                Forward::Masq | Forward::Route | Forward::FullNat => "n/a",
             };
             format!(" {forward:<7} {tunnel:<13} {weight:<6} {connections}")
         }
     }
 }
 
-/// The head of what [`sessions`] prints page by page.
-pub(in crate::cli) fn sessions_head(out: &mut impl Write, title: &str) -> io::Result<()> {
+/// The head of what [`sessions`] prints page by page, and the column of local addresses if that is
+/// to be there.
+pub(in crate::cli) fn sessions_head(
+    out: &mut impl Write,
+    title: &str,
+    with_local: bool,
+) -> io::Result<()> {
     writeln!(out, "{title}")?;
+    let destination = if with_local {
+        "destination        local"
+    } else {
+        "destination"
+    };
     writeln!(
         out,
-        "pro expire {:<11} {:<18} {:<18} destination",
+        "pro expire {:<11} {:<18} {:<18} {destination}",
         "state", "source", "virtual"
     )
 }
 
-/// As `ipvsadm -Lnc`.
+/// As `ipvsadm -Lnc`, and behind that what a FULLNAT backend sees in place of the source.
 pub(in crate::cli) fn sessions(
     out: &mut impl Write,
     sessions: &[Session],
@@ -175,15 +185,19 @@ pub(in crate::cli) fn sessions(
 ) -> io::Result<()> {
     for session in sessions {
         let seconds = session.expires_ms / 1000;
+        let backend = name(&session.backend, session.protocol);
+        let backend = match session.local {
+            Some(local) => format!("{backend:<18} {local}"),
+            None => backend,
+        };
         writeln!(
             out,
-            "{:<3} {:<6} {:<11} {:<18} {:<18} {}",
+            "{:<3} {:<6} {:<11} {:<18} {:<18} {backend}",
             session.protocol.name(),
             format!("{:02}:{:02}", seconds / 60, seconds % 60),
             session.state,
             name(&session.client, session.protocol),
             name(&session.virtual_address, session.protocol),
-            name(&session.backend, session.protocol),
         )?;
     }
     Ok(())

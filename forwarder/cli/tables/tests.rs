@@ -63,16 +63,19 @@ fn sessions_are_as_ipvsadm_lists_them() {
     two[1].expires_ms = 3_600_000 * 2;
     two[1].state = "UDP".to_owned();
     two[1].protocol = crate::control::views::Protocol::Udp;
+    two[1].local = Some("10.10.0.200:2049".parse().unwrap());
     assert_eq!(
         text(|out| {
-            sessions_head(out, "weir session entries")?;
+            sessions_head(out, "weir session entries", true)?;
             sessions(out, &two, numeric)
         }),
         concat!(
             "weir session entries\n",
-            "pro expire state       source             virtual            destination\n",
+            "pro expire state       source             virtual            destination        ",
+            "local\n",
             "TCP 14:59  ESTABLISHED 10.9.0.0:31337     10.9.0.100:80      10.10.0.11:80\n",
-            "UDP 120:00 UDP         10.9.0.1:31337     10.9.0.100:80      10.10.0.11:80\n",
+            "UDP 120:00 UDP         10.9.0.1:31337     10.9.0.100:80      10.10.0.11:80      ",
+            "10.10.0.200:2049\n",
         )
     );
 }
@@ -142,10 +145,10 @@ fn drops_begin_with_the_most_frequent_and_leave_out_what_never_was() {
 
 #[test]
 fn workers_show_where_their_frames_went() {
-    let heads = "Worker Core Idle  Busy   Sessions Evicted Refused Received Injected TakenOver \
-                 \x20 Sent Dropped Punted HandedOver Answered\n";
-    let row = "     0    1 spin 37.5% 12/1048576       2       0  1000000        5         0 \
-               999000    1000      5          0        4\n";
+    let heads = "Worker Core Idle  Busy   Sessions Evicted Refused OutOfPorts Received Injected \
+                 TakenOver   Sent Dropped Punted HandedOver Answered\n";
+    let row = "     0    1 spin 37.5% 12/1048576       2       0          0  1000000        5 \
+               \x20        0 999000    1000      5          0        4\n";
     assert_eq!(
         text(|out| workers(out, &samples::workers())),
         [heads, row].concat()

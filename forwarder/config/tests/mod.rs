@@ -205,6 +205,7 @@ fn all_the_examples_load_without_a_warning() {
         names,
         [
             "dr.ron",
+            "fullnat.ron",
             "minimal.ron",
             "nat.ron",
             "reference.ron",

@@ -56,3 +56,36 @@ fn a_quic_server_without_an_id_is_doubtful() {
         ]
     );
 }
+
+#[test]
+fn a_local_address_off_all_links_is_doubtful() {
+    let text = "forward: FullNat, local_addresses: [\"10.1.0.200\", \"10.9.0.1\"]";
+    assert_eq!(
+        warnings("forward: Nat", text),
+        [
+            "f:11:118: `10.9.0.1` is in no port's own network, so nobody is told by ARP where it \
+             is; backends need a route to it by way of weir"
+        ]
+    );
+}
+
+#[test]
+fn a_vip_among_nat_backends_is_doubtful() {
+    let text = |forward| with("192.0.2.100:80", "10.1.0.100:80").replace("forward: Nat", forward);
+    let warnings = |forward| -> Vec<String> {
+        let checked = parsed(&text(forward)).unwrap();
+        checked.warnings.iter().map(Problem::to_string).collect()
+    };
+    assert_eq!(
+        warnings("forward: Nat"),
+        [
+            "f:13:41: this backend is in `10.1.0.0/24` as the VIP is, so it answers clients there, \
+             itself among them, without weir; `FullNat` serves them too"
+        ]
+    );
+    let none: [&str; 0] = [];
+    assert_eq!(
+        warnings("forward: FullNat, local_addresses: [\"10.1.0.200\"]"),
+        none
+    );
+}

@@ -36,7 +36,7 @@ use crate::{
     mem::NoMemory,
     path::{DropReason, Layer, Recall},
     session::Session,
-    snapshot::{Snapshot, WorkerIx},
+    snapshot::{Own, Snapshot, WorkerIx},
     wire::Protocol,
 };
 
@@ -73,11 +73,18 @@ pub fn owner(snapshot: &Snapshot, flow: &Flow) -> Option<WorkerIx> {
     let services = &snapshot.services;
     if services.find(flow.destination, flow.protocol).is_some() {
         Some(snapshot.slots.owner(flow.source))
+    } else if is_lip(snapshot, flow) {
+        Some(snapshot.slots.owner_of_local(flow.destination.port))
     } else if services.is_nat_backend(flow.source, flow.protocol) {
         Some(snapshot.slots.owner(flow.destination))
     } else {
         None
     }
+}
+
+/// True of what may be an answer of a FULLNAT backend.
+fn is_lip(snapshot: &Snapshot, flow: &Flow) -> bool {
+    snapshot.own_addresses.get(&flow.destination.address) == Some(&Own::Lip)
 }
 
 /// Explains a flow by what its [`owner`] has told of it.
@@ -102,7 +109,7 @@ pub fn explain<F: Frame>(
     let rehearsal = rehearse(scene, worker, recall, port, &before)?;
     let (verdict, reason) = end(&rehearsal, scene);
     let (service, backend) = names(flow, remembered, &rehearsal, scene);
-    let target = target(flow, &rehearsal, scene).filter(|_| has_way(reason));
+    let target = target(flow, remembered, &rehearsal, scene).filter(|_| has_way(reason));
     let answered = rehearsal.fate.answer.is_some();
     let after = rehearsal.out.as_deref().filter(|_| !answered);
     let mut explanation = views::Explanation {
@@ -184,13 +191,20 @@ fn names<F: Frame>(
 }
 
 /// What is to be reached: who gets the answer, the backend, or the destination itself.
-fn target<F: Frame>(flow: &Flow, rehearsal: &Rehearsal, scene: &Scene<'_, F>) -> Option<Ipv4Addr> {
+fn target<F: Frame>(
+    flow: &Flow,
+    remembered: Option<&Session>,
+    rehearsal: &Rehearsal,
+    scene: &Scene<'_, F>,
+) -> Option<Ipv4Addr> {
     let fate = &rehearsal.fate;
     if fate.answer.is_some() {
         return Some(flow.source.address);
     }
     if fate.direction != Some(Direction::Forward) {
-        return Some(flow.destination.address);
+        let client = remembered.filter(|one| one.local() == Some(flow.destination));
+        let to = client.map_or(flow.destination, Session::client);
+        return Some(to.address);
     }
     let (service, backend) = fate.names.as_ref()?;
     let config = scene.books.config();

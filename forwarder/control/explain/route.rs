@@ -24,6 +24,7 @@ pub(super) fn name(own: Own) -> &'static str {
     match own {
         Own::Dip { .. } => "DIP",
         Own::Vip => "VIP",
+        Own::Lip => "LIP",
     }
 }
 

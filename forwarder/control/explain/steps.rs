@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use super::{
     Flow,
     choice::{self, Choice},
+    is_lip,
     packet::Kind,
     route,
 };
@@ -92,6 +93,10 @@ impl Account<'_> {
         if let Some((service, _)) = self.addressed() {
             return described(service);
         }
+        if is_lip(snapshot, flow) {
+            let lip = flow.destination.address;
+            return format!("{lip} is a LIP, so this may be an answer to it");
+        }
         if snapshot.services.is_nat_backend(flow.source, flow.protocol) {
             return format!(
                 "{} is a backend of {}, so this may be an answer",
@@ -142,10 +147,9 @@ impl Account<'_> {
     }
 
     fn session(&self) -> Option<String> {
-        let answers = self
-            .snapshot
-            .services
-            .is_nat_backend(self.flow.source, self.flow.protocol);
+        let Self { flow, snapshot, .. } = self;
+        let answers =
+            is_lip(snapshot, flow) || snapshot.services.is_nat_backend(flow.source, flow.protocol);
         let addressed = self.addressed();
         if self.layer().is_some_and(is_before_sessions) || !answers && addressed.is_none() {
             return None;
@@ -209,7 +213,9 @@ impl Account<'_> {
     fn strays(&self, service: &Service) -> &'static str {
         let opens = self.told.packet == Kind::Syn.name();
         // Where a table was full, such a service forwards them by the hash for a while.
-        if opens && (service.forward == Forward::Nat || !service.consistent) {
+        if opens
+            && (matches!(service.forward, Forward::Nat | Forward::FullNat) || !service.consistent)
+        {
             match self.config.strays {
                 config::Refusal::Answer => "; what comes before a SYN is answered, reset",
                 config::Refusal::Drop => "; what comes before a SYN is dropped, no_session",
@@ -286,7 +292,9 @@ impl Account<'_> {
             && let Some((_, service)) = self.addressed()
         {
             texts.push(match service.forward {
-                Forward::Nat => format!("answers leave as from {}", service.address),
+                Forward::Nat | Forward::FullNat => {
+                    format!("answers leave as from {}", service.address)
+                }
                 Forward::Dr | Forward::Tun => "answers do not pass here".to_owned(),
             });
         }

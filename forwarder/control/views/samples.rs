@@ -80,6 +80,7 @@ pub(crate) fn sessions(count: u32) -> Vec<Session> {
         state: "ESTABLISHED".to_owned(),
         client: (std::net::Ipv4Addr::from(0x0a09_0000 + number), 31_337).into(),
         virtual_address: "10.9.0.100:80".parse().unwrap(),
+        local: None,
         backend: "10.10.0.11:80".parse().unwrap(),
         worker: 1,
     };
@@ -203,6 +204,7 @@ pub(crate) fn workers() -> Vec<Worker> {
         session_capacity: 1_048_576,
         sessions_evicted: 2,
         sessions_refused: 0,
+        sessions_out_of_ports: 0,
         received: 1_000_000,
         injected: 5,
         taken_over: 0,

@@ -61,6 +61,7 @@ fn a_page_of_sessions() {
                 "state": "ESTABLISHED",
                 "client": "10.9.0.0:31337",
                 "virtual_address": "10.9.0.100:80",
+                "local": null,
                 "backend": "10.10.0.11:80",
                 "worker": 1,
             }],
@@ -128,7 +129,7 @@ fn drops_and_workers() {
         json!({
             "index": 0, "core": 1, "idle": "spin", "busy": 0.375,
             "sessions": 12, "session_capacity": 1_048_576,
-            "sessions_evicted": 2, "sessions_refused": 0,
+            "sessions_evicted": 2, "sessions_refused": 0, "sessions_out_of_ports": 0,
             "received": 1_000_000, "injected": 5, "taken_over": 0,
             "sent": 999_000, "dropped": 1_000, "punted": 5, "handed_over": 0, "answered": 4,
         }),

@@ -1,6 +1,6 @@
 //! Room for a new session, and who goes for it where there is none.
 
-use super::{NO_ENTRY, SessionIx, Table};
+use super::{NO_ENTRY, SessionIx, Table, local};
 use crate::{
     mem::prefetch,
     session::{
@@ -69,6 +69,13 @@ impl Table {
             && !self.place(reverse, ix, now_ms)
         {
             self.index.unlink(forward, None, ix.0);
+            self.give_free(ix);
+            return None;
+        }
+        if let Some((pair, port)) = local::held_by(&session)
+            && !self.local_ports.hold(pair, port)
+        {
+            self.index.unlink(forward, reverse, ix.0);
             self.give_free(ix);
             return None;
         }
@@ -141,7 +148,7 @@ impl Table {
         may_go
     }
 
-    fn evict(&mut self, victim: SessionIx, now_ms: u64) {
+    pub(super) fn evict(&mut self, victim: SessionIx, now_ms: u64) {
         if self
             .get(victim)
             .is_some_and(|session| !session.is_expired(now_ms))

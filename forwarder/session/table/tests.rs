@@ -4,6 +4,7 @@ use crate::{
     wire::{Endpoint, Protocol},
 };
 
+mod local;
 mod model;
 
 const BACKENDS: u32 = 3;
@@ -14,6 +15,7 @@ fn nat(client: u32) -> New {
         client: Endpoint::new((0x0a00_0000 + client).into(), 40_000),
         vip: Endpoint::new([192, 0, 2, 100].into(), 80),
         rip: Endpoint::new([10, 1, 0, 11].into(), 8080),
+        local: None,
         protocol: Protocol::Tcp,
         state: State::Established,
         timeout_ms: 60_000,
@@ -323,7 +325,8 @@ fn where_both_buckets_are_full_what_is_half_open_there_goes() {
         Counters {
             evicted: 0,
             full: 1,
-            overflowed: 1
+            overflowed: 1,
+            out_of_ports: 0
         }
     );
 
@@ -334,7 +337,8 @@ fn where_both_buckets_are_full_what_is_half_open_there_goes() {
         Counters {
             evicted: 1,
             full: 1,
-            overflowed: 2
+            overflowed: 2,
+            out_of_ports: 0
         }
     );
     for (number, new) in crowd.iter().enumerate() {

@@ -13,5 +13,7 @@
 mod net;
 mod script;
 
-pub use net::{Arms, BACKENDS, CLIENTS, Flow, answers, backend_mac, client_mac, config, far, flow};
-pub use script::{Ports, Script, Step, allow_fragments, arp_reply, frame, script};
+pub use net::{
+    Arms, BACKENDS, CLIENTS, Flow, LIPS, answers, backend_mac, client_mac, config, far, flow,
+};
+pub use script::{Ports, Script, Step, allow_fragments, arp_reply, frame, is_full_nat, script};

@@ -41,6 +41,9 @@ pub const CLIENTS: [&str; 5] = [
 /// The backends' addresses.
 pub const BACKENDS: [&str; 4] = ["10.1.0.11", "10.1.0.12", "10.1.0.13", "10.1.0.14"];
 
+/// What backends of FULLNAT see in place of clients.
+pub const LIPS: [&str; 2] = ["10.1.0.200", "10.1.0.201"];
+
 /// The MAC of a client on the link.
 pub fn client_mac(client: u8) -> Mac {
     Mac([2, 0, 0, 0, 0xcc, client])
@@ -51,7 +54,7 @@ pub fn backend_mac(backend: u8) -> Mac {
     Mac([2, 0, 0, 0, 0xbb, backend])
 }
 
-/// A service of each kind; two pairs of them share their backends.
+/// A service of each kind; some of them share their backends.
 const SERVICES: &str = r#"
     (name: "web", address: "192.0.2.100:80", protocol: Tcp, forward: Nat, SCHEDULER, WEB),
     (name: "web-too", address: "192.0.2.101:80", protocol: Tcp, forward: Nat, SCHEDULER, WEB),
@@ -63,6 +66,8 @@ const SERVICES: &str = r#"
         (name: "b1", address: "10.1.0.12:80", weight: 2),
         (name: "b3", address: "10.1.0.14:80"),
     ]),
+    (name: "web-full", address: "192.0.2.105:80", protocol: Tcp, forward: FullNat, SCHEDULER,
+     local_addresses: ["10.1.0.200", "10.1.0.201"], WEB),
     (name: "nobody", address: "192.0.2.104:80", protocol: Tcp, forward: Nat, SCHEDULER, backends: [
         (name: "b3", address: "10.1.0.14:8080", weight: 0),
     ]),
@@ -72,6 +77,8 @@ const SERVICES: &str = r#"
         (name: "b2", address: "10.1.0.13:53"),
         (name: "b3", address: "10.1.0.14:53", weight: 2),
     ]),
+    (name: "dns-full", address: "192.0.2.105:53", protocol: Udp, forward: FullNat, SCHEDULER,
+     local_addresses: ["10.1.0.200"], DNS),
     (name: "dns-tun", address: "192.0.2.103:53", protocol: Udp, forward: Tun, SCHEDULER, backends: [
         (name: "b0", address: "10.1.0.11:53"),
         (name: "b3", address: "10.1.0.14:53"),
@@ -119,7 +126,10 @@ pub fn config(workers: usize, arms: Arms, scheduler: &str) -> String {
             routes: [(to: "0.0.0.0/0", via: "192.0.2.1")],
             neighbours: [{neighbours}],
             services: [{services}],
-            tables: (sessions_per_worker: 1024, ring_bursts: 16, services: 16, backends: 64),
+            tables: (
+                sessions_per_worker: 1024, local_port_pairs: 16, ring_bursts: 16, services: 16,
+                backends: 64,
+            ),
             limits: (icmp_per_second: 1000000, resets_per_second: 1000000),
         )"#,
         cores = (1..=workers).collect::<Vec<_>>(),

@@ -6,25 +6,27 @@ use etherparse::{Icmpv4Type, icmpv4::DestUnreachableHeader};
 use proptest::prelude::*;
 use weir::wire::Mac;
 
-use super::{Arms, BACKENDS, CLIENTS};
+use super::{Arms, BACKENDS, CLIENTS, LIPS};
 use crate::rig::frames::{ip, spec};
 
-/// What clients address: five services over TCP, four over UDP, and what is none.
-const SERVED: [&str; 10] = [
+/// What clients address: six services over TCP, five over UDP, and what is none.
+const SERVED: [&str; 12] = [
     "192.0.2.100:80",
     "192.0.2.101:80",
     "192.0.2.102:80",
     "192.0.2.103:80",
     "192.0.2.104:80",
+    "192.0.2.105:80",
     "192.0.2.100:53",
     "192.0.2.101:53",
     "192.0.2.102:53",
     "192.0.2.103:53",
+    "192.0.2.105:53",
     "192.0.2.100:443",
 ];
 
 /// Those of them over UDP.
-const UDP: Range<usize> = 5..9;
+const UDP: Range<usize> = 6..11;
 
 /// Who is pinged.
 const PINGED: [&str; 4] = ["192.0.2.2", "192.0.2.100", "10.1.0.1", "192.0.2.104"];
@@ -52,7 +54,7 @@ pub enum Step {
         fragmentable: bool,
         quirk: u8,
     },
-    /// A backend sends to a client without being asked.
+    /// A backend sends to a client, or to what it takes for one, without being asked.
     Stray {
         backend: usize,
         client: usize,
@@ -155,15 +157,17 @@ fn odd() -> impl Strategy<Value = Step> {
                 quirk,
             })
         });
-    let stray = (0..BACKENDS.len(), client(), any::<bool>(), flags()).prop_map(
-        |(backend, (client, port, _), tcp, flags)| Step::Stray {
-            backend,
-            client,
-            port,
-            tcp,
-            flags,
-        },
-    );
+    let ends = (0..BACKENDS.len(), 0..CLIENTS.len() + LIPS.len(), client());
+    let stray =
+        (ends, any::<bool>(), flags()).prop_map(|((backend, client, (_, port, _)), tcp, flags)| {
+            Step::Stray {
+                backend,
+                client,
+                port,
+                tcp,
+                flags,
+            }
+        });
     let complaint =
         (client(), 20..64_usize).prop_map(|((client, port, service), octets)| Step::Complaint {
             client,
@@ -214,6 +218,18 @@ pub fn script() -> impl Strategy<Value = Script> {
     })
 }
 
+/// True of what belongs to a FULLNAT service, or seems to.
+pub fn is_full_nat(step: &Step) -> bool {
+    match step {
+        Step::Client { service, .. } | Step::Complaint { service, .. } => {
+            SERVED[*service].starts_with("192.0.2.105:")
+        }
+        Step::Stray { client, .. } => *client >= CLIENTS.len(),
+        Step::Bent { step, .. } => is_full_nat(step),
+        _ => false,
+    }
+}
+
 /// The frame of a step and the port it comes in on. None where nothing comes in.
 pub fn frame(step: &Step, arms: Arms, ports: Ports) -> Option<(u8, Vec<u8>)> {
     let (wan, lan) = (0, arms.lan());
@@ -227,7 +243,11 @@ pub fn frame(step: &Step, arms: Arms, ports: Ports) -> Option<(u8, Vec<u8>)> {
             flags,
         } => {
             let from = |port| format!("{}:{port}", BACKENDS[backend]);
-            let to = format!("{}:{port}", CLIENTS[client]);
+            let to = match client.checked_sub(CLIENTS.len()) {
+                None => format!("{}:{port}", CLIENTS[client]),
+                // A port that no session can have.
+                Some(lip) => format!("{}:{}", LIPS[lip], port % 1000),
+            };
             if tcp {
                 (lan, spec(lan, &from(8080), &to).tcp(flags))
             } else {

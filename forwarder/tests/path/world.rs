@@ -126,7 +126,10 @@ impl fmt::Display for World {
                 ],
                 routes: [{}],
                 neighbours: [{}],
-                tables: (sessions_per_worker: {}, ring_bursts: {}, services: 16, backends: 64),
+                tables: (
+                    sessions_per_worker: {}, local_port_pairs: 8, ring_bursts: {}, services: 16,
+                    backends: 64,
+                ),
                 {}
                 {}
                 services: [{}],

@@ -41,7 +41,11 @@ pub const ROOMS: [Room; 11] = [
     hot("wire", &[], &["thiserror", "zerocopy"]),
     hot("io", &[], &["arrayvec", "crossbeam"]),
     hot("mem", &[], &["nix", "thiserror", "zerocopy"]),
-    hot("session", &["wire", "mem"], &["xxhash_rust", "zerocopy"]),
+    hot(
+        "session",
+        &["wire", "mem"],
+        &["rustc_hash", "xxhash_rust", "zerocopy"],
+    ),
     hot(
         "snapshot",
         &["wire", "io", "session", "sched"],
@@ -116,7 +120,7 @@ const CONSTRUCTORS: [&str; 3] = ["new", "default", "from_str"];
 
 /// Files whose structures own memory that such a function has taken. `memory.rs` is a port for
 /// tests, whose frames are allocated; `address.rs` quotes what it could not read.
-const OWNERS: [&str; 10] = [
+const OWNERS: [&str; 11] = [
     "forwarder/io/memory.rs",
     "forwarder/path/counters.rs",
     "forwarder/path/flows.rs",
@@ -126,6 +130,7 @@ const OWNERS: [&str; 10] = [
     "forwarder/path/recall.rs",
     "forwarder/path/rings.rs",
     "forwarder/path/worker.rs",
+    "forwarder/session/local_ports.rs",
     "forwarder/wire/address.rs",
 ];
 

@@ -1,0 +1,40 @@
+//! The address and port of the director's that a FULLNAT backend sees in place of the client's.
+
+use super::{Answer, Bench, Step, Verdict};
+use crate::{
+    session::fold,
+    snapshot::Backend,
+    wire::{Endpoint, Protocol},
+};
+
+/// A LIP of the backend's and a port in the slot of the client. Which LIP is asked first goes by
+/// the client alone: so any number of workers gives what one would have given.
+#[cold]
+pub(super) fn give(
+    client: Endpoint,
+    protocol: Protocol,
+    backend: &Backend,
+    bench: &mut Bench<'_>,
+) -> Step<Endpoint> {
+    let lips = &backend.local_addresses;
+    let slot = bench.snapshot.slots.slot(client);
+    let lips = lips.iter().cycle().skip(share(client, lips.len()));
+    let given = bench.flows.sessions.give_local(
+        lips.take(backend.local_addresses.len()).copied(),
+        backend.address,
+        protocol,
+        slot,
+        bench.now_ms,
+    );
+    match given {
+        Some(local) => Step::Continue(local),
+        None => Step::Break(Verdict::Answer(Answer::OutOfPorts)),
+    }
+}
+
+/// A number below `count` that is evenly spread over clients.
+fn share(client: Endpoint, count: usize) -> usize {
+    let word = u64::from(client.address.to_bits()) << 16 | u64::from(client.port);
+    let spread = fold(word | 1 << 63, 0x9e37_79b9_7f4a_7c15) >> 32;
+    usize::try_from((spread * count as u64) >> 32).unwrap_or(0)
+}
