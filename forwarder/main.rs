@@ -15,7 +15,7 @@ fn main() -> ExitCode {
         Err(error) => {
             // With stderr closed the exit code has to say it alone.
             let _ = writeln!(io::stderr(), "weir: {error:#}");
-            ExitCode::FAILURE
+            cli::exit_code(&error)
         }
     }
 }

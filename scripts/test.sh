@@ -15,7 +15,7 @@ soak_frames=10000000
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
 steps_default=(format units hugepages machine_without_dpdk orders soak build instructions oracle
-    demo lab)
+    package demo lab)
 
 format() { cargo fmt --all --check; }
 units() { cargo test --workspace --locked; }
@@ -48,6 +48,7 @@ oracle() {
     python3 -B -m unittest oracle.test_oracle oracle.test_ipvsadm
     python3 -B -m oracle
 }
+package() { scripts/test-package.sh; }
 demo() { scripts/demo.sh; }
 lab_test() { cd scripts && python3 -B -m lab test "$1"; }
 

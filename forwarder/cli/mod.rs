@@ -8,11 +8,18 @@ use std::{
 
 use clap::{Parser, Subcommand};
 
+use crate::config::Refused;
+#[cfg(feature = "dpdk")]
+use crate::dpdk::{DeviceError, EalError, PoolError};
+
 pub mod check;
 mod client;
+mod documents;
 mod explain;
 mod import;
 mod ipvsadm;
+#[cfg(feature = "dpdk")]
+mod privileges;
 mod replay;
 mod route;
 #[cfg(feature = "dpdk")]
@@ -61,6 +68,10 @@ enum Command {
     Import(import::Arguments),
     /// Look up where packets to an address go
     Route(route::Arguments),
+    /// Write completions for a shell to standard output
+    Completions(documents::Completions),
+    /// Write manual pages into a folder
+    Manuals(documents::Manuals),
 }
 
 /// Does what the arguments say.
@@ -73,6 +84,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Show(arguments) => show::run(&arguments),
         Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Completions(arguments) => documents::completions(&arguments),
+        Command::Manuals(arguments) => documents::manuals(&arguments),
         Command::Route(arguments) => route::run(&arguments),
     }
 }
@@ -94,6 +107,22 @@ fn start(config: &Path) -> anyhow::Result<ExitCode> {
         "cannot run {}: this binary was built without DPDK; build it with the feature `dpdk`",
         config.display()
     )
+}
+
+/// What the process ends with: 3 where a configuration is refused, 4 where the machine lacks what
+/// DPDK needs (hugepages, a device, rights), 1 for anything else. Wrong arguments are 2.
+pub fn exit_code(error: &anyhow::Error) -> ExitCode {
+    let code = |cause: &(dyn std::error::Error + 'static)| {
+        if cause.is::<Refused>() {
+            return Some(3);
+        }
+        #[cfg(feature = "dpdk")]
+        if cause.is::<EalError>() || cause.is::<DeviceError>() || cause.is::<PoolError>() {
+            return Some(4);
+        }
+        None
+    };
+    ExitCode::from(error.chain().find_map(code).unwrap_or(1))
 }
 
 /// True where the reader of the output has left, as `head` does. What other errors are caused by

@@ -4,6 +4,7 @@ use std::{fs::File, io::Read, path::Path, process::ExitCode, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 
+use super::privileges;
 use crate::{
     config::{self, Checked, Config},
     control::{
@@ -64,6 +65,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
         clock,
     };
     let register = move || EalThread::register(&eal).map_err(|error| error.to_string());
+    privileges::drop()?;
     let (mut threads, seen) = Threads::start(director.workers, &manner, register)?;
     let tables = seen.iter().map(|worker| Arc::clone(&worker.counts));
     director.manager.watch(tables);

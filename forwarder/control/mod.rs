@@ -10,6 +10,7 @@ mod exchange;
 pub mod explain;
 mod facts;
 mod fate;
+mod heartbeat;
 pub mod host;
 mod idle;
 mod inquirer;

@@ -14,6 +14,7 @@ use super::{
     clock::Clock,
     commands::Commander,
     explain::{self, Scene},
+    heartbeat::Watchdog,
     host::{Kernel, served},
     job::Done,
     manager::Manager,
@@ -120,6 +121,7 @@ pub async fn serve<L: Pool>(
         let serving = spawn_local(api::serve(listeners, ask, async {
             let _ = stopped.await;
         }));
+        let mut watchdog = Watchdog::begin();
         let mut turns = interval(TURN);
         turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let end = loop {
@@ -140,6 +142,7 @@ pub async fn serve<L: Pool>(
                     manager.turn(clock.now());
                     observer.turn(clock.now());
                     threads.watch(clock.now());
+                    watchdog.turn(observer.books().seen(), clock.now());
                     if farewell_until.is_some_and(|until| clock.now().ms() >= until) {
                         break End::Signal;
                     }
@@ -161,7 +164,7 @@ pub async fn serve<L: Pool>(
                 }
             }
         };
-        drop(stop);
+        drop((watchdog, stop));
         let _ = serving.await;
         end
     });

@@ -47,7 +47,7 @@ class Life(LabCase):
         config.write_text("(ports: [(name: 'wan')])")
         command = [weir_binary(), "run", "--config", str(config)]
         done = subprocess.run(command, capture_output=True, text=True, timeout=20)
-        self.assertNotEqual(done.returncode, 0)
+        self.assertEqual(done.returncode, 3)
         self.assertIn(str(config), done.stderr)
 
 
