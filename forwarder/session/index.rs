@@ -280,6 +280,19 @@ mod tests {
     }
 
     #[test]
+    fn six_stay_at_home_before_the_second_bucket_is_looked_at() {
+        let mut index = Index::new(8).unwrap();
+        let at_home = hashes().filter(|hash| hash.home(2) == 0);
+        for (hash, entry) in at_home.take(8).zip(0..) {
+            assert!(index.place(hash, entry));
+            let taken: Vec<u32> = index.buckets.iter().map(Bucket::taken).collect();
+            let away = (entry + 1).saturating_sub(6);
+            assert_eq!(taken, [entry + 1 - away, away]);
+            assert_eq!(index.buckets[0].away, away);
+        }
+    }
+
+    #[test]
     fn sixteen_places_are_all_there_are() {
         let mut index = Index::new(1).unwrap();
         let hashes: Vec<_> = hashes().take(17).collect();
