@@ -119,6 +119,8 @@ fn config() -> String {
         r#"(
             dpdk: (workers: [1, 2]),
             other: Drop,
+            closed_ports: Drop,
+            strays: Drop,
             tables: (sessions_per_worker: 64),
             timeouts: ({} udp: "{UDP_MS}ms"),
             ports: [

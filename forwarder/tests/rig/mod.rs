@@ -33,7 +33,10 @@ use weir::{
     wire::Mac,
 };
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
 
 /// Frames that fit into a worker's end of a memory port, at most.
 const DEPTH: usize = 4096;
@@ -44,6 +47,18 @@ const FRAMES: usize = 1 << 16;
 /// The MAC of the rig's port `port`.
 pub fn mac(port: u8) -> Mac {
     Mac([0x02, 0, 0, 0, 0, port])
+}
+
+/// Reads a configuration once: properties and fuzzing make directors of the same ones by thousands.
+fn parsed(text: &str) -> Config {
+    static READ: LazyLock<Mutex<BTreeMap<String, Config>>> = LazyLock::new(Mutex::default);
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(config) = read.get(text) {
+        return config.clone();
+    }
+    let config = Config::parse(text, "test.ron").unwrap_or_else(|e| panic!("{e}"));
+    read.insert(text.to_owned(), config.clone());
+    config
 }
 
 /// A director on memory ports.
@@ -85,7 +100,7 @@ impl Rig {
     }
 
     fn unstarted_with(config: &str, tx_queues: u16, slots: SlotHash) -> Self {
-        let config = Config::parse(config, "test.ron").unwrap_or_else(|e| panic!("{e}"));
+        let config = parsed(config);
         let workers = config.dpdk.workers.len();
         let ports: Vec<Vec<MemoryPort>> = config
             .ports
