@@ -11,6 +11,7 @@ logs=$target/test
 long_rounds=5
 long_property_cases=20000
 soak_frames=10000000
+fuzz_seconds=600
 
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
@@ -38,6 +39,20 @@ soak() {
 build() { cargo build --locked --release --package weir --package bench; }
 # A change that costs a packet instructions is seen here, however busy the machine is.
 instructions() { cargo run --locked --release --package bench -- instructions --check; }
+# Where memory is touched that nobody owns, AddressSanitizer stops the test: in Rust, and in the
+# shim between it and DPDK. Its flag is nightly's, on the one stable toolchain.
+addresses() {
+    local triple
+    triple=$(rustc -vV | sed -n 's/^host: //p')
+    export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$target/addresses
+    export RUSTFLAGS="-Zsanitizer=address"
+    export TARGET_CFLAGS="-fsanitize=address -fno-omit-frame-pointer"
+    # DPDK keeps what it takes until the process ends.
+    export ASAN_OPTIONS=detect_leaks=0
+    cargo test --locked --target "$triple" --package weir --package dpdk-sys --lib \
+        --test corpus --test dpdk --test path --test sequences
+}
+fuzz() { scripts/fuzz.sh --seconds "$fuzz_seconds"; }
 # What threads do together, in every order; loom makes its own world, so this is built apart.
 orders() {
     cd loom
@@ -111,7 +126,7 @@ run_long() {
         rustc --version
         uname -srm
     } >"$results"
-    run_steps "${steps_default[@]}"
+    run_steps "${steps_default[@]}" addresses fuzz
     local round
     for round in $(seq 2 "$long_rounds"); do
         step "demo-$round" demo

@@ -9,20 +9,14 @@
 mod rig;
 mod traffic;
 
-use std::{collections::BTreeMap, env};
+use std::env;
 
-use rig::Rig;
 use traffic::{
     Rng,
-    clients::{Clients, LAN, WAN},
-    damage, hosts,
-    ledger::Ledger,
     site::Setup,
+    soak::{HALF_MS, Histogram, SECOND_MS, Soak},
 };
-use weir::{
-    io::{Frame, Now, memory::MemoryFrame},
-    path::{Answer, DropReason, Punt},
-};
+use weir::path::{Answer, DropReason, Punt};
 
 /// Frames where the environment does not say how many.
 const FRAMES: u64 = 200_000;
@@ -30,12 +24,8 @@ const FRAMES: u64 = 200_000;
 /// Rounds after which the books are looked at.
 const ROUNDS_A_CHECK: u64 = 64;
 
-const SECOND_MS: u64 = 1000;
-const DAY_MS: u64 = 24 * 3600 * SECOND_MS;
-
-/// Where deadlines, which are 32 bits wide, begin again; and where they change their sign.
-const WRAP_MS: u64 = 1 << 32;
-const HALF_MS: u64 = 1 << 31;
+/// Where deadlines, which are 32 bits wide, begin again.
+const WRAP_MS: u64 = 2 * HALF_MS;
 
 const ROOMY: Setup = Setup {
     name: "one worker, room for all",
@@ -100,24 +90,34 @@ const SETUPS: [Setup; 6] = [
     },
 ];
 
-/// Counts by name, over all setups.
-type Histogram = BTreeMap<String, u64>;
-
 #[test]
 fn no_frame_breaks_a_director_and_each_is_accounted_for() {
     let frames = env::var("WEIR_SOAK_FRAMES").map_or(FRAMES, |text| text.parse().unwrap());
     let mut histogram = Histogram::new();
     for (setup, seed) in SETUPS.iter().zip(1..) {
         println!("{}, seed {seed}", setup.name);
-        let mut soak = Soak::new(setup, seed);
-        soak.run(frames.div_ceil(SETUPS.len() as u64));
+        let mut soak = Soak::new(setup, Rng::new(seed));
+        run(&mut soak, frames.div_ceil(SETUPS.len() as u64));
         soak.end();
-        soak.add_to(&mut histogram);
+        add_to(&soak, &mut histogram);
     }
     for (name, count) in &histogram {
         println!("{name:>32} {count:>10}");
     }
     check_coverage(&histogram);
+}
+
+fn run(soak: &mut Soak, frames: u64) {
+    for round in 1.. {
+        let frames_now = soak.rng.pick(&[32, 64, 200, 700]);
+        soak.round(frames_now);
+        if round % ROUNDS_A_CHECK == 0 {
+            soak.check();
+        }
+        if soak.received >= frames {
+            break;
+        }
+    }
 }
 
 /// What was meant to be tried was tried.
@@ -156,237 +156,38 @@ fn check_coverage(histogram: &Histogram) {
     }
 }
 
-/// One director under traffic.
-struct Soak {
-    rig: Rig,
-    rng: Rng,
-    clients: Clients,
-    ledger: Ledger,
-    /// What hosts send in the next round.
-    answers: Vec<(u8, MemoryFrame)>,
-    received: u64,
-    sent: u64,
-    /// Sessions that were there when deadlines began again or changed their sign.
-    wrapped: u64,
-}
-
-impl Soak {
-    fn new(setup: &Setup, seed: u64) -> Self {
-        let mut rng = Rng(seed);
-        let mut rig = Rig::with_tx_queues(&setup.config(), setup.tx_queues);
-        // What was announced at the start is counted as sent and no longer there.
-        let counted = rig.counted();
-        let sent = ["port0.tx", "port1.tx"]
-            .iter()
-            .filter_map(|name| counted.get(*name))
-            .sum();
-        rig.now = Now::from_ms(setup.start_ms);
-        Self {
-            clients: Clients::new(setup.flows, &mut rng),
-            ledger: Ledger::new(setup.lan_mtu),
-            answers: Vec::new(),
-            received: 0,
-            sent,
-            wrapped: 0,
-            rig,
-            rng,
+/// Adds what became of a soak's frames.
+fn add_to(soak: &Soak, histogram: &mut Histogram) {
+    let mut add = |name: &str, count: u64| *histogram.entry(name.to_owned()).or_default() += count;
+    let counted = soak.rig.counted();
+    for (name, count) in &counted {
+        let is_one_of_many = name.starts_with("backend") || name.starts_with("port");
+        if !is_one_of_many {
+            add(name, *count);
+        }
+        // Each of these is counted in the session step and nowhere else.
+        let from_step = ["drop.no_session", "drop.flow_taken", "drop.table_full"];
+        if name.ends_with(".forward") || name.ends_with(".reverse") {
+            add("reached.session", *count);
+            add(&format!("reached.{}", &name[name.len() - 7..]), *count);
+        } else if from_step.contains(&name.as_str()) {
+            add("reached.session", *count);
         }
     }
-
-    fn run(&mut self, frames: u64) {
-        let mut octets = Vec::new();
-        for round in 1.. {
-            self.ledger.begin_round();
-            for (port, frame) in std::mem::take(&mut self.answers) {
-                self.give(port, frame);
-            }
-            for _ in 0..self.rng.pick(&[32, 64, 200, 700]) {
-                let port = self.clients.make(&mut octets, &mut self.rng);
-                if self.rng.one_in(3) {
-                    damage::damage(&mut octets, &mut self.rng);
-                }
-                let frame = damage::buffer(&octets, &mut self.rng);
-                self.give(port, frame);
-            }
-            self.settle();
-            self.let_time_pass();
-            if round % ROUNDS_A_CHECK == 0 {
-                self.check();
-            }
-            if self.received >= frames {
-                break;
-            }
-        }
-    }
-
-    fn give(&mut self, port: u8, frame: MemoryFrame) {
-        self.ledger.enter(&frame);
-        let worker = self.rng.below(self.rig.workers.len());
-        self.rig.receive_frame(port, worker, frame);
-        self.received += 1;
-    }
-
-    fn settle(&mut self) {
-        let before = self.released();
-        self.rig.settle();
-        self.ledger.is_sure = self.released() == before;
-        self.take();
-    }
-
-    /// Frames that the manager held and has sent.
-    fn released(&self) -> u64 {
-        let of = self.rig.manager.neighbours().counters();
-        self.sent_by_manager() - (of.asked + of.announced + of.probed + of.answered)
-    }
-
-    /// Frames that the manager had to send, those for which there was no room too.
-    fn sent_by_manager(&self) -> u64 {
-        let injected = self.rig.counters.iter().map(|of| of.injected.get());
-        let losses = self.rig.manager.losses();
-        let full = ["neighbour_sends_full", "inject_full"];
-        let lost = losses.iter().filter(|loss| full.contains(&loss.reason));
-        injected.sum::<u64>() + lost.map(|loss| loss.frames).sum::<u64>()
-    }
-
-    /// Takes and judges all that was sent; hosts answer some of it.
-    fn take(&mut self) {
-        for port in [WAN, LAN] {
-            for mut frame in self.rig.take_frames(port) {
-                self.sent += 1;
-                self.ledger.judge(port, &frame);
-                if let Some(reply) = hosts::arp_reply(frame.head()) {
-                    if !self.rng.one_in(4) {
-                        let reply = MemoryFrame::new(&reply);
-                        self.answers.push((port, reply));
-                    }
-                } else if port == LAN && self.rng.one_in(2) {
-                    let identification = self.clients.next_identification();
-                    if hosts::answer(&mut frame, port, identification, &mut self.rng) {
-                        self.answers.push((port, frame));
-                    }
-                }
-            }
-        }
-    }
-
-    /// Mostly milliseconds; seconds, in which neighbours fail; minutes, in which sessions do; and
-    /// now and then days.
-    fn let_time_pass(&mut self) {
-        let ms = match self.rng.below(1000) {
-            0..800 => self.rng.below(4) as u64,
-            800..900 => self.rng.below(200) as u64,
-            900..980 => SECOND_MS,
-            980..995 => 35 * SECOND_MS,
-            995..999 => 20 * 60 * SECOND_MS,
-            _ => 5 * DAY_MS,
-        };
-        let before_ms = self.rig.now.ms();
-        self.rig.pass_ms(ms);
-        if before_ms / HALF_MS != self.rig.now.ms() / HALF_MS && ms < DAY_MS {
-            let worker = self.rig.workers.iter();
-            let held: u32 = worker.map(|worker| worker.sessions().len()).sum();
-            self.wrapped += u64::from(held);
-        }
-        if ms > SECOND_MS {
-            self.clients.pause(&mut self.rng);
-        }
-        // A live worker turns all the time and has seen all its sessions within a minute.
-        if ms >= DAY_MS {
-            self.rig.sweep();
-        }
-    }
-
-    /// At a quiet moment every frame and every session is in its place.
-    fn check(&self) {
-        let rig = &self.rig;
-        rig.check_books();
-        assert!(rig.rings.is_empty());
-        let counted = rig.counted();
-        let ports = |what: &str| -> u64 {
-            let count = |port| counted.get(&format!("port{port}.{what}"));
-            [WAN, LAN].into_iter().filter_map(count).sum()
-        };
-        assert_eq!(ports("rx"), self.received);
-        assert_eq!(ports("tx"), self.sent);
-        self.check_manager(&counted);
-        for worker in &rig.workers {
-            let table = worker.sessions();
-            let counts = table.counts();
-            let sum: u32 = counts.iter().map(|of| of.active() + of.inactive()).sum();
-            assert_eq!(sum, table.len());
-        }
-    }
-
-    /// What was punted and what the manager made was sent, is held, or is counted.
-    fn check_manager(&self, counted: &Histogram) {
-        let count = |name: &str| counted.get(name).copied().unwrap_or_default();
-        let neighbours = self.rig.manager.neighbours();
-        let of = neighbours.counters();
-        let punted = count("punt.arp") + count("punt.resolve");
-        let made = of.asked + of.announced + of.probed;
-        let arp = of.malformed + of.looped + of.conflicts + of.not_ours + of.replies;
-        let resolve = of.no_header + of.not_on_link + of.unresolved + of.waiting_full;
-        let ended = arp + of.unsolicited + resolve + of.table_full;
-        let held = neighbours.held() as u64;
-        assert_eq!(
-            punted + made,
-            ended + held + self.sent_by_manager(),
-            "{of:?}"
-        );
-    }
-
-    /// Lets everything time out, after which nothing is left of the traffic.
-    fn end(&mut self) {
-        for _ in 0..40 {
-            self.rig.pass_ms(60 * SECOND_MS);
-            self.settle();
-            self.answers.clear();
-        }
-        self.rig.sweep();
-        self.settle();
-        self.check();
-        assert_eq!(self.rig.manager.neighbours().held(), 0);
-        for worker in &self.rig.workers {
-            assert!(worker.sessions().is_empty());
-            for count in worker.sessions().counts().iter() {
-                assert_eq!((count.active(), count.inactive()), (0, 0));
-            }
-        }
-    }
-
-    fn add_to(&self, histogram: &mut Histogram) {
-        let mut add =
-            |name: &str, count: u64| *histogram.entry(name.to_owned()).or_default() += count;
-        let counted = self.rig.counted();
-        for (name, count) in &counted {
-            let is_one_of_many = name.starts_with("backend") || name.starts_with("port");
-            if !is_one_of_many {
-                add(name, *count);
-            }
-            // Each of these is counted in the session step and nowhere else.
-            let from_step = ["drop.no_session", "drop.flow_taken", "drop.table_full"];
-            if name.ends_with(".forward") || name.ends_with(".reverse") {
-                add("reached.session", *count);
-                add(&format!("reached.{}", &name[name.len() - 7..]), *count);
-            } else if from_step.contains(&name.as_str()) {
-                add("reached.session", *count);
-            }
-        }
-        add("received", self.received);
-        add("sent", self.sent);
-        add("sessions.wrapped", self.wrapped);
-        let tally = self.ledger.tally;
-        add("out.translated", tally.translated);
-        add("out.tunnelled", tally.tunnelled);
-        add("out.kept", tally.kept);
-        add("out.answers", tally.answers);
-        add("out.arp", tally.arp);
-        add("out.unrecognised", tally.unrecognised);
-        for worker in &self.rig.workers {
-            let counters = worker.sessions().counters();
-            add("sessions.evicted", counters.evicted);
-            add("sessions.full", counters.full);
-            add("sessions.overflowed", counters.overflowed);
-        }
+    add("received", soak.received);
+    add("sent", soak.sent);
+    add("sessions.wrapped", soak.wrapped);
+    let tally = soak.ledger.tally;
+    add("out.translated", tally.translated);
+    add("out.tunnelled", tally.tunnelled);
+    add("out.kept", tally.kept);
+    add("out.answers", tally.answers);
+    add("out.arp", tally.arp);
+    add("out.unrecognised", tally.unrecognised);
+    for worker in &soak.rig.workers {
+        let counters = worker.sessions().counters();
+        add("sessions.evicted", counters.evicted);
+        add("sessions.full", counters.full);
+        add("sessions.overflowed", counters.overflowed);
     }
 }

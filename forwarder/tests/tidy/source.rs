@@ -4,9 +4,9 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Folders that hold nothing of ours.
+/// Folders that hold nothing of ours, or octets that a fuzzer made up.
 /// `.git` is a file in a work tree of git's.
-const SKIPPED: [&str; 3] = ["target", ".git", "__pycache__"];
+const SKIPPED: [&str; 5] = ["target", ".git", "__pycache__", "artifacts", "corpus"];
 
 /// A text file by its path in the repository.
 pub struct Text {

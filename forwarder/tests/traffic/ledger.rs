@@ -1,6 +1,6 @@
 //! What went in, compared with what comes out.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range};
 
 use weir::io::{Frame, memory::MemoryFrame};
 
@@ -41,7 +41,7 @@ pub struct Tally {
 /// Packets that went in, by their identification.
 #[derive(Debug)]
 pub struct Ledger {
-    entries: Vec<Entry>,
+    entries: HashMap<u16, Entry>,
     round: u64,
     mtu: [u16; 2],
     /// False where frames of earlier rounds may come out.
@@ -52,7 +52,7 @@ pub struct Ledger {
 impl Ledger {
     pub fn new(lan_mtu: u16) -> Self {
         Self {
-            entries: vec![Entry::default(); 1 << 16],
+            entries: HashMap::new(),
             round: 0,
             mtu: [1500, lan_mtu],
             is_sure: false,
@@ -71,7 +71,8 @@ impl Ledger {
         let Some(place) = packet::place(head) else {
             return;
         };
-        let entry = &mut self.entries[usize::from(place.identification(head))];
+        let identification = place.identification(head);
+        let entry = self.entries.entry(identification).or_default();
         entry.is_ambiguous = entry.round == self.round;
         entry.round = self.round;
         entry.place = Some(place);
@@ -122,9 +123,11 @@ impl Ledger {
     /// Compares a packet with the one that went in: nothing else is changed than has to be.
     fn compare(&mut self, head: &[u8], place: Place, is_tunnelled: bool) {
         assert!(place.header_is_right(head), "header checksum: {head:02x?}");
-        let entry = &self.entries[usize::from(place.identification(head))];
-        let is_known = self.is_sure && entry.round == self.round && !entry.is_ambiguous;
-        let Some(was) = entry.place.filter(|_| is_known) else {
+        let entry = self.entries.get(&place.identification(head));
+        let entry =
+            entry.filter(|entry| self.is_sure && entry.round == self.round && !entry.is_ambiguous);
+        let known = entry.and_then(|entry| Some((entry, entry.place?)));
+        let Some((entry, was)) = known else {
             self.tally.unrecognised += 1;
             return;
         };
