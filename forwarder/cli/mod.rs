@@ -12,6 +12,7 @@ use crate::config::Refused;
 #[cfg(feature = "dpdk")]
 use crate::dpdk::{DeviceError, EalError, PoolError};
 
+mod change;
 pub mod check;
 mod client;
 mod documents;
@@ -64,6 +65,10 @@ enum Command {
     Show(show::Arguments),
     /// Do as ipvsadm does: list services, connections, rates, save, zero
     Ipvsadm(ipvsadm::Arguments),
+    /// Have the running program read its configuration again: whole or not at all
+    Reload(change::Reload),
+    /// Enable, drain or disable a backend of the running program, or give it another weight
+    Backend(change::Backend),
     /// Turn rules of ipvsadm, or a keepalived.conf, into a configuration
     Import(import::Arguments),
     /// Look up where packets to an address go
@@ -83,6 +88,8 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
+        Command::Reload(arguments) => change::reload(&arguments),
+        Command::Backend(arguments) => change::backend(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Completions(arguments) => documents::completions(&arguments),
         Command::Manuals(arguments) => documents::manuals(&arguments),

@@ -5,6 +5,7 @@
 //! cut after some seconds whatever it waits for, and only so many are served at once.
 
 use std::{
+    fmt,
     future::{Future, pending},
     io,
     net::Ipv4Addr,
@@ -29,6 +30,7 @@ use router::{Manager, router};
 pub use door::Door;
 
 use super::{
+    commands::Command,
     explain::Flow,
     metrics::Scrape,
     socket::Socket,
@@ -71,6 +73,24 @@ const GRACE: Duration = Duration::from_secs(1);
 /// Between attempts to accept, when the system has no descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What operators change while weir runs.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// The configuration's file is put in force again.
+    Reload,
+    /// What a command says.
+    Tell(Command),
+}
+
+impl fmt::Display for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reload => write!(f, "reload"),
+            Self::Tell(command) => write!(f, "{command}"),
+        }
+    }
+}
+
 /// A question to the manager, with where the answer goes. An answer that nobody waits for any
 /// more is lost without harm.
 #[derive(Debug)]
@@ -104,6 +124,13 @@ pub enum Query {
         service: Option<String>,
         /// False where there is no such service.
         answer: oneshot::Sender<bool>,
+    },
+    /// To change what is in force.
+    Change {
+        /// What.
+        change: Change,
+        /// Whether anything has changed, or why nothing has.
+        answer: oneshot::Sender<Result<bool, String>>,
     },
     /// What there is to be measured.
     Scrape(oneshot::Sender<Box<Scrape>>),

@@ -3,7 +3,7 @@
 //! Whoever has a [`Commander`] may tell. Commands are carried out in the order of their coming, as
 //! many at once as have come; each is answered when what it changed is published.
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -39,6 +39,41 @@ pub enum Command {
     },
     /// Another configuration instead of the one in force.
     Reload(Arc<Config>),
+}
+
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::SetHealth {
+                service,
+                backend,
+                health: Health::Up,
+            } => write!(f, "{service}/{backend} is up"),
+            Self::SetHealth {
+                service,
+                backend,
+                health: Health::Down(reason),
+            } => write!(f, "{service}/{backend} is down: {reason}"),
+            Self::SetAdmin {
+                service,
+                backend,
+                change,
+            } => write!(f, "{change} {service}/{backend}"),
+            Self::Reload(_) => write!(f, "another configuration"),
+        }
+    }
+}
+
+impl fmt::Display for AdminChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Enable => write!(f, "enable"),
+            Self::Drain => write!(f, "drain"),
+            Self::Disable => write!(f, "disable"),
+            Self::Weight(Some(weight)) => write!(f, "weight {weight} for"),
+            Self::Weight(None) => write!(f, "weight of the file for"),
+        }
+    }
 }
 
 /// What the operator wants of a backend.

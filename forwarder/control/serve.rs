@@ -10,7 +10,7 @@ use tokio::{
 };
 
 use super::{
-    api::{self, Listeners, Query},
+    api::{self, Change, Listeners, Query},
     clock::Clock,
     commands::Commander,
     explain::{self, Scene},
@@ -19,7 +19,7 @@ use super::{
     job::Done,
     manager::Manager,
     observer::Observer,
-    reload::reload,
+    reload::Desk,
     threads::Threads,
 };
 use crate::io::Pool;
@@ -113,6 +113,7 @@ pub async fn serve<L: Pool>(
     let local = LocalSet::new();
     let (ask, mut questions) = mpsc::channel(QUESTIONS);
     let (commander, mut commands) = Commander::new(manager.roster());
+    let desk = Desk { file, commander };
     let mut orders = Vec::new();
     let mut job: Option<JoinHandle<Done>> = None;
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -129,7 +130,7 @@ pub async fn serve<L: Pool>(
                 asked = signals.next() => match (asked, kernel.take()) {
                     (Asked::Reload, still) => {
                         kernel = still;
-                        drop(spawn_local(reload(file.clone(), commander.clone())));
+                        drop(spawn_local(desk.clone().carry_out(Change::Reload)));
                     }
                     (Asked::End, Some(kernel)) => {
                         take_back(kernel).await;
@@ -150,7 +151,9 @@ pub async fn serve<L: Pool>(
                         break End::WorkerGone;
                     }
                 }
-                Some(query) = questions.recv() => answer(query, &manager, &observer, clock),
+                Some(query) = questions.recv() => {
+                    answer(query, &manager, &observer, &desk, clock);
+                }
                 _ = commands.recv_many(&mut orders, COMMANDS), if job.is_none() => {
                     let prepared = manager.prepare(std::mem::take(&mut orders));
                     job = prepared.map(|job| spawn_blocking(|| job.run()));
@@ -213,7 +216,13 @@ fn broken(error: &JoinError) -> End {
 
 /// Answers one question; what needs a worker's answer is waited for aside. An answer that nobody
 /// waits for any more is lost without harm.
-fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, clock: Clock) {
+fn answer<L: Pool>(
+    query: Query,
+    manager: &Manager<L>,
+    observer: &Rc<Observer>,
+    desk: &Desk,
+    clock: Clock,
+) {
     let scene = || Scene::new(manager, observer.books(), clock.now());
     match query {
         Query::Services(reply) => {
@@ -248,6 +257,10 @@ fn answer<L: Pool>(query: Query, manager: &Manager<L>, observer: &Rc<Observer>, 
         Query::Timeouts(reply) => drop(reply.send(observer.books().timeouts())),
         Query::Zero { service, answer } => {
             let _ = answer.send(observer.zero(service.as_deref()));
+        }
+        Query::Change { change, answer } => {
+            let desk = desk.clone();
+            spawn_local(async move { drop(answer.send(desk.carry_out(change).await)) });
         }
         Query::Scrape(reply) => {
             let scrape = observer.scrape(manager, clock.now());

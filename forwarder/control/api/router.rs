@@ -19,9 +19,10 @@ use tokio::{
     time::timeout,
 };
 
-use super::{PAGE_SESSIONS, Query};
+use super::{Change, PAGE_SESSIONS, Query};
 use crate::{
     control::{
+        commands::{AdminChange, Command},
         explain::{Flow, FlowError},
         metrics,
         views::{self, Cursor},
@@ -49,6 +50,8 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/timeouts", table(Query::Timeouts))
         .route("/metrics", get(metrics))
         .route("/zero", post(zero))
+        .route("/reload", post(reload))
+        .route("/backend", post(backend))
         .route("/route", get(route_to))
         .route("/explain", get(explain))
         .fallback(async |uri: Uri| Refusal::Path(uri.path().to_owned()))
@@ -121,6 +124,50 @@ async fn zero(
     } else {
         Err(Refusal::Service(service.unwrap_or_default()))
     }
+}
+
+async fn reload(
+    State(manager): State<Manager>,
+    _: NoParameters,
+) -> Result<Json<views::Changed>, Refusal> {
+    manager.change(Change::Reload).await
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BackendParameters {
+    service: String,
+    backend: String,
+    change: Wanted,
+    weight: Option<u16>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Wanted {
+    Enable,
+    Drain,
+    Disable,
+    Weight,
+}
+
+async fn backend(
+    State(manager): State<Manager>,
+    parameters: Result<Parameters<BackendParameters>, QueryRejection>,
+) -> Result<Json<views::Changed>, Refusal> {
+    let Parameters(parameters) = parameters?;
+    let change = match parameters.change {
+        Wanted::Enable => AdminChange::Enable,
+        Wanted::Drain => AdminChange::Drain,
+        Wanted::Disable => AdminChange::Disable,
+        Wanted::Weight => AdminChange::Weight(parameters.weight.map(u32::from)),
+    };
+    let command = Command::SetAdmin {
+        service: parameters.service,
+        backend: parameters.backend,
+        change,
+    };
+    manager.change(Change::Tell(command)).await
 }
 
 /// Written aside: the text of many backends takes longer than ARP can wait.
@@ -225,6 +272,12 @@ impl Manager {
             Err(_) => Err(Refusal::Busy(self.patience)),
         }
     }
+
+    async fn change(&self, change: Change) -> Result<Json<views::Changed>, Refusal> {
+        let answer = self.ask(|answer| Query::Change { change, answer }).await?;
+        let changed = answer.map_err(Refusal::Change)?;
+        Ok(Json(views::Changed { changed }))
+    }
 }
 
 /// Refuses parameters where a route has none, so that a misspelt one is not silently ignored.
@@ -254,6 +307,8 @@ pub(super) enum Refusal {
     ReadOnly(Method),
     #[error("service: there is no `{0}`")]
     Service(String),
+    #[error("{0}")]
+    Change(String),
     #[error("this path takes no parameters, but there is `{0}`")]
     Unexpected(String),
     #[error(transparent)]
@@ -280,6 +335,7 @@ impl IntoResponse for Refusal {
             Self::Token => StatusCode::UNAUTHORIZED,
             Self::Path(_) | Self::Service(_) => StatusCode::NOT_FOUND,
             Self::Method(_) | Self::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Change(_) => StatusCode::CONFLICT,
             Self::Unexpected(_)
             | Self::Parameters(_)
             | Self::Cursor { .. }

@@ -106,6 +106,14 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
                     .send(service.is_none_or(|name| name == "web"))
                     .unwrap();
             }
+            Query::Change { change, answer } => {
+                let done = match change.to_string().as_str() {
+                    "reload" => Ok(true),
+                    "drain web/web1" | "weight 7 for web/web1" => Ok(false),
+                    other => Err(other.to_owned()),
+                };
+                answer.send(done).unwrap();
+            }
             Query::Scrape(answer) => answer.send(Box::new(scrape().0)).unwrap(),
             Query::RouteTo { address, answer } => {
                 assert_eq!(address.to_string(), "10.10.0.11");
@@ -172,6 +180,30 @@ async fn traffic_is_set_to_zero_of_services_that_exist() {
         (
             "/zero?service=wob",
             (404, json!({ "error": "service: there is no `wob`" })),
+        ),
+    ] {
+        let post = format!("POST {path} HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(program.request(&post).await, expected, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn changes_are_carried_out_or_refused_with_the_reason() {
+    let program = Program::with_sessions(0).await;
+    let of = "/backend?service=web&backend";
+    for (path, expected) in [
+        ("/reload".to_owned(), (200, json!({ "changed": true }))),
+        (
+            format!("{of}=web1&change=drain"),
+            (200, json!({ "changed": false })),
+        ),
+        (
+            format!("{of}=web1&change=weight&weight=7"),
+            (200, json!({ "changed": false })),
+        ),
+        (
+            format!("{of}=web9&change=enable"),
+            (409, json!({ "error": "enable web/web9" })),
         ),
     ] {
         let post = format!("POST {path} HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n");
