@@ -30,17 +30,29 @@ fn services_and_backends() {
             "out_packets": 952,
             "in_octets": 123_456_789,
             "out_octets": 98_765_432_100_u64,
+            "rates": {
+                "connections": 1, "in_packets": 11, "out_packets": 9,
+                "in_octets": 1_234_567, "out_octets": 987_654_321,
+            },
             "backends": [
                 {
                     "name": "web1", "address": "10.10.0.11:80", "forward": "Masq",
                     "weight": 1, "active": 0, "inactive": 119, "connections": 119,
                     "in_packets": 1190, "out_packets": 952,
                     "in_octets": 123_456_789, "out_octets": 98_765_432_100_u64,
+                    "rates": {
+                        "connections": 1, "in_packets": 11, "out_packets": 9,
+                        "in_octets": 1_234_567, "out_octets": 987_654_321,
+                    },
                 },
                 {
                     "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
                     "weight": 0, "active": 0, "inactive": 0, "connections": 0,
                     "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
+                    "rates": {
+                        "connections": 0, "in_packets": 0, "out_packets": 0,
+                        "in_octets": 0, "out_octets": 0,
+                    },
                 },
             ],
         }),
@@ -128,6 +140,8 @@ fn drops_and_workers() {
         &samples::workers()[0],
         json!({
             "index": 0, "core": 1, "idle": "spin", "busy": 0.375,
+            "turns": 8_000_000, "idle_turns": 5_000_000,
+            "uptime_ns": 1_000_000_000, "busy_ns": 160_000_000,
             "sessions": 12, "session_capacity": 1_048_576,
             "sessions_evicted": 2, "sessions_refused": 0, "sessions_out_of_ports": 0,
             "received": 1_000_000, "injected": 5, "taken_over": 0,
