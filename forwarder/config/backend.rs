@@ -1,7 +1,11 @@
 //! Backends.
 
+use std::sync::Arc;
+
 use super::{
+    Check,
     address::endpoint,
+    health,
     problem::Problems,
     quic::{Said, server_id},
     raw,
@@ -23,13 +27,25 @@ pub struct Backend {
     /// What it writes into QUIC connection IDs, as many octets as the service says. Unique in the
     /// service.
     pub server_id: Option<Vec<u8>>,
+    /// How it is checked, if it is: as it says itself, or else as its service does.
+    pub health: Option<Arc<Check>>,
 }
 
-/// The backends of a service that says this of QUIC, each with the place of its address; none if
-/// one of them cannot be read.
+/// What a service says that its backends stand on.
+pub(super) struct Stand<'s> {
+    /// Of QUIC.
+    pub(super) quic: Said,
+    /// Of UDP: that it is its protocol.
+    pub(super) udp: bool,
+    /// Of checks, for those that say nothing of it themselves.
+    pub(super) health: Option<&'s Arc<Check>>,
+}
+
+/// The backends of a service, each with the place of its address; none if one of them cannot be
+/// read.
 pub(super) fn read_all<'a>(
     written: Option<raw::List<'a, raw::Backend<'a>>>,
-    quic: Said,
+    stand: &Stand<'_>,
     problems: &mut Problems<'a>,
 ) -> Option<Vec<(Backend, &'a str)>> {
     let Some(written) = written else {
@@ -44,7 +60,7 @@ pub(super) fn read_all<'a>(
     };
     let backends: Vec<(Backend, &str)> = list
         .into_iter()
-        .filter_map(|written| read(written, quic, &mut claims, problems))
+        .filter_map(|written| read(written, stand, &mut claims, problems))
         .collect();
     (backends.len() == expected).then_some(backends)
 }
@@ -58,7 +74,7 @@ struct Claims<'a> {
 
 fn read<'a>(
     written: Written<'a, raw::Backend<'a>>,
-    quic: Said,
+    stand: &Stand<'_>,
     claims: &mut Claims<'a>,
     problems: &mut Problems<'a>,
 ) -> Option<(Backend, &'a str)> {
@@ -84,7 +100,7 @@ fn read<'a>(
     let weight = number_or(raw.weight, "weight", 1, &(0..=65_535), problems);
     let server_id = match raw.server_id {
         None => Some(None),
-        Some(written) => server_id(written, quic, problems).map(Some),
+        Some(written) => server_id(written, stand.quic, problems).map(Some),
     };
     if let (Some(Some(id)), Some(written)) = (&server_id, raw.server_id) {
         claims
@@ -96,11 +112,16 @@ fn read<'a>(
                 )
             });
     }
+    let health = match raw.health {
+        None => Some(stand.health.cloned()),
+        Some(written) => health::read(written, stand.udp, problems),
+    };
     let backend = Backend {
         name: name?,
         address: address?,
         weight: weight?,
         server_id: server_id?,
+        health: health?,
     };
     Some((backend, address_at))
 }

@@ -20,6 +20,7 @@ mod backend;
 mod bounds;
 mod changes;
 mod dpdk;
+pub mod health;
 mod host;
 mod idle;
 mod local;
@@ -44,6 +45,7 @@ pub use api::{Api, ApiTcp, DEFAULT_SOCKET};
 pub use backend::Backend;
 pub use bounds::{Limits, Tables};
 pub use dpdk::{Dpdk, Hugepages};
+pub use health::{Check, Checks};
 pub use host::Host;
 pub use idle::{Idle, Rss};
 pub use port::{Device, Port};
@@ -89,6 +91,8 @@ pub struct Config {
     pub host: Host,
     /// Where the running program is asked.
     pub api: Api,
+    /// What holds for all checks.
+    pub checks: Checks,
 }
 
 /// What becomes of packets that belong to no service.
@@ -135,6 +139,15 @@ impl Config {
     /// Why the file cannot be read, or everything that is wrong with it.
     pub fn load(path: &Path) -> Result<Self, Refused> {
         Checked::load(path).map(|checked| checked.config)
+    }
+
+    /// The same without health checks, for those who want to know what becomes of packets while
+    /// every backend is well.
+    #[must_use]
+    pub fn without_checks(mut self) -> Self {
+        let backends = self.services.iter_mut().flat_map(|one| &mut one.backends);
+        backends.for_each(|backend| backend.health = None);
+        self
     }
 
     /// The port and next hop towards `address`, by longest prefix over the ports' own networks
@@ -223,6 +236,7 @@ fn read<'a>(
     let limits = Limits::read(raw.limits, problems);
     let host = Host::read(raw.host, problems);
     let api = Api::read(raw.api, problems);
+    let checks = Checks::read(raw.checks, problems);
     let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
 
     let (ports, complete, mut lips) = port::read_all(raw.ports, file, problems);
@@ -276,6 +290,7 @@ fn read<'a>(
         limits: limits?,
         host: host?,
         api: api?,
+        checks: checks?,
     })
 }
 

@@ -100,7 +100,8 @@ pub(super) fn server_id<'a>(
     None
 }
 
-fn octets(text: &str) -> Option<Vec<u8>> {
+/// Octets written as two hexadecimal digits each.
+pub(super) fn octets(text: &str) -> Option<Vec<u8>> {
     let digits: Option<Vec<u8>> = text
         .chars()
         .map(|digit| u8::try_from(digit.to_digit(16)?).ok())

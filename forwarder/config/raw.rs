@@ -4,6 +4,10 @@ use serde::Deserialize;
 
 use super::written::Written;
 
+mod health;
+
+pub(super) use health::{Check, Checks, Health, Notify, Start, Url};
+
 /// A list whose elements are read one by one.
 pub(super) type List<'a, T> = Written<'a, Vec<Written<'a, T>>>;
 
@@ -31,6 +35,7 @@ pub(super) struct Config<'a> {
     pub(super) limits: Option<Written<'a, Limits<'a>>>,
     pub(super) host: Option<Written<'a, Host<'a>>>,
     pub(super) api: Option<Written<'a, Api<'a>>>,
+    pub(super) checks: Option<Written<'a, Checks<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -127,6 +132,7 @@ pub(super) struct Service<'a> {
     pub(super) draws: Option<Number<'a>>,
     pub(super) quic: Option<Written<'a, Quic<'a>>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
+    pub(super) health: Option<Written<'a, Health<'a>>>,
     pub(super) backends: Option<List<'a, Backend<'a>>>,
 }
 
@@ -189,6 +195,7 @@ pub(super) struct Backend<'a> {
     pub(super) address: Text<'a>,
     pub(super) weight: Option<Number<'a>>,
     pub(super) server_id: Option<Text<'a>>,
+    pub(super) health: Option<Written<'a, Health<'a>>>,
 }
 
 #[derive(Deserialize)]

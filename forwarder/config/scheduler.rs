@@ -6,7 +6,7 @@ use super::{
     Backend,
     problem::Problems,
     raw,
-    value::{number, number_or},
+    value::{flag, number, number_or},
     written::Written,
 };
 
@@ -140,14 +140,6 @@ fn maglev<'a>(
         seed: seed?,
         balance_factor: balance_factor?,
     })
-}
-
-/// What is off where it is not written.
-fn flag<'a>(written: Option<Written<'a, bool>>, problems: &mut Problems<'a>) -> Option<bool> {
-    match written {
-        None => Some(false),
-        Some(written) => written.read("`true` or `false`", problems),
-    }
 }
 
 /// Refuses what is set for schedulers other than this one.

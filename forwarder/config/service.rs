@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{
     Backend, Quic, Route, Scheduler, Tables,
     address::endpoint,
-    backend,
+    backend, health,
     local::{self, Lip},
     problem::Problems,
     quic, raw,
@@ -129,7 +129,7 @@ fn read<'a>(
         .map(Forward::from);
     let lips = read_lips(&raw, forward, problems);
     let quic = quic::Said::read(raw.quic, problems);
-    let backends = backend::read_all(raw.backends, quic, problems);
+    let backends = read_backends(&raw, protocol, quic, problems);
     if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
         let text = format!("at most {MAX_BACKENDS} backends are possible in one service");
         problems.refuse(address_at, text);
@@ -180,6 +180,25 @@ fn read_lips<'a>(
         problems.refuse(written.text(), text);
     }
     local::read(raw.local_addresses, problems)
+}
+
+/// Reads the backends with what their service says for all of them.
+fn read_backends<'a>(
+    raw: &raw::Service<'a>,
+    protocol: Option<Protocol>,
+    quic: quic::Said,
+    problems: &mut Problems<'a>,
+) -> Option<Vec<(Backend, &'a str)>> {
+    let udp = protocol == Some(Protocol::Udp);
+    let health = raw
+        .health
+        .and_then(|written| health::read(written, udp, problems));
+    let stand = backend::Stand {
+        quic,
+        udp,
+        health: health.as_ref().and_then(Option::as_ref),
+    };
+    backend::read_all(raw.backends, &stand, problems)
 }
 
 /// Checks whether what is set of the scheduler and of QUIC can be of use.

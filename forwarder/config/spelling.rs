@@ -1,9 +1,7 @@
 //! What to say of a key or a choice that the configuration does not have.
 
 /// Keys that other load balancers have and this weir will: the key, what it asks for.
-const KEYS_NOT_BUILT: [(&str, &str); 9] = [
-    ("health", "health checks are"),
-    ("checks", "health checks are"),
+const KEYS_NOT_BUILT: [(&str, &str); 7] = [
     ("snat", "source NAT is"),
     ("vrrp", "VRRP is"),
     ("ha", "high availability is"),
@@ -17,7 +15,7 @@ const KEYS_NOT_BUILT: [(&str, &str); 9] = [
 const CHOICES_NOT_BUILT: [(&str, &str); 2] = [("Snat", "source NAT"), ("Sctp", "SCTP")];
 
 /// An example of each key that cannot be left out.
-const EXAMPLES: [(&str, &str); 14] = [
+const EXAMPLES: [(&str, &str); 15] = [
     ("workers", "workers: [1]"),
     ("max", "max: \"50us\""),
     ("name", "name: \"web\""),
@@ -32,6 +30,7 @@ const EXAMPLES: [(&str, &str); 14] = [
     ("length", "length: 8"),
     ("listen", "listen: \"127.0.0.1:9180\""),
     ("token_file", "token_file: \"/etc/weir/token\""),
+    ("command", "command: [\"/usr/local/bin/check\"]"),
 ];
 
 /// For the key `found` of the group `group`, which has the keys `known`.

@@ -1,11 +1,12 @@
 //! Single values: numbers, durations, names. Each reader refuses what is wrong with the value
 //! itself and leaves its relations to others to the callers.
 
-use std::{fmt::Display, ops::RangeInclusive, time::Duration};
+use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
     problem::Problems,
     raw::{Number, Text},
+    written::Written,
 };
 
 /// A whole number of the key `key` within `range`.
@@ -92,6 +93,78 @@ pub(super) fn name<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option
         written.text(),
         format!("`{name}` is no name; write 1 to 64 letters, digits and `.`, `_`, `-`, `/`, `:`"),
     );
+    None
+}
+
+/// What may be left out, but not be wrong: none where it is wrong.
+#[expect(
+    clippy::option_option,
+    reason = "none is a fault, some of none is nothing"
+)]
+pub(super) fn optional<W, T>(
+    written: Option<W>,
+    read: impl FnOnce(W) -> Option<T>,
+) -> Option<Option<T>> {
+    match written {
+        None => Some(None),
+        Some(written) => read(written).map(Some),
+    }
+}
+
+/// What is off where it is not written.
+pub(super) fn flag<'a>(
+    written: Option<Written<'a, bool>>,
+    problems: &mut Problems<'a>,
+) -> Option<bool> {
+    match written {
+        None => Some(false),
+        Some(written) => written.read("`true` or `false`", problems),
+    }
+}
+
+/// Printable ASCII of the key `key`, at most `most` octets.
+pub(super) fn text<'a>(
+    written: Text<'a>,
+    key: &str,
+    most: usize,
+    problems: &mut Problems<'a>,
+) -> Option<String> {
+    let text = written.read("a text in quotes", problems)?;
+    if (1..=most).contains(&text.len()) && text.bytes().all(|c| (b' '..=b'~').contains(&c)) {
+        return Some(text);
+    }
+    let wrong = format!("`{key}` is 1 to {most} printable characters of ASCII, not `{text}`");
+    problems.refuse(written.text(), wrong);
+    None
+}
+
+/// The longest name of a network device, `IFNAMSIZ` less its final zero.
+const MAX_DEVICE_NAME: usize = 15;
+
+/// What the kernel calls a network device.
+pub(super) fn name_of_device<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<String> {
+    let name = written.read("a network device in quotes such as `\"eth1\"`", problems)?;
+    let fits = |c: char| c.is_ascii_graphic() && !"/:".contains(c);
+    if (1..=MAX_DEVICE_NAME).contains(&name.len()) && name.chars().all(fits) {
+        return Some(name);
+    }
+    let wrong = format!("`{name}` is no network device; write one as `ip link` shows it");
+    problems.refuse(written.text(), wrong);
+    None
+}
+
+/// Where a file lies, as `example` does.
+pub(super) fn path<'a>(
+    written: Text<'a>,
+    example: &str,
+    problems: &mut Problems<'a>,
+) -> Option<PathBuf> {
+    let path = written.read("a path in quotes", problems)?;
+    if path.starts_with('/') && !path.ends_with('/') && !path.contains('\0') {
+        return Some(PathBuf::from(path));
+    }
+    let wrong = format!("`{path}` is no absolute path of a file; write one like `{example}`");
+    problems.refuse(written.text(), wrong);
     None
 }
 

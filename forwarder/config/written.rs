@@ -94,7 +94,9 @@ pub(super) fn read_file<'a, T: Deserialize<'a>>(
 }
 
 fn options() -> Options {
-    Options::default().with_default_extension(Extensions::IMPLICIT_SOME)
+    Options::default()
+        .with_default_extension(Extensions::IMPLICIT_SOME)
+        .with_default_extension(Extensions::UNWRAP_VARIANT_NEWTYPES)
 }
 
 /// Where and why, for errors about the names of keys and choices. `text` is what was read and

@@ -96,6 +96,39 @@ fn a_services_timeouts_stand_on_those_of_all() {
 }
 
 #[test]
+fn a_backend_is_checked_as_it_says_itself_or_its_service_does() {
+    let text = with(
+        "forward: Nat,",
+        r#"forward: Nat, health: Http(path: "/a", interval: "500ms", rise: 4),"#,
+    );
+    let backends = |text: &str| parsed(text).unwrap().config.services[0].backends.clone();
+    let both = backends(&text);
+    assert_eq!(both[0].health, both[1].health);
+    let check = both[0].health.as_ref().unwrap();
+    assert_eq!(check.probe.name(), "Http");
+    let timing = &check.timing;
+    assert_eq!((timing.rise, timing.fall), (4, 3));
+    let half = Duration::from_millis(500);
+    let all = [
+        timing.interval,
+        timing.fast_interval,
+        timing.retry_delay,
+        timing.down_interval,
+        timing.timeout,
+    ];
+    assert_eq!(all, [half; 5]);
+
+    let own = backends(&text.replace("weight: 2", "health: Ping()"));
+    assert_eq!(own[0].health.as_ref().unwrap().probe.name(), "Ping");
+    assert_eq!(own[1].health, both[1].health);
+    assert_eq!(
+        backends(&text.replace("weight: 2", "health: Off"))[0].health,
+        None
+    );
+    assert_eq!(backends(BASE)[0].health, None);
+}
+
+#[test]
 fn sleep_has_its_longest_nap() {
     let text = with("ports:", r#"idle: Sleep(max: "50us"), ports:"#);
     let max = Duration::from_micros(50);
@@ -162,6 +195,15 @@ fn the_reference_states_the_defaults() {
     assert_eq!(reference.limits, least.limits);
     assert_eq!(reference.api.socket, least.api.socket);
     assert_eq!(least.api.tcp, None);
+    assert_eq!(reference.checks.at_once, least.checks.at_once);
+    let check = with(
+        "forward: Nat,",
+        "forward: Nat, health: Http(path: \"/healthz\"),",
+    );
+    assert_eq!(
+        reference.services[0].backends[1].health,
+        parsed(&check).unwrap().config.services[0].backends[0].health
+    );
     assert_eq!(reference.ports[0].mtu, least.ports[0].mtu);
     assert_eq!(reference.services[0].timeouts, Timeouts::default());
     assert_eq!(reference.services[0].timeouts, least.services[0].timeouts);
@@ -179,9 +221,13 @@ fn the_reference_states_the_defaults() {
 #[test]
 fn the_reference_explains_every_key() {
     let reference = fs::read_to_string(configs().join("reference.ron")).unwrap();
-    let keys: Vec<&str> = include_str!("../raw.rs")
+    let keys: Vec<&str> = concat!(include_str!("../raw.rs"), include_str!("../raw/health.rs"))
         .lines()
-        .filter_map(|line| line.strip_prefix("    pub(super) ")?.split(':').next())
+        .filter_map(|line| {
+            let public = ["    pub(super) ", "    pub(in crate::config) "];
+            let key = public.iter().find_map(|word| line.strip_prefix(word))?;
+            key.split(':').next()
+        })
         .collect();
     assert!(keys.len() > 50, "{keys:?}");
     for key in keys {

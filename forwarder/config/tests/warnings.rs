@@ -89,3 +89,36 @@ fn a_vip_among_nat_backends_is_doubtful() {
         none
     );
 }
+
+#[test]
+fn doubtful_checks() {
+    let checked =
+        |health: &str| warnings("forward: Nat,", &format!("forward: Nat, health: {health},"));
+    assert_eq!(
+        checked(r#"Tcp(interval: "1s", timeout: "3s")"#),
+        [
+            "f:11:119: `timeout` is 3s and `interval` 1s: a backend that does not answer is \
+             checked each 3s only"
+        ]
+    );
+    assert_eq!(
+        checked(r#"Tcp(fast_interval: "3s")"#),
+        [
+            "f:11:109: `fast_interval` is 3s and `interval` 2s: a change of state is found out \
+             later than without `fast_interval`"
+        ]
+    );
+    let text = with(
+        "protocol: Tcp, forward: Nat,",
+        "protocol: Udp, forward: Nat, health: Tcp(),",
+    );
+    let warnings = parsed(&text).unwrap().warnings;
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "f:11:90: `Tcp` connects by TCP to the port of a UDP service; if the backend does \
+             not listen there, write `port` or choose `Udp`, `Dns` or `Ping`"
+        ]
+    );
+}
