@@ -13,6 +13,7 @@ commands=(
     ethtool:ethtool
     ip:iproute2
     curl:curl
+    openssl:openssl
     python3:python3
     linux.uml:user-mode-linux
     modprobe:kmod

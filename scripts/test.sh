@@ -36,6 +36,12 @@ soak() {
     WEIR_SOAK_FRAMES=$soak_frames \
         cargo test --locked --no-default-features --profile soak --test soak -- --nocapture
 }
+# Ten thousand of them, one a second each, and none to be late.
+checks() {
+    WEIR_CHECKS=10000 WEIR_CHECKS_S=30 \
+        cargo test --locked --no-default-features --profile soak --lib -- \
+        many_are_punctual --nocapture
+}
 build() { cargo build --locked --release --package weir --package bench; }
 # A change that costs a packet instructions is seen here, however busy the machine is.
 instructions() { cargo run --locked --release --package bench -- instructions --check; }
@@ -126,7 +132,7 @@ run_long() {
         rustc --version
         uname -srm
     } >"$results"
-    run_steps "${steps_default[@]}" addresses fuzz
+    run_steps "${steps_default[@]}" addresses fuzz checks
     local round
     for round in $(seq 2 "$long_rounds"); do
         step "demo-$round" demo

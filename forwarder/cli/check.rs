@@ -6,7 +6,10 @@ use std::{
     process::ExitCode,
 };
 
-use crate::config::{Checked, Config};
+use crate::{
+    config::{Checked, Config},
+    control::refused_programs,
+};
 
 /// Checks the configuration in `file`: what is wrong goes to stderr, a line each, and so do
 /// warnings; success to stdout. Fails where the configuration would be refused.
@@ -27,6 +30,9 @@ fn check(file: &Path, out: &mut impl Write, err: &mut impl Write) -> io::Result<
     };
     for warning in warnings {
         writeln!(err, "warning: {warning}")?;
+    }
+    for program in refused_programs(&config) {
+        writeln!(err, "warning: {program}")?;
     }
     writeln!(out, "{}: ok, {}", file.display(), summary(&config))?;
     Ok(true)
@@ -89,6 +95,18 @@ mod tests {
             err,
             "warning: FILE:1:19: core 0 is `main_core` too; the management thread will take time \
              from this worker\n"
+        );
+    }
+
+    #[test]
+    fn a_program_that_this_machine_would_not_run_is_doubtful() {
+        let notify = r#"checks: (notify: (command: ["/nowhere/notify"]))"#;
+        let text = format!("(dpdk: (workers: [1], main_core: 0), {PORTS}, {notify})");
+        let (taken, _, err) = checked("program", &text);
+        assert!(taken);
+        assert_eq!(
+            err,
+            "warning: /nowhere/notify: No such file or directory (os error 2)\n"
         );
     }
 

@@ -11,11 +11,11 @@ use crate::{
         Books, Clock, DeviceFacts, Director, Door, End, Listeners, Manner, Observer, PortEnds,
         Seeds, Signals, Socket, Surroundings, Threads,
         host::{Kernel, Tap, served},
-        serve, views,
+        refused_programs, serve, views,
     },
     dpdk::{
         Device, Eal, EalOptions, EalThread, Far, MbufPool, PoolSpec, PortSpec, Queue, Rss, RssSpec,
-        data_room,
+        data_room, keep_descriptors,
     },
     io::PortIx,
     snapshot::{SlotHash, Slots, Toeplitz},
@@ -32,10 +32,7 @@ const PAGE: u64 = 4096;
 
 /// Runs until a signal ends it.
 pub fn run(file: &Path) -> Result<ExitCode> {
-    let Checked { config, warnings } = Checked::load(file)?;
-    for warning in warnings {
-        tracing::warn!("{warning}");
-    }
+    let config = load(file)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -100,7 +97,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     tracing::info!("ended");
     Ok(match end {
         End::Signal => ExitCode::SUCCESS,
-        End::WorkerGone | End::JobGone => ExitCode::FAILURE,
+        End::WorkerGone | End::JobGone | End::NoChecks => ExitCode::FAILURE,
     })
 }
 
@@ -112,6 +109,18 @@ async fn listen(config: &Config) -> Result<Listeners> {
         None => None,
     };
     Ok(Listeners { socket, door })
+}
+
+/// The configuration; what is doubtful in it is told.
+fn load(file: &Path) -> Result<Config> {
+    let Checked { config, warnings } = Checked::load(file)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    for program in refused_programs(&config) {
+        tracing::warn!("{program}");
+    }
+    Ok(config)
 }
 
 fn eal_options(config: &Config) -> EalOptions {
@@ -202,6 +211,9 @@ fn open(
             tx_queues: device.tx_queues(),
         });
         devices.push(device);
+    }
+    if let Err(error) = keep_descriptors() {
+        tracing::warn!(%error, "programs that weir runs inherit its descriptors");
     }
     Ok((devices, ends))
 }

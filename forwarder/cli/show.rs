@@ -39,6 +39,10 @@ enum What {
     Services,
     /// What each backend (RIP) has got and sent, as `ipvsadm -Ln --stats`
     Backends,
+    /// How each backend stands, since when and why
+    Health,
+    /// When backends went up or down, and why, the newest last
+    Events,
     /// Sessions with CIP, VIP and RIP, as `ipvsadm -Lnc`
     Sessions,
     /// Ports with their addresses (DIP first) and counters, as `ip -s link`
@@ -93,6 +97,12 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
                 page = pages.next().await?;
             }
         }
+        What::Health => tables::health(
+            out,
+            &client::get::<Vec<_>>(socket, "/backends").await?,
+            &client::get(socket, "/checks").await?,
+        )?,
+        What::Events => tables::events(out, &client::get::<Vec<_>>(socket, "/events").await?)?,
         What::Ports => tables::ports(out, &client::get::<Vec<_>>(socket, "/ports").await?)?,
         What::Neighbours => {
             tables::neighbours(out, &client::get::<Vec<_>>(socket, "/neighbours").await?)?;
@@ -107,7 +117,10 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
 async fn json(out: &mut impl Write, socket: &Path, what: What) -> anyhow::Result<()> {
     match what {
         What::Services => all::<views::Service>(out, socket, "/services").await?,
-        What::Backends => all::<views::ServiceBackend>(out, socket, "/backends").await?,
+        What::Backends | What::Health => {
+            all::<views::ServiceBackend>(out, socket, "/backends").await?;
+        }
+        What::Events => all::<views::Event>(out, socket, "/events").await?,
         What::Sessions => {
             let mut pages = Pages::of(socket);
             let mut page = pages.next().await?;

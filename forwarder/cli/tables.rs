@@ -11,6 +11,7 @@ use Even::{Left, Right};
 mod balance;
 mod explained;
 mod frames;
+mod health;
 mod network;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ pub(super) use balance::{
 };
 pub(super) use explained::{explanation, route_to};
 pub(super) use frames::{drops, workers};
+pub(super) use health::{events, health};
 pub(super) use network::{neighbours, ports, routes};
 
 /// On which side a column is even.

@@ -112,6 +112,10 @@ pub enum Query {
     Neighbours(oneshot::Sender<Vec<views::Neighbour>>),
     /// The routing table.
     Routes(oneshot::Sender<Vec<views::Route>>),
+    /// What all checks together count.
+    Checks(oneshot::Sender<views::Checks>),
+    /// What has happened to backends, the oldest first.
+    Events(oneshot::Sender<Vec<views::Event>>),
     /// Every reason for drops, those that never occurred too.
     Drops(oneshot::Sender<Vec<views::Drop>>),
     /// All workers.

@@ -9,7 +9,7 @@ use super::{
     manager::Loss,
     neighbour::{Neighbours, Row, State},
     rates::{Estimator, Rate},
-    roster::{Enrolled, Member, Roster},
+    roster::{self, Enrolled, Member, Roster},
     threads::Seen,
     views,
 };
@@ -282,6 +282,8 @@ impl Books {
             address: backend.address.into(),
             forward,
             weight: member.share(backend),
+            state: member.state().into(),
+            health: None,
             active,
             inactive,
             traffic,
@@ -378,6 +380,16 @@ pub(super) fn scheduler_flags(scheduler: &config::Scheduler) -> String {
         return String::new();
     }
     format!("({})", flags.join(","))
+}
+
+impl From<roster::State> for views::State {
+    fn from(state: roster::State) -> Self {
+        match state {
+            roster::State::Up => Self::Up,
+            roster::State::Down => Self::Down,
+            roster::State::Draining => Self::Draining,
+        }
+    }
 }
 
 impl From<config::Forward> for views::Forward {

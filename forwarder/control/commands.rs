@@ -27,6 +27,8 @@ pub enum Command {
         backend: String,
         /// What they say.
         health: Health,
+        /// The weight that it asks for, if it does.
+        weight: Option<u32>,
     },
     /// What the operator wants of a backend.
     SetAdmin {
@@ -48,11 +50,13 @@ impl fmt::Display for Command {
                 service,
                 backend,
                 health: Health::Up,
+                ..
             } => write!(f, "{service}/{backend} is up"),
             Self::SetHealth {
                 service,
                 backend,
                 health: Health::Down(reason),
+                ..
             } => write!(f, "{service}/{backend} is down: {reason}"),
             Self::SetAdmin {
                 service,

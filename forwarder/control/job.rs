@@ -137,8 +137,10 @@ impl Work<'_> {
                     service,
                     backend,
                     health,
+                    weight,
                 } => member(&mut roster, service, backend, |member| {
                     member.health = health.clone();
+                    member.asked_weight = *weight;
                 }),
                 Command::SetAdmin {
                     service,
@@ -265,9 +267,9 @@ fn enrol(
                 },
                 None if given.used => {
                     let counters = counted.counters.iter().map(|one| &**one);
-                    Member::new(new, Totals::of(new, counters))
+                    Member::new(new, backend, Totals::of(new, counters))
                 }
-                None => Member::new(new, Totals::default()),
+                None => Member::new(new, backend, Totals::default()),
             });
         }
         services.push(Arc::new(Enrolled { number, backends }));

@@ -3,10 +3,13 @@
 use std::{collections::HashMap, sync::Arc};
 
 use crate::{
-    config::{self, Config},
+    config::{self, Config, health::Start},
     path::Totals,
     session::{BackendIx, ServiceIx},
 };
+
+/// Why a backend is not up whose first check is still to come.
+pub(super) const NOT_CHECKED: &str = "not checked yet";
 
 /// The configuration in force, with the state of each backend. It is a value: what changes makes
 /// another one, which shares what has not changed.
@@ -39,6 +42,8 @@ pub struct Member {
     pub weight: Option<u32>,
     /// What the checks say of it.
     pub health: Health,
+    /// A weight that it asks for itself, by its check.
+    pub asked_weight: Option<u32>,
     /// What was counted under its number before it was given to this backend.
     pub base: Totals,
 }
@@ -77,13 +82,14 @@ pub enum State {
 }
 
 impl Member {
-    /// A backend of which nothing is known but its number.
-    pub fn new(number: BackendIx, base: Totals) -> Self {
+    /// A backend of which nothing is known but what is configured and its number.
+    pub fn new(number: BackendIx, configured: &config::Backend, base: Totals) -> Self {
         Self {
             number,
             admin: Admin::default(),
             weight: None,
-            health: Health::default(),
+            health: Health::before_checks(configured),
+            asked_weight: None,
             base,
         }
     }
@@ -97,9 +103,11 @@ impl Member {
         }
     }
 
-    /// Its share of new flows when it is up.
+    /// Its share of new flows when it is up: what the operator says counts for more than what it
+    /// asks for itself.
     pub fn weight(&self, configured: &config::Backend) -> u32 {
-        self.weight.unwrap_or(configured.weight)
+        let weight = self.weight.or(self.asked_weight);
+        weight.unwrap_or(configured.weight)
     }
 
     /// Its share of new flows now.
@@ -107,6 +115,17 @@ impl Member {
         match self.state() {
             State::Up => self.weight(configured),
             State::Down | State::Draining => 0,
+        }
+    }
+}
+
+impl Health {
+    /// What a backend is taken for until its checks say something.
+    fn before_checks(backend: &config::Backend) -> Self {
+        let start = backend.health.as_ref().map(|check| check.timing.start);
+        match start {
+            Some(Start::Down) => Self::Down(NOT_CHECKED.into()),
+            Some(Start::Up) | None => Self::Up,
         }
     }
 }

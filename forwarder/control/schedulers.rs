@@ -123,7 +123,7 @@ mod tests {
                 let enrolled = Enrolled {
                     number: ServiceIx::default(),
                     backends: backends
-                        .map(|_| Member::new(number, Totals::default()))
+                        .map(|backend| Member::new(number, backend, Totals::default()))
                         .collect(),
                 };
                 schedulers.of(service, &enrolled).unwrap()

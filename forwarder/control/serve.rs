@@ -6,7 +6,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::mpsc,
     task::{JoinError, JoinHandle, LocalSet, spawn_blocking, spawn_local},
-    time::{MissedTickBehavior, interval},
+    time::{Interval, MissedTickBehavior, interval},
 };
 
 use super::{
@@ -14,6 +14,7 @@ use super::{
     clock::Clock,
     commands::Commander,
     explain::{self, Scene},
+    health::{self, Record},
     heartbeat::Watchdog,
     host::{Kernel, served},
     job::Done,
@@ -22,7 +23,7 @@ use super::{
     reload::Desk,
     threads::Threads,
 };
-use crate::io::Pool;
+use crate::io::{Now, Pool};
 
 /// Between two turns of the manager. Workers cannot wake it: that would be a system call.
 const TURN: Duration = Duration::from_millis(1);
@@ -46,6 +47,8 @@ pub enum End {
     WorkerGone,
     /// What works commands out is gone.
     JobGone,
+    /// There is no thread for the checks.
+    NoChecks,
 }
 
 /// The signals that end the program, and the one that has it read its file again. To be made
@@ -114,17 +117,19 @@ pub async fn serve<L: Pool>(
     let (ask, mut questions) = mpsc::channel(QUESTIONS);
     let (commander, mut commands) = Commander::new(manager.roster());
     let desk = Desk { file, commander };
-    let mut orders = Vec::new();
-    let mut job: Option<JoinHandle<Done>> = None;
+    let (mut orders, mut job) = (Vec::new(), None::<JoinHandle<Done>>);
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
     let observer = Rc::new(observer);
-    let run = local.run_until(async {
+    let Some((record, checking)) = health::begin(desk.commander.clone(), clock) else {
+        return End::NoChecks;
+    };
+    let run = async {
+        drop(spawn_local(checking));
         let serving = spawn_local(api::serve(listeners, ask, async {
             let _ = stopped.await;
         }));
         let mut watchdog = Watchdog::begin();
-        let mut turns = interval(TURN);
-        turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut turns = turns();
         let end = loop {
             tokio::select! {
                 asked = signals.next() => match (asked, kernel.take()) {
@@ -140,9 +145,7 @@ pub async fn serve<L: Pool>(
                     (Asked::End, None) => break End::Signal,
                 },
                 _ = turns.tick() => {
-                    manager.turn(clock.now());
-                    observer.turn(clock.now());
-                    threads.watch(clock.now());
+                    turn(&mut manager, &observer, threads, clock.now());
                     watchdog.turn(observer.books().seen(), clock.now());
                     if farewell_until.is_some_and(|until| clock.now().ms() >= until) {
                         break End::Signal;
@@ -152,7 +155,7 @@ pub async fn serve<L: Pool>(
                     }
                 }
                 Some(query) = questions.recv() => {
-                    answer(query, &manager, &observer, &desk, clock);
+                    answer(query, &manager, &observer, (&desk, &record), clock);
                 }
                 _ = commands.recv_many(&mut orders, COMMANDS), if job.is_none() => {
                     let prepared = manager.prepare(std::mem::take(&mut orders));
@@ -170,8 +173,21 @@ pub async fn serve<L: Pool>(
         drop((watchdog, stop));
         let _ = serving.await;
         end
-    });
-    run.await
+    };
+    local.run_until(run).await
+}
+
+fn turns() -> Interval {
+    let mut turns = interval(TURN);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    turns
+}
+
+/// What is due each millisecond.
+fn turn<L: Pool>(manager: &mut Manager<L>, observer: &Observer, threads: &mut Threads, now: Now) {
+    manager.turn(now);
+    observer.turn(now);
+    threads.watch(now);
 }
 
 /// Puts in force what was worked out, and tells the kernel of it.
@@ -220,15 +236,17 @@ fn answer<L: Pool>(
     query: Query,
     manager: &Manager<L>,
     observer: &Rc<Observer>,
-    desk: &Desk,
+    (desk, record): (&Desk, &Record),
     clock: Clock,
 ) {
     let scene = || Scene::new(manager, observer.books(), clock.now());
     match query {
         Query::Services(reply) => {
-            let observer = Rc::clone(observer);
+            let (observer, record) = (Rc::clone(observer), record.clone());
             spawn_local(async move {
-                let _ = reply.send(observer.services().await);
+                let mut services = observer.services().await;
+                record.annotate(&mut services);
+                let _ = reply.send(services);
             });
         }
         Query::Sessions {
@@ -252,6 +270,8 @@ fn answer<L: Pool>(
             );
         }
         Query::Routes(reply) => drop(reply.send(observer.books().routes())),
+        Query::Checks(reply) => drop(reply.send(record.checks())),
+        Query::Events(reply) => drop(reply.send(record.events())),
         Query::Drops(reply) => drop(reply.send(observer.books().drops(&manager.losses()))),
         Query::Workers(reply) => drop(reply.send(observer.books().workers(clock.now()))),
         Query::Timeouts(reply) => drop(reply.send(observer.books().timeouts())),

@@ -174,6 +174,10 @@ pub struct Backend {
     pub forward: Forward,
     /// Its share of new flows; 0 gets none.
     pub weight: u32,
+    /// Whether it gets anything.
+    pub state: State,
+    /// What its checks say; nothing where it is not checked.
+    pub health: Option<Health>,
     /// TCP connections that are open or half-open, which is what IPVS counts as active.
     pub active: u64,
     /// Sessions in every other state.
@@ -183,6 +187,86 @@ pub struct Backend {
     pub traffic: Traffic,
     /// How much of that a second; none in a replay.
     pub rates: Option<Rates>,
+}
+
+/// What a backend gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// New flows, and what belongs to its sessions.
+    Up,
+    /// Nothing.
+    Down,
+    /// What belongs to its sessions.
+    Draining,
+}
+
+impl State {
+    /// As it is shown.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Draining => "draining",
+        }
+    }
+}
+
+/// What the checks of a backend say.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Health {
+    /// The kind of check: `Tcp`, `Http` and so on.
+    pub check: String,
+    /// Whether it passes often enough.
+    pub up: bool,
+    /// Why that is so.
+    pub reason: String,
+    /// For how long it has been so.
+    pub since_ms: u64,
+    /// The weight that it asks for, if it does.
+    pub weight: Option<u32>,
+    /// How long ago the last check began; nothing before the first.
+    pub last_ms: Option<u64>,
+    /// How long that one took.
+    pub took_ms: Option<u64>,
+    /// Why that one failed, if it did.
+    pub fault: Option<String>,
+}
+
+/// What all checks together count since the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Checks {
+    /// Those that backends have passed.
+    pub passed: u64,
+    /// Those that backends have failed.
+    pub failed: u64,
+    /// Those that weir's own machine was too short of something to make.
+    pub not_made: u64,
+    /// Those that began more than 100 ms after they were due.
+    pub late: u64,
+    /// By how much the latest of them came late.
+    pub latest_ms: u64,
+    /// Changes that the notify command was not told of, because too many waited.
+    pub notices_lost: u64,
+}
+
+/// That a backend's checks have changed their mind.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// From 0, without gaps.
+    pub number: u64,
+    /// How long ago.
+    pub ago_ms: u64,
+    /// The service's name.
+    pub service: String,
+    /// The backend's name.
+    pub backend: String,
+    /// What it has become.
+    pub state: State,
+    /// The weight that it asks for, if it does.
+    pub weight: Option<u32>,
+    /// Why.
+    pub reason: String,
 }
 
 /// A backend where it stands alone, with the service that it belongs to.

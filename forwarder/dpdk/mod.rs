@@ -13,6 +13,7 @@
 )]
 #![deny(clippy::indexing_slicing)]
 
+mod descriptors;
 mod eal;
 mod errno;
 mod hugepages;
@@ -24,6 +25,7 @@ mod queue;
 mod rss;
 mod stats;
 
+pub use descriptors::keep_descriptors;
 pub use eal::{Eal, EalError, EalOptions, EalThread};
 pub use errno::Errno;
 pub use mbuf::Mbuf;

@@ -224,6 +224,7 @@ impl Held {
             service: service.clone(),
             backend: format!("b{guest}"),
             health,
+            weight: None,
         };
         let command = match self.draw(11) {
             0 => admin(host, AdminChange::Weight(Some(weight))),

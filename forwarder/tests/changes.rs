@@ -79,6 +79,7 @@ fn health(service: &str, backend: &str, health: Health) -> Command {
         service: service.to_owned(),
         backend: backend.to_owned(),
         health,
+        weight: None,
     }
 }
 
@@ -167,6 +168,44 @@ fn who_drains_keeps_what_it_has_and_a_weight_of_0_is_the_same() {
         rig.tell(admin("web1", AdminChange::Disable)).unwrap();
         assert_eq!(sent(&mut rig, 2, "A"), None);
     }
+}
+
+#[test]
+fn a_check_may_ask_for_a_weight_but_the_operator_s_counts_for_more() {
+    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));
+    let asks = |weight| Command::SetHealth {
+        service: "web".to_owned(),
+        backend: "web1".to_owned(),
+        health: Health::Up,
+        weight,
+    };
+    assert!(changed(&mut rig, asks(Some(0))));
+    assert_eq!(
+        [1, 2].map(|port| sent(&mut rig, port, "S")),
+        [Some(0xb2); 2]
+    );
+    rig.tell(admin("web1", AdminChange::Weight(Some(1))))
+        .unwrap();
+    let both = [3, 4].map(|port| sent(&mut rig, port, "S"));
+    assert!(both.contains(&Some(0xb1)), "{both:?}");
+    rig.tell(admin("web1", AdminChange::Weight(None))).unwrap();
+    assert_eq!(sent(&mut rig, 5, "S"), Some(0xb2));
+    assert!(changed(&mut rig, asks(None)));
+    let both = [6, 7].map(|port| sent(&mut rig, port, "S"));
+    assert!(both.contains(&Some(0xb1)), "{both:?}");
+}
+
+#[test]
+fn one_that_starts_down_gets_nothing_before_its_first_check() {
+    let text = config("Nat", "10.1.0.254", &BOTH);
+    let text = text.replace("forward: Nat,", "forward: Nat, health: Tcp(start: Down),");
+    let mut rig = Rig::new(&text);
+    assert_eq!(sent(&mut rig, 1, "S"), None);
+    rig.tell(health("web", "web2", Health::Up)).unwrap();
+    assert_eq!(
+        [2, 3].map(|port| sent(&mut rig, port, "S")),
+        [Some(0xb2); 2]
+    );
 }
 
 #[test]

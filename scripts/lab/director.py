@@ -24,7 +24,7 @@ CONFIG = """\
     ),
     idle: Sleep(max: "50us"),
     api: (socket: "{socket}"),
-    other: {other},
+    other: {other}, {more}
     ports: [
 {ports}
     ],
@@ -47,7 +47,7 @@ DEVICES = {
 SERVICE = """\
         (
             name: "{name}", address: "{address}", protocol: {protocol},
-            forward: {forward}, scheduler: RoundRobin,{more}
+            forward: {forward}, scheduler: RoundRobin, health: {health},{more}
             backends: [
 {backends}
             ],
@@ -95,6 +95,7 @@ class Service:
     vip_port: int
     backend_port: int
     weight: int = 1
+    health: str = "Off"
 
     def ron(self):
         """The service in the configuration's words."""
@@ -107,21 +108,22 @@ class Service:
             address=f"{self.vip}:{self.vip_port}",
             protocol=self.protocol,
             forward=plan.FORWARD[self.mode],
+            health=self.health,
             more=f" local_addresses: {json.dumps(plan.LIPS)}," if self.mode == "fullnat" else "",
             backends="\n".join(backends),
         )
 
 
-def http(mode, vip=None):
+def http(mode, vip=None, health="Off"):
     """The HTTP service of a mode, named as the mode."""
-    return Service(mode, mode, "Tcp", vip or plan.VIP[mode], 80, plan.HTTP_PORT[mode])
+    address = vip or plan.VIP[mode]
+    return Service(mode, mode, "Tcp", address, 80, plan.HTTP_PORT[mode], health=health)
 
 
-def echo(mode):
+def echo(mode, health="Off"):
     """The UDP echo service of a mode."""
-    return Service(
-        f"{mode}-echo", mode, "Udp", plan.VIP[mode], plan.ECHO_PORT, plan.ECHO_PORT
-    )
+    address, port = plan.VIP[mode], plan.ECHO_PORT
+    return Service(f"{mode}-echo", mode, "Udp", address, port, port, health=health)
 
 
 def cores(workers):
@@ -132,7 +134,7 @@ def cores(workers):
     return usable[-workers:], usable[0]
 
 
-def config(services, *, workers, other, arms, driver, taps):
+def config(services, *, workers, other, arms, driver, taps, more):
     """The text of a configuration file."""
     ports, gateway = arms
     worker_cores, main_core = cores(workers)
@@ -150,6 +152,7 @@ def config(services, *, workers, other, arms, driver, taps):
         main_core=main_core,
         socket=SOCKET,
         other=other,
+        more=more,
         ports="\n".join(port_texts),
         gateway=gateway,
         services="\n".join(service.ron() for service in services),
@@ -170,12 +173,13 @@ class Director:
         arms=TWO_ARMS,
         driver="af_packet",
         taps=False,
+        more="",
     ):
         self._namespace = namespace
         self._log = log_folder / "weir.log"
         self._config = log_folder / "weir.ron"
         settings = {"workers": workers, "other": other, "arms": arms, "driver": driver}
-        text = config(services, **settings, taps=taps)
+        text = config(services, **settings, taps=taps, more=more)
         self._config.write_text(text)
         self.process = None
 

@@ -65,12 +65,13 @@ class Namespace:
             finally:
                 libc.setns(home.fileno(), CLONE_NEWNET)
 
-    def plug(self, switch, bridge, interface, address, *, configure=True):
+    def plug(self, switch, bridge, interface, address, *, configure=True, peer=None):
         """Joins an interface in here to a bridge in the namespace `switch`.
 
-        `address` is "10.9.0.2/24"; without `configure` it only makes the MAC.
+        `address` is "10.9.0.2/24"; without `configure` it only makes the MAC. `peer` is the
+        other end, for a second one on the same bridge.
         """
-        peer = f"{bridge}-{self.name}"[:15]
+        peer = peer or f"{bridge}-{self.name}"[:15]
         host = address.split("/")[0]
         run(
             *("ip", "link", "add", "name", interface, "address", mac_of(host)),

@@ -9,7 +9,7 @@ import socket
 import subprocess
 import threading
 
-from lab.net import LabError
+from lab.net import LabError, run
 from lab.plan import mac_of
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -36,6 +36,9 @@ http {{
     server {{
         listen 80 backlog=4096;
         listen 8080 backlog=4096;
+        listen 8443 ssl;
+        ssl_certificate {certificate};
+        ssl_certificate_key {certificate};
         add_header X-Server {name};
         location = / {{ return 200 "{name}\\n"; }}
         location = /blob {{ alias {blob}; }}
@@ -46,9 +49,23 @@ http {{
 """
 
 
+TLS_NAME = "web.weir.test"
+
+
+def make_certificate(path):
+    """Writes a key and the certificate for TLS_NAME that it has signed itself."""
+    new = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"]
+    name = ["-subj", f"/CN={TLS_NAME}", "-addext", f"subjectAltName=DNS:{TLS_NAME}"]
+    run(*new, "-nodes", "-days", 2, *name, "-keyout", path, "-out", path.with_suffix(".crt"))
+    with path.open("a") as key:
+        key.write(path.with_suffix(".crt").read_text())
+
+
 def write_nginx_conf(path, name, blob, scratch):
     """Writes the configuration of the server `name`, whose own files go to `scratch`."""
-    path.write_text(NGINX_CONF.format(name=name, blob=blob, scratch=scratch))
+    certificate = path.parent.parent / "tls.pem"
+    values = {"name": name, "blob": blob, "scratch": scratch, "certificate": certificate}
+    path.write_text(NGINX_CONF.format(**values))
 
 
 def kill(process):
@@ -59,7 +76,7 @@ def kill(process):
 
 
 class NginxServer:
-    """nginx in the namespace of a real server, listening on ports 80 and 8080."""
+    """nginx in the namespace of a real server, on ports 80 and 8080, and with TLS on 8443."""
 
     def __init__(self, name, namespace, folder, log, blob):
         self.name = name

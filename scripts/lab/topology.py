@@ -15,6 +15,7 @@ from lab.servers import (
     NginxServer,
     UdpEcho,
     UmlServer,
+    make_certificate,
     require_answer,
 )
 
@@ -58,6 +59,7 @@ class Lab:
         blob = FOLDER / "blob"
         self.blob = os.urandom(BLOB_OCTETS)
         blob.write_bytes(self.blob)
+        make_certificate(FOLDER / "tls.pem")
         self.servers = {mode: self._serve(mode, blob) for mode in plan.RIPS}
         for mode, rips in plan.RIPS.items():
             for rip, name in zip(rips, plan.NAMES):

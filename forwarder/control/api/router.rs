@@ -46,6 +46,8 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/neighbours", table(Query::Neighbours))
         .route("/routes", table(Query::Routes))
         .route("/drops", table(Query::Drops))
+        .route("/checks", table(Query::Checks))
+        .route("/events", table(Query::Events))
         .route("/workers", table(Query::Workers))
         .route("/timeouts", table(Query::Timeouts))
         .route("/metrics", get(metrics))

@@ -98,6 +98,8 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Ports(answer) => answer.send(samples::ports()).unwrap(),
             Query::Neighbours(answer) => answer.send(samples::neighbours()).unwrap(),
             Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
+            Query::Checks(answer) => answer.send(samples::checks()).unwrap(),
+            Query::Events(answer) => answer.send(samples::events()).unwrap(),
             Query::Drops(answer) => answer.send(samples::drops()).unwrap(),
             Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
             Query::Timeouts(answer) => answer.send(samples::timeouts()).unwrap(),
@@ -151,6 +153,8 @@ async fn every_route_gives_what_the_manager_gives() {
         ("/neighbours", json!(samples::neighbours())),
         ("/routes", json!(samples::routes())),
         ("/drops", json!(samples::drops())),
+        ("/checks", json!(samples::checks())),
+        ("/events", json!(samples::events())),
         ("/workers", json!(samples::workers())),
         ("/timeouts", json!(samples::timeouts())),
         ("/route?to=10.10.0.11", json!(samples::route_to())),
@@ -295,7 +299,13 @@ async fn backends_know_their_service() {
         json!({
             "service": "web", "protocol": "TCP", "virtual_address": "10.9.0.100:80",
             "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
-            "weight": 0, "active": 0, "inactive": 0, "connections": 0,
+            "weight": 0, "state": "down",
+            "health": {
+                "check": "Http", "up": false, "reason": "Http: status 503 for /",
+                "since_ms": 125_000, "weight": null, "last_ms": 400, "took_ms": 3,
+                "fault": "status 503 for /",
+            },
+            "active": 0, "inactive": 0, "connections": 0,
             "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
             "rates": {
                 "connections": 0, "in_packets": 0, "out_packets": 0,

@@ -1,9 +1,9 @@
 //! One of each view, for tests.
 
 use super::{
-    Backend, Change, Direction, DriverCounters, Drop, Explanation, Forward, Hop, Neighbour,
-    NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent, Service, Session, Step, Timeouts,
-    Traffic, Verdict, Worker,
+    Backend, Change, Checks, Direction, DriverCounters, Drop, Event, Explanation, Forward, Health,
+    Hop, Neighbour, NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent, Service, Session,
+    State, Step, Timeouts, Traffic, Verdict, Worker,
 };
 
 pub(crate) fn services() -> Vec<Service> {
@@ -35,6 +35,17 @@ pub(crate) fn services() -> Vec<Service> {
                 backend("web1", "10.10.0.11:80", Forward::Masq, traffic),
                 Backend {
                     weight: 0,
+                    state: State::Down,
+                    health: Some(Health {
+                        check: "Http".to_owned(),
+                        up: false,
+                        reason: "Http: status 503 for /".to_owned(),
+                        since_ms: 125_000,
+                        weight: None,
+                        last_ms: Some(400),
+                        took_ms: Some(3),
+                        fault: Some("status 503 for /".to_owned()),
+                    }),
                     ..backend("web2", "10.10.0.12:8080", Forward::Masq, Traffic::default())
                 },
             ],
@@ -59,6 +70,8 @@ fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Bac
         address: address.parse().unwrap(),
         forward,
         weight: 1,
+        state: State::Up,
+        health: None,
         active: 0,
         inactive: traffic.connections,
         traffic,
@@ -269,4 +282,27 @@ pub(crate) fn route_to() -> RouteTo {
             state: "REACHABLE".to_owned(),
         }),
     }
+}
+
+pub(crate) fn checks() -> Checks {
+    Checks {
+        passed: 1_000_000,
+        failed: 17,
+        not_made: 0,
+        late: 3,
+        latest_ms: 120,
+        notices_lost: 0,
+    }
+}
+
+pub(crate) fn events() -> Vec<Event> {
+    vec![Event {
+        number: 3,
+        ago_ms: 125_000,
+        service: "web".to_owned(),
+        backend: "web2".to_owned(),
+        state: State::Down,
+        weight: None,
+        reason: "Http: status 503 for /".to_owned(),
+    }]
 }

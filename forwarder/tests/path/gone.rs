@@ -14,6 +14,7 @@ fn down(rig: &mut Rig) {
         service: "Tcp-192-0-2-100-80".to_owned(),
         backend: "b0".to_owned(),
         health: Health::Down("no answer".into()),
+        weight: None,
     };
     rig.tell(command).expect("there is such a backend");
 }
