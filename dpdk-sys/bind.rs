@@ -18,6 +18,7 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_dev_start",
     "rte_eth_dev_stop",
     "rte_eth_macaddr_get",
+    "rte_eth_allmulticast_enable",
     "rte_eth_promiscuous_enable",
     "rte_eth_rx_queue_setup",
     "rte_eth_stats_get",

@@ -191,6 +191,7 @@ fn open(
             mtu: port.mtu,
             mac: port.mac,
             descriptors: config.dpdk.descriptors,
+            multicast: config.groups.iter().any(|group| group.port == ix),
             rss,
         };
         let (device, queues) =

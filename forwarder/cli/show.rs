@@ -49,6 +49,8 @@ enum What {
     Ports,
     /// IP addresses on the links and their MACs, as `arp -n`
     Neighbours,
+    /// Groups: who has their addresses, and what was heard of other directors
+    Groups,
     /// The routing table, as `route -n`
     Routes,
     /// Why packets were dropped, the most frequent reason first
@@ -107,6 +109,7 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
         What::Neighbours => {
             tables::neighbours(out, &client::get::<Vec<_>>(socket, "/neighbours").await?)?;
         }
+        What::Groups => tables::groups(out, &client::get::<Vec<_>>(socket, "/groups").await?)?,
         What::Routes => tables::routes(out, &client::get::<Vec<_>>(socket, "/routes").await?)?,
         What::Drops => tables::drops(out, client::get(socket, "/drops").await?)?,
         What::Workers => tables::workers(out, &client::get::<Vec<_>>(socket, "/workers").await?)?,
@@ -136,6 +139,7 @@ async fn json(out: &mut impl Write, socket: &Path, what: What) -> anyhow::Result
         }
         What::Ports => all::<views::Port>(out, socket, "/ports").await?,
         What::Neighbours => all::<views::Neighbour>(out, socket, "/neighbours").await?,
+        What::Groups => all::<views::Group>(out, socket, "/groups").await?,
         What::Routes => all::<views::Route>(out, socket, "/routes").await?,
         What::Drops => all::<views::Drop>(out, socket, "/drops").await?,
         What::Workers => all::<views::Worker>(out, socket, "/workers").await?,

@@ -22,7 +22,7 @@ pub(super) use balance::{
 pub(super) use explained::{explanation, route_to};
 pub(super) use frames::{drops, workers};
 pub(super) use health::{events, health};
-pub(super) use network::{neighbours, ports, routes};
+pub(super) use network::{groups, neighbours, ports, routes};
 
 /// On which side a column is even.
 #[derive(Clone, Copy)]

@@ -20,6 +20,7 @@ mod backend;
 mod bounds;
 mod changes;
 mod dpdk;
+mod group;
 pub mod health;
 mod host;
 mod idle;
@@ -45,6 +46,7 @@ pub use api::{Api, ApiTcp, DEFAULT_SOCKET};
 pub use backend::Backend;
 pub use bounds::{Limits, Tables};
 pub use dpdk::{Dpdk, Hugepages};
+pub use group::Group;
 pub use health::{Check, Checks};
 pub use host::Host;
 pub use idle::{Idle, Rss};
@@ -77,6 +79,8 @@ pub struct Config {
     pub services: Vec<Service>,
     /// How long sessions may be idle, of services that say nothing else.
     pub timeouts: Timeouts,
+    /// Addresses that one of several directors has at a time.
+    pub groups: Vec<Group>,
     /// What becomes of packets that belong to no service.
     pub other: Other,
     /// What becomes of packets for the director's addresses that are for no service.
@@ -270,6 +274,7 @@ fn read<'a>(
         );
         problems.refuse(written.text(), text);
     }
+    let groups = group::read_all(raw.groups, &own, problems);
     let services = drafts
         .into_iter()
         .map(|draft| draft.check(&own, routes.as_deref(), problems))
@@ -283,6 +288,7 @@ fn read<'a>(
         neighbours: neighbours?,
         services,
         timeouts: timeouts?,
+        groups: groups?,
         other: other?,
         closed_ports: closed_ports?,
         strays: strays?,

@@ -30,6 +30,7 @@ pub(super) struct Config<'a> {
     pub(super) routes: Option<List<'a, Route<'a>>>,
     pub(super) neighbours: Option<List<'a, Neighbour<'a>>>,
     pub(super) services: Option<List<'a, Service<'a>>>,
+    pub(super) groups: Option<List<'a, Group<'a>>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) tables: Option<Written<'a, Tables<'a>>>,
     pub(super) limits: Option<Written<'a, Limits<'a>>>,
@@ -134,6 +135,22 @@ pub(super) struct Service<'a> {
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) health: Option<Written<'a, Health<'a>>>,
     pub(super) backends: Option<List<'a, Backend<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Group<'a> {
+    pub(super) name: Text<'a>,
+    pub(super) port: Text<'a>,
+    pub(super) id: Number<'a>,
+    pub(super) version: Option<Number<'a>>,
+    pub(super) priority: Option<Number<'a>>,
+    pub(super) advert_interval: Option<Text<'a>>,
+    pub(super) preempt: Option<Written<'a, bool>>,
+    pub(super) preempt_delay: Option<Text<'a>>,
+    pub(super) password: Option<Text<'a>>,
+    pub(super) peers: Option<List<'a, String>>,
+    pub(super) addresses: List<'a, String>,
 }
 
 #[derive(Deserialize)]

@@ -1,21 +1,18 @@
 //! What to say of a key or a choice that the configuration does not have.
 
 /// Keys that other load balancers have and this weir will: the key, what it asks for.
-const KEYS_NOT_BUILT: [(&str, &str); 7] = [
+const KEYS_NOT_BUILT: [(&str, &str); 4] = [
     ("snat", "source NAT is"),
-    ("vrrp", "VRRP is"),
-    ("ha", "high availability is"),
     ("sync", "session synchronisation is"),
     ("persistence", "persistence is"),
     ("persistent", "persistence is"),
-    ("bgp", "BGP is"),
 ];
 
 /// Choices likewise.
 const CHOICES_NOT_BUILT: [(&str, &str); 2] = [("Snat", "source NAT"), ("Sctp", "SCTP")];
 
 /// An example of each key that cannot be left out.
-const EXAMPLES: [(&str, &str); 15] = [
+const EXAMPLES: [(&str, &str); 17] = [
     ("workers", "workers: [1]"),
     ("max", "max: \"50us\""),
     ("name", "name: \"web\""),
@@ -31,6 +28,8 @@ const EXAMPLES: [(&str, &str); 15] = [
     ("listen", "listen: \"127.0.0.1:9180\""),
     ("token_file", "token_file: \"/etc/weir/token\""),
     ("command", "command: [\"/usr/local/bin/check\"]"),
+    ("port", "port: \"wan\""),
+    ("id", "id: 51"),
 ];
 
 /// For the key `found` of the group `group`, which has the keys `known`.

@@ -110,6 +110,8 @@ pub enum Query {
     Ports(oneshot::Sender<Vec<views::Port>>),
     /// All neighbours.
     Neighbours(oneshot::Sender<Vec<views::Neighbour>>),
+    /// All groups.
+    Groups(oneshot::Sender<Vec<views::Group>>),
     /// The routing table.
     Routes(oneshot::Sender<Vec<views::Route>>),
     /// What all checks together count.

@@ -6,12 +6,13 @@ use ipnet::Ipv4Net;
 use tokio::sync::watch;
 
 use super::{
-    manager::Loss,
+    loss::Loss,
     neighbour::{Neighbours, Row, State},
     rates::{Estimator, Rate},
     roster::{self, Enrolled, Member, Roster},
     threads::Seen,
     views,
+    vrrp::Standing,
 };
 use crate::{
     config::{self, Config},
@@ -136,6 +137,32 @@ impl Books {
             },
         };
         neighbours.table(now).map(of).collect()
+    }
+
+    /// All groups, as they stand.
+    pub fn groups(&self, standings: &[Standing]) -> Vec<views::Group> {
+        let config = self.config();
+        let view = |standing: &Standing| {
+            let group = config.groups.get(standing.place)?;
+            let counted = standing.counters;
+            Some(views::Group {
+                name: group.name.clone(),
+                port: self.port_name(group.port),
+                id: group.id,
+                state: standing.state.to_string(),
+                age_ms: standing.age_ms,
+                priority: standing.priority,
+                master: standing.master.map(|(address, _)| address.into()),
+                master_priority: standing.master.map(|(_, priority)| priority),
+                addresses: group.addresses.iter().map(|a| (*a).into()).collect(),
+                sent: counted.sent,
+                heard: counted.heard,
+                other_addresses: counted.other_addresses,
+                rivals: counted.rivals,
+                became_master: counted.became_master,
+            })
+        };
+        standings.iter().filter_map(view).collect()
     }
 
     /// The routing table, longest prefix first, as `route -n` sorts it.

@@ -188,12 +188,14 @@ fn own_addresses(config: &Config) -> rustc_hash::FxHashMap<Ipv4Addr, Own> {
         .flat_map(|service| &service.local_addresses)
         .chain(lips)
         .map(|lip| (*lip, Own::Lip));
+    let moving = config.groups.iter().flat_map(|group| &group.addresses);
+    let moving = moving.map(|address| (*address, Own::Vip));
     let dips = config.ports.iter().flat_map(|port| {
         let host = port.tap.is_some();
         let addresses = port.addresses.iter();
         addresses.map(move |n| (n.addr(), Own::Dip { host }))
     });
-    vips.chain(dips).chain(lips).collect()
+    vips.chain(moving).chain(dips).chain(lips).collect()
 }
 
 /// One more than the highest number of a service.

@@ -11,6 +11,7 @@ use super::{
     manager::{Manager, Parts},
     neighbour::{Neighbours, Settings},
     tally::Tally,
+    vrrp::Groups,
 };
 use crate::{
     config::Config,
@@ -63,18 +64,11 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         let force = job::start(config.clone(), &macs, slots)?;
         let bursts = usize::try_from(config.tables.ring_bursts).unwrap_or(usize::MAX);
         let rings = Arc::new(Rings::new(workers, ports.len(), bursts));
-        let neighbours = Neighbours::new(
-            Settings {
-                neighbours: usize::try_from(config.tables.neighbours).unwrap_or(usize::MAX),
-                ..Settings::default()
-            },
-            facts(
-                config,
-                &force.snapshot,
-                force.numbers.fixed.wanted().collect(),
-            ),
-            now,
-        );
+        let groups = Groups::new(config, &macs, now);
+        let wanted = force.numbers.fixed.wanted().collect();
+        let known = facts(config, &force.snapshot, wanted);
+        let mut neighbours = Neighbours::new(settings(config), known, now);
+        neighbours.set_absent(groups.absent(), now);
         let host = Host::new(config, &macs);
         let backends = config.tables.backends as usize;
         let publisher = Publisher::new(Snapshot::clone(&force.snapshot));
@@ -114,6 +108,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             pool,
             neighbours,
             host,
+            groups,
             tally,
             publisher,
             force,
@@ -132,4 +127,17 @@ fn sender(worker: WorkerIx, tx_queues: u16) -> WorkerIx {
     // From 256 queues on every worker has its own.
     let queues = u8::try_from(tx_queues.max(1));
     queues.map_or(worker, |queues| WorkerIx(worker.0 % queues))
+}
+
+/// How the neighbour machine goes about it.
+fn settings(config: &Config) -> Settings {
+    let mut settings = Settings {
+        neighbours: usize::try_from(config.tables.neighbours).unwrap_or(usize::MAX),
+        ..Settings::default()
+    };
+    if !config.groups.is_empty() {
+        // As often as keepalived: whoever takes over must be heard.
+        settings.announcements = 5;
+    }
+    settings
 }

@@ -5,7 +5,7 @@
 
 use std::mem;
 
-use super::{Books, manager::Loss, summary::Summary, views};
+use super::{Books, loss::Loss, summary::Summary, views};
 use crate::{
     path::{Answer, BackendTraffic, Counters, DropReason, Punt},
     session::BackendIx,

@@ -12,10 +12,12 @@ use super::{
     facts::facts,
     host::Host,
     job::{Counted, Done, Force, Job},
+    loss::{self, Loss},
     neighbour::{Event, Neighbours, Output, State},
     numbers::Numbers,
     roster::Roster,
     tally::Tally,
+    vrrp::{self, Groups},
 };
 use crate::{
     io::{Frame, Now, Pool, PortIx},
@@ -32,22 +34,12 @@ const PUNTS_A_TURN: usize = 256;
 /// fewer. At a turn a millisecond they come to more than the rate that is allowed by default.
 const HOST_A_TURN: usize = 128;
 
-/// Why the management thread lost frames or could not make them, and how many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Loss {
-    /// The name, as of a drop reason.
-    pub reason: &'static str,
-    /// One line for people.
-    pub description: &'static str,
-    /// How many.
-    pub frames: u64,
-}
-
 /// The owner.
 pub struct Manager<L: Pool> {
     pool: L,
     neighbours: Neighbours<L::Frame>,
     host: Host,
+    groups: Groups,
     tally: Tally,
     publisher: Publisher,
     /// What is in force, beside what is published to workers.
@@ -63,6 +55,7 @@ pub(super) struct Parts<L: Pool> {
     pub(super) pool: L,
     pub(super) neighbours: Neighbours<L::Frame>,
     pub(super) host: Host,
+    pub(super) groups: Groups,
     pub(super) tally: Tally,
     pub(super) publisher: Publisher,
     pub(super) force: Force,
@@ -82,6 +75,7 @@ impl<L: Pool> Manager<L> {
             pool: parts.pool,
             neighbours: parts.neighbours,
             host: parts.host,
+            groups: parts.groups,
             tally: parts.tally,
             publisher: parts.publisher,
             roster: watch::Sender::new(parts.force.roster),
@@ -162,6 +156,7 @@ impl<L: Pool> Manager<L> {
                 let wanted = force.numbers.fixed.wanted().collect();
                 self.neighbours
                     .change(facts(config, &force.snapshot, wanted), now);
+                self.groups.set_priorities(config);
             }
             self.publish_with(&force.snapshot, now);
             self.roster.send_replace(force.roster);
@@ -176,7 +171,7 @@ impl<L: Pool> Manager<L> {
     /// Takes what workers have punted, does what is due, sends and publishes what came of it.
     /// Returns the number of frames it took.
     pub fn turn(&mut self, now: Now) -> usize {
-        let mut taken = 0;
+        let mut taken = self.vrrp_turn(now);
         for punted in self.exchange.take_punts(Punt::Arp, PUNTS_A_TURN) {
             self.host.overhear(punted.port, punted.frame.head(), now);
             self.neighbours.arp(punted.port, punted.frame, now);
@@ -209,6 +204,51 @@ impl<L: Pool> Manager<L> {
     /// The kernel's ends of the ports.
     pub fn host(&mut self) -> &mut Host {
         &mut self.host
+    }
+
+    /// Lets the groups hear adverts and send theirs: first of all, since others wait for them.
+    fn vrrp_turn(&mut self, now: Now) -> usize {
+        let mut taken = 0;
+        for punted in self.exchange.take_punts(Punt::Vrrp, PUNTS_A_TURN) {
+            taken += 1;
+            if !self.groups.hear(punted.port, punted.frame.head(), now) {
+                // The host may have a VRRP of its own.
+                self.host.give(punted.port, &punted.frame, now);
+            }
+        }
+        self.groups.handle_timeout(now);
+        while let Some(output) = self.groups.next_output(&self.pool) {
+            match output {
+                vrrp::Output::Send { port, frame } => self.exchange.send(port, frame),
+                vrrp::Output::Resolve {
+                    port,
+                    next_hop,
+                    frame,
+                } => self.neighbours.resolve(port, next_hop, frame, now),
+                vrrp::Output::Changed => self.neighbours.set_absent(self.groups.absent(), now),
+                vrrp::Output::Announce(addresses) => self.neighbours.announce(&addresses, now),
+                vrrp::Output::Event(event) => tracing::warn!(group = event.group, "{event}"),
+            }
+        }
+        self.exchange.flush();
+        taken
+    }
+
+    /// Resigns wherever it is master; the adverts that say so leave with the next turn.
+    pub fn resign(&mut self, now: Now) {
+        self.groups.stop(now);
+    }
+
+    /// Ports whose link is down have no adverts to send: other directors take their groups over.
+    pub fn set_links(&mut self, up: impl Iterator<Item = bool>, now: Now) {
+        for (port, up) in (0..).map(PortIx).zip(up) {
+            self.groups.set_link(port, up, now);
+        }
+    }
+
+    /// The groups.
+    pub fn groups(&self) -> &Groups {
+        &self.groups
     }
 
     /// Carries frames to the kernel and from it, after all else that this thread sends.
@@ -244,75 +284,13 @@ impl<L: Pool> Manager<L> {
 
     /// The frames that were lost here or not made, by reason.
     pub fn losses(&self) -> Vec<Loss> {
-        let host = self.host.counters();
-        let counted = self.neighbours.counters();
-        let loss = |reason, description, frames| Loss {
-            reason,
-            description,
-            frames,
-        };
-        vec![
-            loss(
-                "arp_malformed",
-                "ARP that is cut short or makes no sense",
-                counted.malformed,
-            ),
-            loss(
-                "neighbour_not_on_link",
-                "for an address that no host on the port's networks can have",
-                counted.not_on_link,
-            ),
-            loss(
-                "neighbour_unresolved",
-                "waited for a next hop that does not answer ARP",
-                counted.unresolved,
-            ),
-            loss(
-                "neighbour_waiting_full",
-                "one too many to wait for its next hop",
-                counted.waiting_full,
-            ),
-            loss(
-                "neighbour_table_full",
-                "for one next hop too many (tables.neighbours)",
-                counted.table_full,
-            ),
-            loss(
-                "neighbour_sends_full",
-                "one too many that the management thread had to send at once",
-                counted.sends_full,
-            ),
-            loss(
-                "arp_pool_dry",
-                "ARP not sent for want of a buffer (dpdk.memory_mb)",
-                counted.pool_dry,
-            ),
-            loss(
-                "inject_full",
-                "the ring from the management thread to a worker is full",
-                self.exchange.full(),
-            ),
-            loss(
-                "host_limited",
-                "for the host, but beyond the rate (limits.host_per_second)",
-                host.limited,
-            ),
-            loss(
-                "host_refused",
-                "for the host, which did not take it: its TAP is down, or it came in pieces",
-                host.refused,
-            ),
-            loss(
-                "host_foreign",
-                "from the host, but neither IPv4 nor its own question for a neighbour",
-                host.foreign,
-            ),
-            loss(
-                "host_pool_dry",
-                "from the host, and no buffer for it (dpdk.memory_mb)",
-                host.pool_dry,
-            ),
-        ]
+        let inject_full = self.exchange.full();
+        loss::all(
+            self.neighbours.counters(),
+            self.host.counters(),
+            &self.groups,
+            inject_full,
+        )
     }
 
     /// Makes known to the workers what is known of neighbours.

@@ -16,6 +16,7 @@ pub mod host;
 mod idle;
 mod inquirer;
 mod job;
+mod loss;
 mod manager;
 mod metrics;
 mod neighbour;
@@ -32,6 +33,7 @@ mod summary;
 mod tally;
 mod threads;
 pub mod views;
+pub mod vrrp;
 mod zero;
 
 pub use api::{Door, Listeners};

@@ -53,6 +53,11 @@ impl Observer {
         &self.books
     }
 
+    /// Whether each port has a link.
+    pub fn links(&self) -> impl Iterator<Item = bool> {
+        (self.devices)().into_iter().map(|device| device.link_up)
+    }
+
     /// All services; sessions whose time is up are removed first, so that the counts are exact.
     pub async fn services(&self) -> Vec<views::Service> {
         self.sweep().await;

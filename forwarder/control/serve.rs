@@ -32,6 +32,12 @@ const TURN: Duration = Duration::from_millis(1);
 /// their peers.
 const FAREWELL_MS: u64 = 500;
 
+/// The same where there are only other directors to be told.
+const RESIGNING_MS: u64 = 100;
+
+/// Between two looks whether ports have a link.
+const LINKS: Duration = Duration::from_millis(100);
+
 /// Questions that wait for the manager.
 const QUESTIONS: usize = 64;
 
@@ -113,6 +119,7 @@ pub async fn serve<L: Pool>(
         signals,
     } = outside;
     let mut farewell_until = None;
+    let has_groups = !manager.groups().is_empty();
     let local = LocalSet::new();
     let (ask, mut questions) = mpsc::channel(QUESTIONS);
     let (commander, mut commands) = Commander::new(manager.roster());
@@ -129,21 +136,20 @@ pub async fn serve<L: Pool>(
             let _ = stopped.await;
         }));
         let mut watchdog = Watchdog::begin();
-        let mut turns = turns();
+        let (mut turns, mut looks) = (every(TURN), every(LINKS));
         let end = loop {
             tokio::select! {
-                asked = signals.next() => match (asked, kernel.take()) {
-                    (Asked::Reload, still) => {
-                        kernel = still;
-                        drop(spawn_local(desk.clone().carry_out(Change::Reload)));
+                asked = signals.next() => match asked {
+                    Asked::Reload => drop(spawn_local(desk.clone().carry_out(Change::Reload))),
+                    // Somebody is in a hurry.
+                    Asked::End if farewell_until.is_some() => break End::Signal,
+                    Asked::End => {
+                        manager.resign(clock.now());
+                        let farewell_ms = take_back(kernel.take()).await;
+                        farewell_until = Some(clock.now().ms() + farewell_ms);
                     }
-                    (Asked::End, Some(kernel)) => {
-                        take_back(kernel).await;
-                        farewell_until = Some(clock.now().ms() + FAREWELL_MS);
-                    }
-                    // There was none, or somebody is in a hurry.
-                    (Asked::End, None) => break End::Signal,
                 },
+                _ = looks.tick(), if has_groups => manager.set_links(observer.links(), clock.now()),
                 _ = turns.tick() => {
                     turn(&mut manager, &observer, threads, clock.now());
                     watchdog.turn(observer.books().seen(), clock.now());
@@ -177,12 +183,6 @@ pub async fn serve<L: Pool>(
     local.run_until(run).await
 }
 
-fn turns() -> Interval {
-    let mut turns = interval(TURN);
-    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    turns
-}
-
 /// What is due each millisecond.
 fn turn<L: Pool>(manager: &mut Manager<L>, observer: &Observer, threads: &mut Threads, now: Now) {
     manager.turn(now);
@@ -210,11 +210,23 @@ async fn settle<L: Pool>(
     }
 }
 
-/// Withdraws the VIPs, and takes back what the kernel was told.
-async fn take_back(kernel: Kernel) {
+/// Ticks that are put off, not made up for, where time ran short.
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+/// Withdraws the VIPs, and takes back what the kernel was told. Returns how long to wait for all
+/// others to hear of the end.
+async fn take_back(kernel: Option<Kernel>) -> u64 {
+    let Some(kernel) = kernel else {
+        return RESIGNING_MS;
+    };
     if let Err(error) = kernel.take_back().await {
         tracing::warn!("{error}");
     }
+    FAREWELL_MS
 }
 
 /// The end of what is worked out, if anything is.
@@ -268,6 +280,10 @@ fn answer<L: Pool>(
                         .neighbours(manager.neighbours(), clock.now()),
                 ),
             );
+        }
+        Query::Groups(reply) => {
+            let standings = manager.groups().standings(clock.now());
+            drop(reply.send(observer.books().groups(&standings)));
         }
         Query::Routes(reply) => drop(reply.send(observer.books().routes())),
         Query::Checks(reply) => drop(reply.send(record.checks())),

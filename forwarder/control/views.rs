@@ -399,6 +399,39 @@ pub struct Neighbour {
     pub kind: NeighbourKind,
 }
 
+/// A group of addresses that one of several directors has at a time.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// Its name.
+    pub name: String,
+    /// The name of the port by which the directors speak.
+    pub port: String,
+    /// The virtual router's number.
+    pub id: u8,
+    /// `BACKUP`, `MASTER`, `FAULT` or `STOP`.
+    pub state: String,
+    /// Milliseconds since it is that.
+    pub age_ms: u64,
+    /// This director's priority.
+    pub priority: u8,
+    /// Another director that was heard last as master.
+    pub master: Option<IpAddr>,
+    /// The priority of that one.
+    pub master_priority: Option<u8>,
+    /// What moves.
+    pub addresses: Vec<IpAddr>,
+    /// Adverts sent.
+    pub sent: u64,
+    /// Adverts heard that are in order.
+    pub heard: u64,
+    /// Of these, with other addresses.
+    pub other_addresses: u64,
+    /// Of these, from another master, a lesser one, while this director was master.
+    pub rivals: u64,
+    /// How often it became master.
+    pub became_master: u64,
+}
+
 /// Where a neighbour is known from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -185,6 +185,24 @@ impl Open {
         Ok((mac, true))
     }
 
+    /// Lets the device receive multicast, or everything where that is all it can; a driver that
+    /// can neither has nothing that it filters by. True where it receives everything.
+    pub(super) fn hear_multicast(&self) -> Result<bool, DeviceError> {
+        // SAFETY: the port is ours.
+        let result = unsafe { dpdk_sys::rte_eth_allmulticast_enable(self.port) };
+        match Errno::check(result) {
+            Ok(_) => return Ok(false),
+            Err(Errno::ENOTSUP) => {}
+            Err(errno) => return Err(self.refused("receive multicast", errno)),
+        }
+        // SAFETY: the port is ours.
+        match Errno::check(unsafe { dpdk_sys::rte_eth_promiscuous_enable(self.port) }) {
+            Ok(_) => Ok(true),
+            Err(Errno::ENOTSUP) => Ok(false),
+            Err(errno) => Err(self.refused("receive multicast, nor everything", errno)),
+        }
+    }
+
     pub(super) fn start(&self) -> Result<(), DeviceError> {
         // SAFETY: the port is ours and set up.
         self.step("start", unsafe { dpdk_sys::rte_eth_dev_start(self.port) })

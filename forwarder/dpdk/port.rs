@@ -21,6 +21,8 @@ pub struct PortSpec {
     pub mac: Option<Mac>,
     /// Descriptors of each queue; the device's limits are kept.
     pub descriptors: u16,
+    /// Whether it receives what is sent to groups.
+    pub multicast: bool,
     /// None: no RSS.
     pub rss: Option<RssSpec>,
 }
@@ -104,7 +106,10 @@ impl Device {
         open.configure(spec, &info, rss, (rx_queues, tx_queues))?;
         open.set_up_queues(spec.descriptors, (rx_queues, tx_queues))?;
         open.set_mtu(spec.mtu)?;
-        let (mac, promiscuous) = open.set_mac(spec.mac)?;
+        let (mac, mut promiscuous) = open.set_mac(spec.mac)?;
+        if spec.multicast && !promiscuous {
+            promiscuous = open.hear_multicast()?;
+        }
         open.start()?;
         if let (Rss::Owners { .. }, Some(wish)) = (rss, &spec.rss) {
             open.set_table(&rss::table(&wish.owners, info.reta_size))?;

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     session::{FlowKey, ServiceIx, SessionIx},
     snapshot::{Own, Snapshot},
-    wire::{Protocol, icmp},
+    wire::{Protocol, icmp, ipv4},
 };
 
 /// Whose a packet is.
@@ -106,7 +106,9 @@ pub(super) fn other(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose
         return reason.into();
     }
     if let Some(own) = snapshot.own_addresses.get(&meta.destination()) {
-        Step::Break(if is_for_the_host(*own, meta, head, snapshot) {
+        Step::Break(if is_advert(*own, meta, head) {
+            Verdict::Punt(Punt::Vrrp)
+        } else if is_for_the_host(*own, meta, head, snapshot) {
             Verdict::Punt(Punt::Host)
         } else {
             for_the_director(meta)
@@ -130,6 +132,14 @@ fn is_for_the_host(own: Own, meta: &Meta, head: &[u8], snapshot: &Snapshot) -> b
             Transport::Icmp => !is_echo_request(meta, head),
             Transport::Refused(reason) => reason == DropReason::Fragment,
         }
+}
+
+/// True for VRRP to a DIP, from another director that knows this one as its peer.
+fn is_advert(own: Own, meta: &Meta, head: &[u8]) -> bool {
+    let ip = head.get(usize::from(meta.l3)..).map(ipv4::parse);
+    meta.transport == Transport::Other
+        && matches!(own, Own::Dip { .. })
+        && ip.is_some_and(|ip| ip.is_ok_and(|(ip, _)| ip.protocol() == ipv4::PROTOCOL_VRRP))
 }
 
 fn is_echo_request(meta: &Meta, head: &[u8]) -> bool {

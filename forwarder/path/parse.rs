@@ -7,6 +7,7 @@ use crate::{
     wire::{
         Endpoint, Mac, Ports, Protocol, ethernet, icmp, ipv4, tcp, udp,
         usual::{self, Usual},
+        vrrp,
     },
 };
 
@@ -50,9 +51,30 @@ fn usual<F: Frame>(frame: &mut F, meta: &mut Meta, port: PortIx, mac: Mac) -> bo
 #[cold]
 fn unusual<F: Frame>(frame: &mut F, meta: &mut Meta, port: PortIx, mac: Mac) {
     *meta = Meta::new(port);
-    if let Err(verdict) = link(frame, meta, mac).and_then(|()| network(frame, meta)) {
+    let read = link(frame, meta, mac).and_then(|ours| {
+        network(frame, meta)?;
+        if ours {
+            Ok(())
+        } else {
+            Err(Verdict::Punt(Punt::Vrrp))
+        }
+    });
+    if let Err(verdict) = read {
         meta.verdict = Some(verdict);
     }
+}
+
+/// True for an advert by multicast, the one thing that is heard though it has another MAC.
+fn is_advert(link: &ethernet::Link, head: &[u8]) -> bool {
+    let ip = head.get(link.payload_offset()..).map(ipv4::parse);
+    link.destination == vrrp::GROUP_MAC
+        && link.tag.is_none()
+        && link.ethertype == ethernet::ETHERTYPE_IPV4
+        && ip.is_some_and(|ip| {
+            ip.is_ok_and(|(ip, _)| {
+                ip.protocol() == ipv4::PROTOCOL_VRRP && ip.destination() == vrrp::GROUP
+            })
+        })
 }
 
 /// What the link has padded is not part of the packet, and shall not grow with it.
@@ -64,7 +86,9 @@ fn cut_padding<F: Frame>(frame: &mut F, meta: &Meta) {
     }
 }
 
-fn link<F: Frame>(frame: &F, meta: &mut Meta, mac: Mac) -> Result<(), Verdict> {
+/// Reads the link's header of an IPv4 packet. True where it is addressed to us, false where it is
+/// an advert to all of us.
+fn link<F: Frame>(frame: &F, meta: &mut Meta, mac: Mac) -> Result<bool, Verdict> {
     let link = ethernet::parse(frame.head()).map_err(|malformed| {
         let split = frame.head().len() < frame.octets();
         Verdict::Drop(match malformed {
@@ -78,10 +102,10 @@ fn link<F: Frame>(frame: &F, meta: &mut Meta, mac: Mac) -> Result<(), Verdict> {
         ethernet::ETHERTYPE_ARP if ours || link.destination == Mac::BROADCAST => {
             Err(Verdict::Punt(Punt::Arp))
         }
-        _ if !ours => Err(Verdict::Drop(DropReason::NotForMac)),
+        _ if !ours && !is_advert(&link, frame.head()) => Err(Verdict::Drop(DropReason::NotForMac)),
         ethernet::ETHERTYPE_IPV4 => {
             meta.l3 = if link.tag.is_some() { 18 } else { 14 };
-            Ok(())
+            Ok(ours)
         }
         _ => Err(Verdict::Drop(DropReason::EthertypeUnknown)),
     }

@@ -105,11 +105,12 @@ impl<F> Rings<F> {
     }
 }
 
-fn of_class<R>([arp, resolve, host]: &[R; Punt::COUNT], class: Punt) -> &R {
+fn of_class<R>([arp, resolve, host, vrrp]: &[R; Punt::COUNT], class: Punt) -> &R {
     match class {
         Punt::Arp => arp,
         Punt::Resolve => resolve,
         Punt::Host => host,
+        Punt::Vrrp => vrrp,
     }
 }
 

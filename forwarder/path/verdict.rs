@@ -100,14 +100,16 @@ pub enum Punt {
     Resolve,
     /// The kernel is to have it: it is for an address of a port that has a TAP.
     Host,
+    /// It is VRRP.
+    Vrrp,
 }
 
 impl Punt {
     /// How many classes there are.
-    pub const COUNT: usize = 3;
+    pub const COUNT: usize = 4;
 
     /// Names by [`Punt::index`].
-    pub const NAMES: [&str; Self::COUNT] = ["arp", "resolve", "host"];
+    pub const NAMES: [&str; Self::COUNT] = ["arp", "resolve", "host", "vrrp"];
 
     /// The place of the class among all.
     pub fn index(self) -> usize {
@@ -115,6 +117,7 @@ impl Punt {
             Self::Arp => 0,
             Self::Resolve => 1,
             Self::Host => 2,
+            Self::Vrrp => 3,
         }
     }
 }

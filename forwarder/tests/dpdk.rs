@@ -57,6 +57,7 @@ fn spec(device: &str) -> PortSpec {
         mtu: 1500,
         mac: None,
         descriptors: 256,
+        multicast: true,
         rss: None,
     }
 }

@@ -21,6 +21,8 @@ mod full;
 mod full_nat;
 #[path = "path/gone.rs"]
 mod gone;
+#[path = "path/groups.rs"]
+mod groups;
 #[path = "path/host.rs"]
 mod host;
 #[path = "path/icmp.rs"]
@@ -50,6 +52,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     full::cases,
     gone::cases,
     full_nat::cases,
+    groups::cases,
     host::cases,
     icmp::cases,
     nat::cases,
@@ -78,6 +81,11 @@ fn full_cases() {
 #[test]
 fn gone_cases() {
     case::run(&gone::cases());
+}
+
+#[test]
+fn group_cases() {
+    case::run(&groups::cases());
 }
 
 #[test]

@@ -39,6 +39,8 @@ pub const PROTOCOL_IPIP: u8 = 4;
 pub const PROTOCOL_TCP: u8 = 6;
 /// Protocol number of UDP.
 pub const PROTOCOL_UDP: u8 = 17;
+/// Protocol number of VRRP.
+pub const PROTOCOL_VRRP: u8 = 112;
 
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;

@@ -21,6 +21,7 @@ pub mod quic;
 pub mod tcp;
 pub mod udp;
 pub mod usual;
+pub mod vrrp;
 
 pub use address::{Endpoint, Mac, Protocol};
 pub use ports::Ports;

@@ -32,7 +32,7 @@ CONFIG = """\
     services: [
 {services}
     ],
-)
+{more})
 """
 PORT = """\
         (
@@ -156,6 +156,7 @@ def config(services, *, workers, other, arms, driver, taps, more):
         ports="\n".join(port_texts),
         gateway=gateway,
         services="\n".join(service.ron() for service in services),
+        more=more,
     )
 
 

@@ -8,7 +8,7 @@ from lab import plan
 from lab.case import LabCase
 from lab.director import SOCKET, http, weir_binary
 
-SHOWN = "services backends sessions ports routes neighbours drops workers".split()
+SHOWN = "services backends sessions ports routes neighbours groups drops workers".split()
 
 
 class Life(LabCase):

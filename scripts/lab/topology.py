@@ -117,6 +117,12 @@ class Lab:
             echo = plan.VIP["dr"]
         UdpEcho(server.name, server.namespace, echo, plan.ECHO_PORT)
 
+    def standby(self, address):
+        """Another director's machine on the wan."""
+        standby = Namespace("standby")
+        standby.plug(self.switch, "wan", "eth0", f"{address}/24")
+        return standby
+
     def weir(self, services, **settings):
         """A weir for the director, see Director."""
         return Director(self.director, self.log_folder, services, **settings)

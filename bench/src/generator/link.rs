@@ -102,6 +102,7 @@ impl Link {
                 mtu: 1500,
                 mac: None,
                 descriptors: 1 << RING_EXPONENT,
+                multicast: false,
                 rss: None,
             };
             let (device, queues) = Device::open(&spec, 1, &pool)?;

@@ -66,6 +66,7 @@ async fn every_table_is_that_of_the_running_program() {
         (What::Sessions, "weir session", "10.9.0.0:31337"),
         (What::Ports, "0: wan:", "inet 192.0.2.2/24"),
         (What::Neighbours, "Address", "02:fc:00:00:00:05"),
+        (What::Groups, "Group", "pair -> 10.1.0.254"),
         (What::Routes, "weir IP routing", "255.255.255.0"),
         (What::Drops, "Packets", "ttl_expired"),
         (What::Workers, "Worker", "12/1048576"),
@@ -87,6 +88,10 @@ async fn json_is_what_the_api_answers() {
         (
             What::Neighbours,
             serde_json::to_string_pretty(&samples::neighbours()),
+        ),
+        (
+            What::Groups,
+            serde_json::to_string_pretty(&samples::groups()),
         ),
         (
             What::Routes,

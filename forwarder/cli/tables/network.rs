@@ -6,7 +6,7 @@ use super::{
     Even::{Left, Right},
     columns,
 };
-use crate::control::views::{Neighbour, Port, Route};
+use crate::control::views::{Group, Neighbour, Port, Route};
 
 /// As `route -n`.
 pub(in crate::cli) fn routes(out: &mut impl Write, routes: &[Route]) -> io::Result<()> {
@@ -59,6 +59,51 @@ pub(in crate::cli) fn neighbours(out: &mut impl Write, neighbours: &[Neighbour])
         ],
         &rows,
     )
+}
+
+/// One row a group, with its addresses below.
+pub(in crate::cli) fn groups(out: &mut impl Write, groups: &[Group]) -> io::Result<()> {
+    let row = |group: &Group| {
+        let master = match (group.master, group.master_priority) {
+            (Some(address), Some(priority)) => format!("{address} ({priority})"),
+            _ => "-".to_owned(),
+        };
+        [
+            group.name.clone(),
+            group.id.to_string(),
+            group.state.clone(),
+            format!("{}s", group.age_ms / 1000),
+            group.priority.to_string(),
+            master,
+            group.sent.to_string(),
+            group.heard.to_string(),
+            group.rivals.to_string(),
+            group.port.clone(),
+        ]
+    };
+    let rows: Vec<_> = groups.iter().map(row).collect();
+    columns(
+        out,
+        [
+            (Left, "Group"),
+            (Right, "Id"),
+            (Left, "State"),
+            (Right, "Since"),
+            (Right, "Prio"),
+            (Left, "Master"),
+            (Right, "Sent"),
+            (Right, "Heard"),
+            (Right, "Rivals"),
+            (Left, "Iface"),
+        ],
+        &rows,
+    )?;
+    for group in groups {
+        for address in &group.addresses {
+            writeln!(out, "{} -> {address}", group.name)?;
+        }
+    }
+    Ok(())
 }
 
 /// As `ip -s link` and `ip address` together.

@@ -94,6 +94,19 @@ fn routes_are_as_route_prints_them() {
 }
 
 #[test]
+fn groups_show_who_has_their_addresses() {
+    assert_eq!(
+        text(|out| groups(out, &samples::groups())),
+        "\
+Group Id State  Since Prio Master          Sent Heard Rivals Iface
+pair  51 BACKUP   61s  100 192.0.2.3 (150)    7    61      1 wan
+pair -> 192.0.2.100
+pair -> 10.1.0.254
+"
+    );
+}
+
+#[test]
 fn neighbours_show_what_is_known_of_them() {
     assert_eq!(
         text(|out| neighbours(out, &samples::neighbours())),

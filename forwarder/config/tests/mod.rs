@@ -254,6 +254,7 @@ fn all_the_examples_load_without_a_warning() {
             "fullnat.ron",
             "minimal.ron",
             "nat.ron",
+            "pair.ron",
             "reference.ron",
             "tun.ron"
         ]

@@ -44,6 +44,7 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/sessions", get(sessions))
         .route("/ports", table(Query::Ports))
         .route("/neighbours", table(Query::Neighbours))
+        .route("/groups", table(Query::Groups))
         .route("/routes", table(Query::Routes))
         .route("/drops", table(Query::Drops))
         .route("/checks", table(Query::Checks))

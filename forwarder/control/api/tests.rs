@@ -97,6 +97,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             }
             Query::Ports(answer) => answer.send(samples::ports()).unwrap(),
             Query::Neighbours(answer) => answer.send(samples::neighbours()).unwrap(),
+            Query::Groups(answer) => answer.send(samples::groups()).unwrap(),
             Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
             Query::Checks(answer) => answer.send(samples::checks()).unwrap(),
             Query::Events(answer) => answer.send(samples::events()).unwrap(),

@@ -27,7 +27,7 @@ use steps::Account;
 use super::{
     Books, Manager,
     books::session,
-    manager::Loss,
+    loss::Loss,
     neighbour::Neighbours,
     views::{self, Direction, Verdict},
 };

@@ -13,7 +13,7 @@ pub use text::CONTENT_TYPE;
 
 use super::{
     books::{Books, DeviceFacts},
-    manager::Loss,
+    loss::Loss,
     neighbour::{self, State},
     views,
 };

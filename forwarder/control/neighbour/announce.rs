@@ -86,6 +86,16 @@ impl Announcer {
         Some((key, probe))
     }
 
+    /// Announces an address at once.
+    pub(super) fn again(&mut self, key: Key, now: Now) {
+        if let Some(announcement) = self.announcements.get_mut(&key) {
+            self.due.remove(&(announcement.due, key));
+            announcement.due = now;
+            announcement.probe = false;
+            self.due.insert((now, key));
+        }
+    }
+
     /// Announces an address at once because somebody else claims it; false where that was done
     /// too short a time ago (RFC 5227 section 2.4).
     pub(super) fn defend(&mut self, key: Key, now: Now, s: &Settings) -> bool {
@@ -96,11 +106,8 @@ impl Announcer {
         if announcement.defended.is_some_and(recent) {
             return false;
         }
-        self.due.remove(&(announcement.due, key));
-        announcement.due = now;
-        announcement.probe = false;
         announcement.defended = Some(now);
-        self.due.insert((now, key));
+        self.again(key, now);
         true
     }
 }

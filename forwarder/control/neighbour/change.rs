@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Facts, Key, Neighbours, State, after, cache::Entry, link::Links};
+use super::{Facts, Key, Neighbours, State, after, cache::Entry};
 use crate::{
     io::{Frame, Now},
     wire::Mac,
@@ -13,7 +13,7 @@ impl<F: Frame> Neighbours<F> {
     /// link any more; what is no longer wanted ages like what only traffic made known. New
     /// addresses of ours are announced, new wanted neighbours asked for, one after the other.
     pub fn change(&mut self, facts: Facts, now: Now) {
-        self.links = Links::new(facts.links);
+        self.links.change(facts.links);
         self.announcer.change(self.links.own(), now, &self.settings);
         let permanent: BTreeMap<Key, Mac> = facts.permanent.into_iter().collect();
         let known: Vec<(Key, Entry)> = self.cache.iter().map(|(key, one)| (key, *one)).collect();

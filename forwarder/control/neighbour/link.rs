@@ -54,6 +54,8 @@ impl Link {
 #[derive(Debug, Default)]
 pub(super) struct Links {
     by_port: BTreeMap<PortIx, Link>,
+    /// Addresses that another director has now.
+    absent: BTreeSet<Ipv4Addr>,
     own: BTreeSet<Key>,
     own_anywhere: BTreeSet<Ipv4Addr>,
     macs: BTreeSet<Mac>,
@@ -66,6 +68,7 @@ impl Links {
             .flat_map(|link| link.own().map(|address| (link.port, address)))
             .collect();
         Self {
+            absent: BTreeSet::new(),
             own_anywhere: own.iter().map(|(_, address)| *address).collect(),
             macs: links.iter().map(|link| link.mac).collect(),
             by_port: links.into_iter().map(|link| (link.port, link)).collect(),
@@ -79,13 +82,28 @@ impl Links {
 
     /// The addresses that are ours, each on its port.
     pub(super) fn own(&self) -> impl Iterator<Item = Key> {
-        self.own.iter().copied()
+        let here = |(_, address): &&Key| !self.absent.contains(address);
+        self.own.iter().filter(here).copied()
+    }
+
+    /// Goes on with other ports and addresses; who is absent stays so.
+    pub(super) fn change(&mut self, links: Vec<Link>) {
+        let absent = std::mem::take(&mut self.absent);
+        *self = Self {
+            absent,
+            ..Self::new(links)
+        };
+    }
+
+    /// Goes on without these addresses, and with those that were absent until now.
+    pub(super) fn set_absent(&mut self, absent: BTreeSet<Ipv4Addr>) {
+        self.absent = absent;
     }
 
     /// True for an address that is ours on this very port: what the kernel's `arp_ignore` 1
     /// lets it answer for.
     pub(super) fn owns(&self, key: Key) -> bool {
-        self.own.contains(&key)
+        self.own.contains(&key) && !self.absent.contains(&key.1)
     }
 
     pub(super) fn has_mac(&self, mac: Mac) -> bool {

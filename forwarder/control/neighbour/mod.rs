@@ -25,7 +25,7 @@ mod settings;
 mod tests;
 mod waiting;
 
-use std::net::Ipv4Addr;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use announce::Announcer;
 use cache::{Cache, Entry, Eviction};
@@ -128,6 +128,22 @@ impl<F: Frame> Neighbours<F> {
                 if !self.waiting.push(key, frame, &self.settings) {
                     self.counters.waiting_full += 1;
                 }
+            }
+        }
+    }
+
+    /// Has all addresses but these from now on. What is ours again is announced at once.
+    pub fn set_absent(&mut self, absent: BTreeSet<Ipv4Addr>, now: Now) {
+        self.links.set_absent(absent);
+        self.announcer.change(self.links.own(), now, &self.settings);
+    }
+
+    /// Announces those of these addresses that are ours once more, now.
+    pub fn announce(&mut self, addresses: &[Ipv4Addr], now: Now) {
+        let keys: Vec<Key> = self.links.own().collect();
+        for key in keys {
+            if addresses.contains(&key.1) {
+                self.announcer.again(key, now);
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::{
     control::{
         Books,
         fate::{Fate, Watch},
-        manager::Loss,
+        loss::Loss,
         summary::Summary,
         views,
     },

@@ -1,9 +1,9 @@
 //! One of each view, for tests.
 
 use super::{
-    Backend, Change, Checks, Direction, DriverCounters, Drop, Event, Explanation, Forward, Health,
-    Hop, Neighbour, NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent, Service, Session,
-    State, Step, Timeouts, Traffic, Verdict, Worker,
+    Backend, Change, Checks, Direction, DriverCounters, Drop, Event, Explanation, Forward, Group,
+    Health, Hop, Neighbour, NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent, Service,
+    Session, State, Step, Timeouts, Traffic, Verdict, Worker,
 };
 
 pub(crate) fn services() -> Vec<Service> {
@@ -171,6 +171,28 @@ pub(crate) fn neighbours() -> Vec<Neighbour> {
             kind: NeighbourKind::Learned,
         },
     ]
+}
+
+pub(crate) fn groups() -> Vec<Group> {
+    vec![Group {
+        name: "pair".to_owned(),
+        port: "wan".to_owned(),
+        id: 51,
+        state: "BACKUP".to_owned(),
+        age_ms: 61_000,
+        priority: 100,
+        master: Some("192.0.2.3".parse().unwrap()),
+        master_priority: Some(150),
+        addresses: vec![
+            "192.0.2.100".parse().unwrap(),
+            "10.1.0.254".parse().unwrap(),
+        ],
+        sent: 7,
+        heard: 61,
+        other_addresses: 0,
+        rivals: 1,
+        became_master: 1,
+    }]
 }
 
 pub(crate) fn routes() -> Vec<Route> {
