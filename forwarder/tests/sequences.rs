@@ -1,5 +1,5 @@
-//! Any sequence of packets and waits, against a model of what a director remembers: a map and a
-//! clock.
+//! Any sequence of packets, waits and other configurations, against a model of what a director
+//! remembers: a map and a clock.
 //!
 //! The model knows which state follows which from the table that other tests hold against IPVS; its
 //! own are whose session a packet is, when sessions end, which backend they keep, and what is
@@ -94,7 +94,16 @@ const TCP_MS: [(State, &str, u64); 8] = [
 ];
 const UDP_MS: u64 = 23_000;
 
-fn config() -> String {
+/// What a configuration may say of the backends, in their order: their weight, or that they are not
+/// there.
+const CHANGES: [[Option<u8>; 3]; 4] = [
+    [Some(1), Some(1), Some(1)],
+    [Some(1), Some(1), None],
+    [Some(1), Some(0), Some(1)],
+    [Some(0), Some(1), None],
+];
+
+fn config(weights: [Option<u8>; 3]) -> String {
     let timeouts = TCP_MS.map(|(_, name, ms)| format!(r#"{name}: "{ms}ms", "#));
     let macs =
         BACKENDS.map(|b| format!(r#"(address: "10.1.0.{b}", mac: "02:00:00:00:01:{b:02}"),"#));
@@ -107,8 +116,13 @@ fn config() -> String {
          }| {
             let name = vip.replace([':', '.'], "-");
             let protocol = if udp { "Udp" } else { "Tcp" };
-            let backend = |b| format!(r#"(name: "b{b}", address: "10.1.0.{b}:{port}"),"#);
-            let backends = BACKENDS.map(backend).concat();
+            let backends = BACKENDS.iter().zip(weights).filter_map(|(b, weight)| {
+                let (address, weight) = (format!("10.1.0.{b}:{port}"), weight?);
+                Some(format!(
+                    r#"(name: "b{b}", address: "{address}", weight: {weight}),"#
+                ))
+            });
+            let backends: String = backends.collect();
             format!(
                 r#"(name: "{name}", address: "{vip}", protocol: {protocol}, forward: {mode},
                 scheduler: rr, backends: [{backends}]),"#
@@ -162,6 +176,8 @@ enum Step {
         ms: u64,
     },
     Sweep,
+    /// Another of the [`CHANGES`] is in force.
+    Change(usize),
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -184,6 +200,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         }),
         2 => wait.prop_map(|ms| Step::Wait { ms }),
         1 => Just(Step::Sweep),
+        1 => (0..CHANGES.len()).prop_map(Step::Change),
     ];
     prop::collection::vec(step, 1..80)
 }
@@ -238,13 +255,15 @@ type Model = BTreeMap<(usize, usize), Known>;
 struct Run {
     rig: Rig,
     model: Model,
+    weights: [Option<u8>; 3],
 }
 
 impl Run {
     fn new() -> Self {
         Self {
-            rig: Rig::new(&config()),
+            rig: Rig::new(&config(CHANGES[0])),
             model: Model::new(),
+            weights: CHANGES[0],
         }
     }
 
@@ -273,6 +292,7 @@ impl Run {
             }
             Step::Wait { ms } => self.rig.pass_ms(ms),
             Step::Sweep => self.rig.sweep(),
+            Step::Change(to) => self.change(CHANGES[to]),
         }
         let now_ms = self.now_ms();
         self.model.retain(|_, known| known.ends_ms > now_ms);
@@ -291,6 +311,7 @@ impl Run {
 
         let begins = service.udp || flags == "S";
         let known = self.model.get(&key).copied();
+        let known = known.filter(|known| self.weight(known.backend).is_some());
         let known = known.filter(|known| !(begins && known.is_over(key.1)));
         let backend = match (known, backend_of(&out, service)) {
             (Some(known), backend) => {
@@ -304,6 +325,7 @@ impl Run {
             }
             (None, Some(backend)) => {
                 assert!(begins, "nothing begins without a SYN");
+                assert_eq!(self.weight(backend), Some(1), "who has weight is chosen");
                 // One that is over goes for it.
                 let other = (key.0, twin(key.1).unwrap_or(key.1));
                 let gone = self.model.get(&other).copied();
@@ -356,6 +378,14 @@ impl Run {
             assert!(out.is_empty(), "nobody has asked: {out:02x?}");
             return;
         };
+        if self.weight(backend).is_none() {
+            assert!(out.is_empty(), "it answers for nobody: {out:02x?}");
+            // To other workers than the session's it is no backend any more, and they drop it.
+            if self.rig.owner(at(client)).index() == worker {
+                self.model.remove(&key);
+            }
+            return;
+        }
         let [(0, frame)] = &out[..] else {
             panic!("an answer goes to its client: {out:02x?}");
         };
@@ -363,6 +393,20 @@ impl Run {
         assert_eq!(ends(frame), (vip, at(client)));
         let known = self.model.get_mut(&key).unwrap();
         known.see(key.1, Direction::Reverse, flags, now_ms);
+    }
+
+    /// Sessions end when they are met and their backend is gone; where it is back by then, they go
+    /// on.
+    fn change(&mut self, weights: [Option<u8>; 3]) {
+        self.rig.reload(&config(weights)).unwrap();
+        self.rig.settle();
+        self.rig.take_all();
+        self.weights = weights;
+    }
+
+    fn weight(&self, backend: u8) -> Option<u8> {
+        let mut all = BACKENDS.iter().zip(self.weights);
+        all.find(|(it, _)| **it == backend)?.1
     }
 
     fn exchange(&mut self, port: u8, worker: usize, frame: &[u8]) -> Vec<(u8, Vec<u8>)> {
@@ -460,6 +504,8 @@ fn ends(frame: &[u8]) -> (Endpoint, Endpoint) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
+        // Few by default; `PROPTEST_CASES` says otherwise.
+        cases: std::env::var("PROPTEST_CASES").map_or(80, |cases| cases.parse().unwrap()),
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
