@@ -118,12 +118,20 @@ impl Service {
     pub fn meant<'d>(&self, client: Endpoint, data: impl FnOnce() -> &'d [u8]) -> Meant {
         let told = self.quic.as_ref().and_then(|quic| quic.read(data()));
         match (told, self.hash_by) {
-            (Some(Told::Server(place)), _) => Meant::Server(place),
+            (Some(Told::Server(place)), _) if self.serves(place) => Meant::Server(place),
             (Some(Told::Hash(id)), HashBy::Client { seed, .. }) => {
                 Meant::Key(sched::connection_key(seed, id))
             }
             _ => Meant::Key(self.hash_by.key(client, self.address)),
         }
+    }
+
+    /// False where the backend at a place is down, or there is none.
+    #[inline]
+    fn serves(&self, place: usize) -> bool {
+        self.backends
+            .at(place)
+            .is_some_and(|backend| backend.serves)
     }
 }
 

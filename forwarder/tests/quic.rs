@@ -3,7 +3,10 @@
 mod rig;
 
 use rig::{Rig, frames::spec};
-use weir::session::BackendIx;
+use weir::{
+    control::{commands::Command, roster::Health},
+    session::BackendIx,
+};
 
 const BACKENDS: usize = 8;
 
@@ -106,6 +109,26 @@ fn a_server_that_drains_keeps_those_that_move() {
         let client = format!("192.0.2.9:{port}");
         assert_ne!(backend(&mut rig, &client, &long(b"\x20\x03")), 3);
     }
+}
+
+/// Whom a server's ID leads to gets nothing while it is down, connections that move included.
+#[test]
+fn a_server_that_is_down_gets_none_that_move() {
+    let mut rig = director("quic: (length: 1),", |ix| format!(r#"server_id: "0{ix}""#));
+    assert_eq!(backend(&mut rig, "192.0.2.9:1", &short(b"\x20\x03")), 3);
+    let health = |health| Command::SetHealth {
+        service: "h3".to_owned(),
+        backend: "b3".to_owned(),
+        health,
+        weight: None,
+    };
+    assert!(rig.tell(health(Health::Down("no answer".into()))).is_ok());
+    for port in 1..20 {
+        let client = format!("192.0.2.9:{port}");
+        assert_ne!(backend(&mut rig, &client, &short(b"\x20\x03")), 3);
+    }
+    assert!(rig.tell(health(Health::Up)).is_ok());
+    assert_eq!(backend(&mut rig, "192.0.2.9:77", &short(b"\x20\x03")), 3);
 }
 
 /// What tells nothing goes by the client's address, as without the option.
