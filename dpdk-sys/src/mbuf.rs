@@ -26,7 +26,7 @@ pub struct rte_mbuf {
     hash: [u32; 2],
     vlan_tci_outer: u16,
     pub buf_len: u16,
-    pool: *mut binding::rte_mempool,
+    pub pool: *mut binding::rte_mempool,
     pub next: *mut rte_mbuf,
 }
 
@@ -49,6 +49,7 @@ at! {
     data_len = SHIM_MBUF_DATA_LEN,
     vlan_tci = SHIM_MBUF_VLAN_TCI,
     buf_len = SHIM_MBUF_BUF_LEN,
+    pool = SHIM_MBUF_POOL,
     next = SHIM_MBUF_NEXT,
 }
 

@@ -132,6 +132,7 @@ pub(super) struct Service<'a> {
     pub(super) fallback: Option<Written<'a, bool>>,
     pub(super) draws: Option<Number<'a>>,
     pub(super) quic: Option<Written<'a, Quic<'a>>>,
+    pub(super) clamp_mss: Option<Written<'a, bool>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) health: Option<Written<'a, Health<'a>>>,
     pub(super) backends: Option<List<'a, Backend<'a>>>,

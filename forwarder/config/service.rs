@@ -37,6 +37,8 @@ pub struct Service {
     pub scheduler: Scheduler,
     /// Where its datagrams tell more than their addresses do.
     pub quic: Option<Quic>,
+    /// Whether SYNs may announce no larger segments than the ways take.
+    pub clamp_mss: bool,
     /// How long its sessions may be idle.
     pub timeouts: Timeouts,
     /// In the order of the file, which is the order in which ipvsadm would have added them.
@@ -137,6 +139,10 @@ fn read<'a>(
     let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
     check_use(&raw, protocol, scheduler, backends.as_deref(), problems);
     let timeouts = timeouts::read(raw.timeouts, timeouts, problems);
+    let clamp_mss = match raw.clamp_mss {
+        None => Some(forward == Some(Forward::Tun) && protocol == Some(Protocol::Tcp)),
+        Some(written) => written.read("`true` or `false`", problems),
+    };
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();
     let service = Service {
         name: name?,
@@ -146,6 +152,7 @@ fn read<'a>(
         local_addresses: local::addresses(lips.as_deref()?),
         scheduler: scheduler?,
         quic: quic.quic(),
+        clamp_mss: clamp_mss?,
         timeouts: timeouts?,
         backends,
     };
@@ -218,6 +225,14 @@ fn check_use<'a>(
             written.text()
         );
         problems.warn(written.text(), text);
+    }
+    if let Some(written) = raw.clamp_mss
+        && protocol == Some(Protocol::Udp)
+    {
+        problems.refuse(
+            written.text(),
+            "UDP has no segments; `clamp_mss` is for `protocol: Tcp`".to_owned(),
+        );
     }
     if let (Some(written), Some(backends)) = (raw.quic, backends) {
         quic::check(written.text(), protocol, scheduler, backends, problems);

@@ -373,6 +373,7 @@ impl Books {
             sessions_out_of_ports: counters.out_of_ports.get(),
             received: over_ports(|t| t.rx.frames.get()),
             injected: counters.injected.get(),
+            made: counters.made.get(),
             taken_over: counters.taken_over.get(),
             sent: over_ports(|t| t.tx.frames.get()),
             dropped: DropReason::ALL

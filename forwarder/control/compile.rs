@@ -313,6 +313,7 @@ fn compile<'c>(
         timeouts: service.timeouts.clone(),
         backends: Backends::new(backends),
         changed: generation,
+        clamp_mss: service.clamp_mss,
     })
 }
 

@@ -484,8 +484,8 @@ pub struct Drop {
     pub worker_packets: Vec<u64>,
 }
 
-/// A worker. For all of them together everything is accounted for: received + injected = sent +
-/// dropped + punted + what is on its way.
+/// A worker. For all of them together everything is accounted for: received + injected + made =
+/// sent + dropped + punted + what is on its way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Worker {
     /// Its place in the configuration.
@@ -518,6 +518,8 @@ pub struct Worker {
     pub received: u64,
     /// Frames that the management thread gave it to send.
     pub injected: u64,
+    /// Frames made here for the pieces of others.
+    pub made: u64,
     /// Frames that other workers handed over to it.
     pub taken_over: u64,
     /// Frames sent.

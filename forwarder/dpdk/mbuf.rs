@@ -187,6 +187,16 @@ impl Frame for Mbuf {
         self.resize(octets)
     }
 
+    fn another(&self, octets: usize) -> Option<Self> {
+        let pool = self.fields().pool;
+        // SAFETY: a pool lives while buffers of it are out, this one among them, and any thread
+        // may take from it.
+        let mbuf = NonNull::new(unsafe { dpdk_sys::shim_pktmbuf_alloc(pool) })?;
+        // SAFETY: the pool gave a buffer of one segment, which nobody else has.
+        let mut mbuf = unsafe { Self::from_raw(mbuf) };
+        mbuf.resize(octets).then_some(mbuf)
+    }
+
     #[inline]
     fn prefetch(&self) {
         if let Some(first) = self.head().first() {

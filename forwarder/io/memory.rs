@@ -17,6 +17,8 @@ pub struct MemoryFrame {
     end: usize,
     /// Octets of the second segment; its content is never looked at.
     tail: usize,
+    /// Whether there are others where it comes from.
+    alone: bool,
 }
 
 impl MemoryFrame {
@@ -49,6 +51,7 @@ impl MemoryFrame {
             start: HEADROOM,
             end,
             tail: 0,
+            alone: false,
             ..self
         }
     }
@@ -57,6 +60,14 @@ impl MemoryFrame {
     pub fn chained(octets: &[u8], tail: usize) -> Self {
         Self {
             tail,
+            ..Self::new(octets)
+        }
+    }
+
+    /// A frame of these octets in one segment, the last of its pool.
+    pub fn last_of_its_pool(octets: &[u8]) -> Self {
+        Self {
+            alone: true,
             ..Self::new(octets)
         }
     }
@@ -70,6 +81,7 @@ impl MemoryFrame {
             start,
             end,
             tail: 0,
+            alone: false,
         }
     }
 }
@@ -103,6 +115,16 @@ impl Frame for MemoryFrame {
         self.tail -= of_tail;
         self.end -= cut - of_tail;
         true
+    }
+
+    fn another(&self, octets: usize) -> Option<Self> {
+        (!self.alone).then(|| Self {
+            buffer: vec![0; HEADROOM + octets].into_boxed_slice(),
+            start: HEADROOM,
+            end: HEADROOM + octets,
+            tail: 0,
+            alone: false,
+        })
     }
 
     fn prefetch(&self) {}

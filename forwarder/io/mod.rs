@@ -65,6 +65,12 @@ pub trait Frame: Send + 'static {
     /// and nothing changed, where it is shorter than that.
     fn truncate(&mut self, octets: usize) -> bool;
 
+    /// A frame of one segment, `octets` octets of unspecified content, out of the pool that this
+    /// one is of. None where that is dry, or where its buffers are too small.
+    fn another(&self, octets: usize) -> Option<Self>
+    where
+        Self: Sized;
+
     /// Asks the processor to bring the first line of the head near.
     fn prefetch(&self);
 }

@@ -125,6 +125,8 @@ pub struct Counters {
     pub taken_over: Counter,
     /// Frames that the management thread made and this worker sent, or dropped under a reason.
     pub injected: Counter,
+    /// Frames made for the pieces of others, beside the last piece, which is the frame itself.
+    pub made: Counter,
     /// Sessions that had to go for new ones before their time.
     pub evicted: Counter,
     /// New sessions for which there was no room.
@@ -151,6 +153,7 @@ impl Counters {
             handed_over: Counter::default(),
             taken_over: Counter::default(),
             injected: Counter::default(),
+            made: Counter::default(),
             evicted: Counter::default(),
             refused: Counter::default(),
             out_of_ports: Counter::default(),

@@ -9,10 +9,12 @@
 
 mod answer;
 mod batch;
+mod clamp;
 mod classify;
 mod counters;
 mod encapsulate;
 mod flows;
+mod fragment;
 mod inquiry;
 mod limiter;
 mod loads;
@@ -212,6 +214,7 @@ fn leave_at_last<F: Frame>(
     course: Course,
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
+    clamp::run(frame, meta, &course, bench.snapshot);
     leave(frame, meta, course, bench)
 }
 
@@ -223,11 +226,46 @@ fn leave<F: Frame>(
     course: Course,
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
-    let exit = route::run(frame, meta, &course, bench.snapshot)?;
+    let exit = match route::run(frame, meta, &course, bench.snapshot) {
+        Step::Continue(exit) => exit,
+        Step::Break(Verdict::Fragment { .. }) => {
+            return Step::Break(leave_in_pieces(frame, meta, &course, bench));
+        }
+        Step::Break(verdict) => return Step::Break(verdict),
+    };
     rewrite::run(frame, meta, &course.rewrite)?;
     encapsulate::run(frame, meta, &course.rewrite, exit, bench)?;
     neighbour::run(frame, meta, exit)?;
     Step::Continue(exit.port)
+}
+
+/// As [`leave`], whatever the size.
+#[cold]
+#[inline(never)]
+fn leave_in_pieces<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    course: &Course,
+    bench: &mut Bench<'_>,
+) -> Verdict {
+    let Some(exit) = route::exit(meta, course, bench.snapshot) else {
+        return Verdict::Answer(Answer::NetworkUnreachable);
+    };
+    let whole = Verdict::Fragment {
+        port: exit.port,
+        mtu: exit.mtu,
+    };
+    meta.waits_for = None;
+    let mut go = || -> Step {
+        rewrite::run(frame, meta, &course.rewrite)?;
+        encapsulate::run(frame, meta, &course.rewrite, exit, bench)?;
+        neighbour::run(frame, meta, exit)
+    };
+    match go() {
+        // Each piece waits for the MAC.
+        Step::Continue(()) | Step::Break(Verdict::Punt(Punt::Resolve)) => whole,
+        Step::Break(verdict) => verdict,
+    }
 }
 
 /// Does what a verdict says with the packet that ends by it.
@@ -250,6 +288,15 @@ fn settle<P: Port>(
         }
     }
     match verdict {
+        Verdict::Fragment { port, mtu } => {
+            let give = |piece: P::Frame| match meta.waits_for {
+                Some(_) => Outbox::<P>::punt(piece, Punt::Resolve, meta, outside),
+                None => outbox.transmit(piece, port, outside),
+            };
+            if let Err(reason) = fragment::run(frame, meta.l3, mtu, outside.counters, give) {
+                outside.counters.dropped(reason, 1);
+            }
+        }
         Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
         Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
         Verdict::Drop(reason) | Verdict::Refuse(reason) => outside.counters.dropped(reason, 1),

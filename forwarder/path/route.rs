@@ -5,7 +5,6 @@ use super::{Answer, DropReason, Meta, Rewrite, Step, Verdict, encapsulate::OUTER
 use crate::{
     io::Frame,
     snapshot::{Exit, Snapshot},
-    wire::ipv4,
 };
 
 /// The exit, unless there is none, the TTL has run out or the packet is too big.
@@ -16,10 +15,7 @@ pub(super) fn run<'a, F: Frame>(
     course: &Course,
     snapshot: &'a Snapshot,
 ) -> Step<&'a Exit> {
-    let destination = course.rewrite.destination();
-    let destination = destination.unwrap_or_else(|| meta.destination());
-    let hop = course.hop.or_else(|| snapshot.routes.hop(destination));
-    let Some(exit) = hop.and_then(|hop| snapshot.neighbours.exit(hop, destination)) else {
+    let Some(exit) = exit(meta, course, snapshot) else {
         return Step::Break(Verdict::Answer(Answer::NetworkUnreachable));
     };
     if meta.ttl <= 1 {
@@ -27,14 +23,23 @@ pub(super) fn run<'a, F: Frame>(
     }
     let mtu = exit.mtu.saturating_sub(overhead(&course.rewrite));
     if meta.octets > mtu {
-        return Step::Break(too_big(frame, meta, mtu));
+        return Step::Break(too_big(frame, meta, mtu, exit));
     }
     Step::Continue(exit)
 }
 
+/// The exit, however large the packet is.
+#[inline(always)]
+pub(super) fn exit<'a>(meta: &Meta, course: &Course, snapshot: &'a Snapshot) -> Option<&'a Exit> {
+    let destination = course.rewrite.destination();
+    let destination = destination.unwrap_or_else(|| meta.destination());
+    let hop = course.hop.or_else(|| snapshot.routes.hop(destination));
+    snapshot.neighbours.exit(hop?, destination)
+}
+
 /// Octets that encapsulation will add.
 #[inline]
-fn overhead(rewrite: &Rewrite) -> u16 {
+pub(super) fn overhead(rewrite: &Rewrite) -> u16 {
     match rewrite {
         Rewrite::Tunnel(_) => OUTER,
         Rewrite::Keep | Rewrite::Destination(_) | Rewrite::Source(_) | Rewrite::Both { .. } => 0,
@@ -42,10 +47,17 @@ fn overhead(rewrite: &Rewrite) -> u16 {
 }
 
 #[cold]
-fn too_big<F: Frame>(frame: &F, meta: &Meta, mtu: u16) -> Verdict {
-    if ipv4_at(frame, meta.l3).is_some_and(ipv4::Header::dont_fragment) {
-        Verdict::Answer(Answer::FragmentationNeeded { mtu })
-    } else {
-        Verdict::Drop(DropReason::TooBig)
+fn too_big<F: Frame>(frame: &F, meta: &Meta, mtu: u16, exit: &Exit) -> Verdict {
+    let whole = frame.head().len() == frame.octets();
+    match ipv4_at(frame, meta.l3) {
+        Some(header) if header.dont_fragment() => {
+            Verdict::Answer(Answer::FragmentationNeeded { mtu })
+        }
+        Some(_) if whole => Verdict::Fragment {
+            port: exit.port,
+            mtu: exit.mtu,
+        },
+        // Nobody reads what lies in further segments.
+        _ => Verdict::Drop(DropReason::TooBig),
     }
 }

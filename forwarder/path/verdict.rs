@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::snapshot::WorkerIx;
+use crate::{io::PortIx, snapshot::WorkerIx};
 
 /// What becomes of a frame that does not go on to a transmit queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,6 +13,13 @@ pub enum Verdict {
     Refuse(DropReason),
     /// Another worker owns its flow.
     HandOver(WorkerIx),
+    /// It leaves in pieces; all but that is done.
+    Fragment {
+        /// The port that they leave by.
+        port: PortIx,
+        /// The most octets of each.
+        mtu: u16,
+    },
     /// The management thread gets it.
     Punt(Punt),
     /// It ends here.
@@ -229,5 +236,6 @@ drop_reasons! {
     AnswerLimited, "answer_limited", Limit, "would be answered, but the rate is used up";
     HandOverFull, "hand_over_full", Limit, "the ring to the owner is full";
     PuntFull, "punt_full", Limit, "the ring to the management thread is full";
+    PoolDry, "pool_dry", Limit, "no buffer left to fragment it into";
     TxFull, "tx_full", Limit, "the transmit queue, or the ring to it, is full";
 }

@@ -29,6 +29,8 @@ pub struct Service {
     pub quic: Option<Quic>,
     /// How long idle sessions are kept.
     pub timeouts: Timeouts,
+    /// Whether SYNs may announce no larger segments than the ways take.
+    pub clamp_mss: bool,
     /// In the order of the configuration, which is that of the scheduler's candidates.
     pub backends: Backends,
     /// Since when it is as it is: sessions that agree with earlier ones look at it again.
@@ -88,6 +90,11 @@ pub struct Services {
     /// By [`ServiceIx`]. Numbers are left out while sessions hold them whose service is gone.
     services: Box<[Option<Arc<Service>>]>,
     ways: Arc<Ways>,
+    clamp_mss: bool,
+}
+
+fn any_clamps(services: &[Option<Arc<Service>>]) -> bool {
+    services.iter().flatten().any(|service| service.clamp_mss)
 }
 
 #[derive(Debug, Default)]
@@ -199,6 +206,7 @@ impl Services {
         Self {
             generation,
             ways: Arc::new(Ways::to(&services)),
+            clamp_mss: any_clamps(&services),
             services: services.into(),
         }
     }
@@ -209,6 +217,7 @@ impl Services {
     pub fn with(&self, generation: Generation, services: Vec<Option<Arc<Service>>>) -> Self {
         Self {
             generation,
+            clamp_mss: any_clamps(&services),
             services: services.into(),
             ways: Arc::clone(&self.ways),
         }
@@ -235,6 +244,12 @@ impl Services {
         self.ways
             .nat_backends
             .contains(&(from.address, from.port, protocol))
+    }
+
+    /// True where any service has its SYNs clamped.
+    #[inline]
+    pub fn clamp_mss(&self) -> bool {
+        self.clamp_mss
     }
 
     /// True where a NAT backend has this address.

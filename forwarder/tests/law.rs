@@ -179,7 +179,12 @@ impl Play {
         for (port, frame) in &sent {
             let any_backend = self.case.scheduler != MAGLEV;
             let comparable = comparable(frame, any_backend, self.client_behind(frame));
-            let flow = (*port, flow(&comparable));
+            // A later fragment does not tell its flow: that it goes out is all that can be held.
+            let flow = if is_later_fragment(&comparable) {
+                (*port, Some(comparable.clone()))
+            } else {
+                (*port, flow(&comparable))
+            };
             self.outcome
                 .frames
                 .entry(flow)
@@ -314,6 +319,10 @@ fn comparable(frame: &[u8], any_backend: bool, hidden: Option<Endpoint>) -> Vec<
         frame[18..20].fill(0);
         frame[24..26].fill(0);
     }
+    if is_later_fragment(&frame) && LIPS.iter().any(|lip| ip(lip).octets() == frame[26..30]) {
+        // Its ports, which would tell whose it is, are in another frame.
+        frame[24..30].fill(0);
+    }
     let mut macs = (0..).map(backend_mac).take(BACKENDS.len());
     let any_backend = any_backend && macs.any(|mac| frame[..6] == mac.0);
     if any_backend {
@@ -328,6 +337,7 @@ fn comparable(frame: &[u8], any_backend: bool, hidden: Option<Endpoint>) -> Vec<
     }
     frame[24..26].fill(0);
     let checksum = match protocol {
+        _ if is_later_fragment(&frame) => None,
         6 => Some(50),
         17 if frame[40..42] != [0, 0] => Some(40),
         _ => None,
@@ -344,6 +354,10 @@ fn comparable(frame: &[u8], any_backend: bool, hidden: Option<Endpoint>) -> Vec<
         frame[34..36].copy_from_slice(&client.port.to_be_bytes());
     }
     frame
+}
+
+fn is_later_fragment(frame: &[u8]) -> bool {
+    frame[12..14] == [8, 0] && frame[20] & 0x1f | frame[21] != 0
 }
 
 /// The sum that checksums are made of, with 0xffff for 0.

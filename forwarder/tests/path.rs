@@ -31,6 +31,8 @@ mod icmp;
 mod nat;
 #[path = "path/octets.rs"]
 mod octets;
+#[path = "path/pieces.rs"]
+mod pieces;
 #[path = "path/refusals.rs"]
 mod refusals;
 #[path = "path/refused.rs"]
@@ -56,6 +58,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     host::cases,
     icmp::cases,
     nat::cases,
+    pieces::cases,
     refusals::cases,
     refused::cases,
     related::cases,
@@ -111,6 +114,11 @@ fn nat_cases() {
 #[test]
 fn refused_cases() {
     case::run(&refused::cases());
+}
+
+#[test]
+fn piece_cases() {
+    case::run(&pieces::cases());
 }
 
 #[test]

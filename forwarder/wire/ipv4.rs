@@ -26,7 +26,7 @@ use super::checksum::{self, Delta};
 
 mod options;
 
-pub use options::options_ok;
+pub use options::{blank_uncopied, options_ok};
 
 /// Octets of the header without options.
 pub const LEN: usize = size_of::<Header>();
@@ -287,6 +287,16 @@ impl Header {
                 true
             }
         }
+    }
+
+    /// Makes the packet a fragment of so many octets, which begins at `offset` of the datagram's
+    /// payload, a multiple of 8, and says whether more follow. It may be fragmented further.
+    #[inline]
+    pub fn set_fragment(&mut self, total_octets: u16, offset: usize, more: bool) {
+        self.total_octets.set(total_octets);
+        let units = u16::try_from(offset / 8).unwrap_or(OFFSET) & OFFSET;
+        let flags = if more { MORE_FRAGMENTS } else { 0 };
+        self.flags_offset.set(flags | units);
     }
 
     /// Sets the header's checksum.

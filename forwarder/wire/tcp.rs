@@ -27,7 +27,10 @@ use zerocopy::{
     network_endian::{U16, U32},
 };
 
-use super::{Ports, checksum::Sum};
+use super::{
+    Ports,
+    checksum::{Delta, Sum},
+};
 
 /// Octets of the header without options.
 pub const LEN: usize = size_of::<Header>();
@@ -143,6 +146,56 @@ pub fn parse(octets: &[u8]) -> Result<(&Header, &[u8]), Malformed> {
         .ok_or(Malformed::TooShort)?;
     Ok((header, data))
 }
+
+/// Lowers the maximum segment size that a segment announces to `most`, and updates the checksum.
+/// False, and nothing changed, where it announces none or less.
+pub fn clamp_mss(segment: &mut [u8], most: u16) -> bool {
+    let Ok((header, behind)) = Header::mut_from_prefix(segment) else {
+        return false;
+    };
+    let octets = header.header_octets().saturating_sub(LEN);
+    let Some(options) = behind.get_mut(..octets) else {
+        return false;
+    };
+    let Some(at) = find_option(options, MSS) else {
+        return false;
+    };
+    let Some([MSS, 4, high, low]) = options.get_mut(at..at.saturating_add(4)) else {
+        return false;
+    };
+    let was = u16::from_be_bytes([*high, *low]);
+    if was <= most {
+        return false;
+    }
+    [*high, *low] = most.to_be_bytes();
+    // At an odd place its octets stand in two words, each in the other half.
+    let (was, is) = if at.is_multiple_of(2) {
+        (was, most)
+    } else {
+        (was.swap_bytes(), most.swap_bytes())
+    };
+    header.set_checksum(Delta::new().replace_u16(was, is).apply(header.checksum()));
+    true
+}
+
+/// Where an option of this kind begins.
+fn find_option(options: &[u8], wanted: u8) -> Option<usize> {
+    let mut at = 0_usize;
+    loop {
+        let length = match *options.get(at)? {
+            kind if kind == wanted => return Some(at),
+            END => return None,
+            NO_OPERATION => 1,
+            _ => usize::from(*options.get(at.saturating_add(1))?).max(1),
+        };
+        at = at.saturating_add(length);
+    }
+}
+
+/// Kinds of options.
+const END: u8 = 0;
+const NO_OPERATION: u8 = 1;
+const MSS: u8 = 2;
 
 impl Header {
     /// Octets of the header with its options: 20 to 60 in a header that [`parse`] gives.

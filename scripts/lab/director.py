@@ -38,7 +38,7 @@ PORT = """\
         (
             name: "{name}",
             device: Vdev("{device}"),
-            addresses: {addresses},{tap}
+            addresses: {addresses},{tap}{mtu}
         ),"""
 DEVICES = {
     "af_packet": "net_af_packet{number},iface={interface},qpairs={queues},framecnt=2048",
@@ -134,7 +134,7 @@ def cores(workers):
     return usable[-workers:], usable[0]
 
 
-def config(services, *, workers, other, arms, driver, taps, more):
+def config(services, *, workers, other, arms, driver, taps, more, lan_mtu):
     """The text of a configuration file."""
     ports, gateway = arms
     worker_cores, main_core = cores(workers)
@@ -144,6 +144,7 @@ def config(services, *, workers, other, arms, driver, taps, more):
             device=DEVICES[driver].format(number=number, interface=interface, queues=workers),
             addresses=json.dumps(addresses),
             tap=f' tap: "{tap_of(name)}",' if taps else "",
+            mtu=f" mtu: {lan_mtu}," if lan_mtu and name == "lan" else "",
         )
         for number, (name, interface, addresses) in enumerate(ports)
     ]
@@ -175,12 +176,13 @@ class Director:
         driver="af_packet",
         taps=False,
         more="",
+        lan_mtu=None,
     ):
         self._namespace = namespace
         self._log = log_folder / "weir.log"
         self._config = log_folder / "weir.ron"
         settings = {"workers": workers, "other": other, "arms": arms, "driver": driver}
-        text = config(services, **settings, taps=taps, more=more)
+        text = config(services, **settings, taps=taps, more=more, lan_mtu=lan_mtu)
         self._config.write_text(text)
         self.process = None
 

@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Callable
 
 from lab.frames import TCP, UDP
+from oracle import plan
 
 # Octets of a tunnel's header.
 OUTER = 20
@@ -65,7 +66,7 @@ def _with_flags(difference, test):
 
 def _identification(difference):
     if difference.field == "outer.ip.id":
-        return difference.sent["outer.ip.flags"] == "000"
+        return difference.sent["outer.ip.flags"] in ("000", "001")
     error = difference.sent.get("ip.tos") == 0xC0 and difference.sent.get("icmp.type") in (3, 11)
     return difference.field == "ip.id" and error
 
@@ -76,6 +77,15 @@ def _quoted_ttl(difference):
         and (difference.sent["icmp.type"], difference.sent["icmp.code"]) == (3, 4)
         and difference.weir == difference.given[0]["ip.ttl"] == difference.ipvs + 1
     )
+
+
+def _segment_size(difference):
+    service = difference.case.service
+    if difference.field != "tcp.options" or service is None or service.mode != "TUN":
+        return False
+    most = (plan.MTU - OUTER - 40).to_bytes(2, "big").hex()
+    before, _, rest = difference.ipvs.partition("0204")
+    return bool(rest) and difference.weir == f"{before}0204{most}{rest[4:]}" and rest[:4] > most
 
 
 def _tunnel_mtu(difference):
@@ -166,6 +176,14 @@ TABLE = [
         "as the packet came",
         "RFC 1812 section 4.3.2.3 wants what was received and only excuses the other.",
         _quoted_ttl,
+    ),
+    Row(
+        "segment-size",
+        "the maximum segment size that SYNs to a TUN service announce",
+        "as it is",
+        "at most what the tunnel takes, unless `clamp_mss` is false",
+        "Packets of that size need no fragments; who drops ICMP is reached as well.",
+        _segment_size,
     ),
     Row(
         "tunnel-mtu",

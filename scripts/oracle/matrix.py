@@ -15,7 +15,7 @@ BOTH_WAYS = [
     *("IP options malformed", "IP malformed", "padded", "largest packet"),
 ]
 FORWARD_ALONE = [
-    *("TCP port reuse", "too big, DF", "weight 0 of all"),
+    *("TCP port reuse", "too big, DF", "too big, no DF", "weight 0 of all"),
     *("scheduler rr", "scheduler wrr"),
     *("scheduler lc", "scheduler wlc", "scheduler sed", "scheduler nq"),
     *("scheduler fo", "scheduler ovf", "scheduler lblc", "scheduler lblcr", "scheduler dh"),
@@ -61,7 +61,6 @@ def _implemented():
 def _pending():
     for mode in MODES:
         yield (mode, "fragments", "forward")
-        yield (mode, "too big, no DF", "forward")
     for mode in NAT_MODES:
         yield (mode, "fragments", "reverse")
 

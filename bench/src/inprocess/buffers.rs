@@ -111,6 +111,10 @@ impl Frame for BufferFrame {
         true
     }
 
+    fn another(&self, octets: usize) -> Option<Self> {
+        Buffers.take(octets)
+    }
+
     #[inline]
     fn prefetch(&self) {
         if let Some(first) = self.head().first() {

@@ -242,6 +242,7 @@ pub(crate) fn workers() -> Vec<Worker> {
         sessions_out_of_ports: 0,
         received: 1_000_000,
         injected: 5,
+        made: 2,
         taken_over: 0,
         sent: 999_000,
         dropped: 1_000,

@@ -190,6 +190,13 @@ pub fn far(frame: &[u8]) -> Option<Endpoint> {
 /// its payload says how they behave.
 pub fn answers(arms: Arms, frame: &[u8]) -> Vec<Vec<u8>> {
     let destination = frame.get(30..34).unwrap_or_default();
+    // No backend puts datagrams together.
+    if frame
+        .get(20..22)
+        .is_some_and(|at| at[0] & 0x3f | at[1] != 0)
+    {
+        return Vec::new();
+    }
     let mut backends = BACKENDS.iter().zip((0..).map(backend_mac));
     let Some((_, backend_mac)) = backends.find(|(rip, _)| ip(rip).octets() == destination) else {
         return Vec::new();

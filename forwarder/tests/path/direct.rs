@@ -189,9 +189,6 @@ fn too_big() -> Case {
     .rx(0, big)
     .tx(0, answer)
     .moved("port0.rx port0.tx backend0.forward answer.fragmentation_needed")
-    .rx(0, of_octets(1481).may_fragment(3).udp())
-    .moved("backend0.forward")
-    .drops("too_big")
 }
 
 fn no_headroom() -> Case {

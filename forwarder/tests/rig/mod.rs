@@ -266,6 +266,7 @@ impl Rig {
             add("handed_over".into(), counters.handed_over.get());
             add("taken_over".into(), counters.taken_over.get());
             add("injected".into(), counters.injected.get());
+            add("made".into(), counters.made.get());
         }
         sums
     }
@@ -321,7 +322,7 @@ impl Rig {
         (result, moved.collect())
     }
 
-    /// Received + injected = sent + dropped + punted, and nothing is left in between.
+    /// Received + injected + made = sent + dropped + punted, and nothing is left in between.
     pub fn check_books(&self) {
         let counted = self.counted();
         let sum = |matches: &dyn Fn(&str) -> bool| {
@@ -331,7 +332,7 @@ impl Rig {
                 .map(|(_, n)| n)
                 .sum::<u64>()
         };
-        let came = sum(&|n| n.strip_suffix(".rx").is_some() || n == "injected");
+        let came = sum(&|n| n.strip_suffix(".rx").is_some() || n == "injected" || n == "made");
         let went = sum(&|n| {
             n.strip_suffix(".tx").is_some() || n.starts_with("drop.") || n.starts_with("punt.")
         });

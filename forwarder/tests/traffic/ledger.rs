@@ -32,6 +32,8 @@ pub struct Tally {
     pub kept: u64,
     /// ICMP that the director made.
     pub answers: u64,
+    /// Fragments made here.
+    pub pieces: u64,
     /// ARP that the director made.
     pub arp: u64,
     /// Packets that were held for a while, or could be one of several.
@@ -109,6 +111,7 @@ impl Ledger {
                 assert!(place.header_is_right(head), "header checksum: {head:02x?}");
                 assert_eq!(place.transport_is_right(head), Some(true), "{head:02x?}");
             }
+            IPIP if is_ours && place.is_fragment(head) => self.tally.pieces += 1,
             IPIP if is_ours => match packet::place_at(head, place.l4) {
                 Some(inner) => {
                     assert!(place.header_is_right(head), "header checksum: {head:02x?}");
@@ -132,6 +135,12 @@ impl Ledger {
             return;
         };
         let before = &entry.head;
+        if place.is_fragment(head)
+            && before[was.l3 + 2..was.l3 + 4] != head[place.l3 + 2..place.l3 + 4]
+        {
+            self.tally.pieces += 1;
+            return;
+        }
         let mut expected = before[was.l3..was.end].to_vec();
         let packet = &head[place.l3..place.end];
         // What the header's checksum covers was looked at above.

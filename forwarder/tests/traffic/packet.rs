@@ -97,7 +97,7 @@ impl Place {
         (!self.is_fragment(frame)).then_some((from, to))
     }
 
-    fn is_fragment(self, frame: &[u8]) -> bool {
+    pub fn is_fragment(self, frame: &[u8]) -> bool {
         word(frame, self.l3 + 6).unwrap() & 0x3fff != 0
     }
 

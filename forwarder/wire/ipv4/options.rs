@@ -38,6 +38,27 @@ fn each_ok(mut options: &[u8]) -> bool {
     }
 }
 
+/// Puts no-operations in place of the options that only a datagram's first fragment has (RFC 791
+/// section 3.1), in the octets behind the header.
+pub fn blank_uncopied(options: &mut [u8]) {
+    const COPIED: u8 = 0x80;
+    let mut rest = options;
+    while let Some(kind) = rest.first().copied() {
+        let length = match kind {
+            END => return,
+            NO_OPERATION => 1,
+            _ => usize::from(rest.get(1).copied().unwrap_or(0)).max(1),
+        };
+        let Some((option, behind)) = rest.split_at_mut_checked(length) else {
+            return;
+        };
+        if kind & COPIED == 0 {
+            option.fill(NO_OPERATION);
+        }
+        rest = behind;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
