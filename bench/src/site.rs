@@ -140,6 +140,7 @@ impl Site {
 {neighbours}    ],
     services: [
 {services}    ],
+    closed_ports: Drop,
     timeouts: (udp: "{udp_timeout}"),
     api: (socket: "{socket}"),
 )

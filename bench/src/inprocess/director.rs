@@ -139,6 +139,7 @@ fn text(spec: &Spec) -> String {
             routes: [(to: "0.0.0.0/0", via: "192.0.2.1")],
             neighbours: [{neighbours}],
             services: [{services}],
+            closed_ports: Drop,
             tables: (sessions_per_worker: {sessions}),
         )"#,
         sessions = spec.sessions
