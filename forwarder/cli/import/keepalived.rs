@@ -24,7 +24,7 @@ pub(super) fn read(text: &str, id: Option<&str>) -> Draft {
             "global_defs" => globals(block, &mut draft),
             kind => {
                 let what = if kind.starts_with("vrrp") {
-                    "VRRP is not built into this weir"
+                    "write it in `groups`, see docs/groups.md"
                 } else {
                     "no counterpart"
                 };
@@ -190,6 +190,9 @@ fn forward_by(line: &Block) -> Result<Forward, String> {
     }
 }
 
+/// Where checks stand.
+const CHECK: &str = "write it as `health`, see docs/health.md";
+
 /// Why a line of a virtual or real server is not carried over.
 fn why_not(line: &Block) -> &'static str {
     match line.word(0) {
@@ -197,12 +200,12 @@ fn why_not(line: &Block) -> &'static str {
             "persistence is not built into this weir"
         }
         "uthreshold" | "lthreshold" => "thresholds are not built into this weir",
-        word if word.ends_with("_CHECK") || word.ends_with("_GET") => {
-            "health checks are not built into this weir"
+        word if word.ends_with("_CHECK") || word.ends_with("_GET") => CHECK,
+        "delay_loop" | "alpha" | "retry" | "connect_timeout" | "delay_before_retry" | "warmup" => {
+            CHECK
         }
-        "delay_loop" | "alpha" | "omega" | "quorum" | "hysteresis" | "quorum_up"
-        | "quorum_down" | "sorry_server" | "inhibit_on_failure" | "retry" | "connect_timeout"
-        | "delay_before_retry" | "warmup" => "health checks are not built into this weir",
+        "omega" | "quorum" | "hysteresis" | "quorum_up" | "quorum_down" | "sorry_server"
+        | "inhibit_on_failure" => "what is done when backends fail is not built into this weir",
         _ => "no counterpart",
     }
 }

@@ -118,9 +118,9 @@ virtual_server group G {
     assert_eq!(services[0].backends[1].address.to_string(), "10.1.0.12:80");
     assert_eq!(checked.config.timeouts.udp_ms(), 60_000);
     for comment in [
-        "// line 5: vrrp_instance VI_1: VRRP is not built into this weir",
+        "// line 5: vrrp_instance VI_1: write it in `groups`, see docs/groups.md",
         "// line 10: fwmark 3: left out, firewall marks have no counterpart",
-        "// line 19: TCP_CHECK: health checks are not built into this weir",
+        "// line 19: TCP_CHECK: write it as `health`, see docs/health.md",
         "// line 20: notify_up /bin/echo } {: no counterpart",
         "// line 23: left out, it is for --config-id a",
         "// was 10.1.0.13:5353; without NAT ports stay",
