@@ -15,7 +15,7 @@ use crate::{
         Backend, Backends, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Refusals, Routes,
         Service, Services, Slots, Snapshot,
     },
-    wire::Mac,
+    wire::{Endpoint, Mac, Protocol},
 };
 
 /// Why a configuration that checks cannot be compiled.
@@ -63,7 +63,7 @@ pub(super) fn first(
         resets_per_second: 0,
         icmp_per_second: 0,
     };
-    reload(roster, places, None, nothing)
+    reload(roster, places, &[], None, nothing)
 }
 
 /// The snapshot of a roster that differs from the one before in how backends stand, and in
@@ -96,10 +96,12 @@ pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, Co
 }
 
 /// The snapshot of another configuration than the one before, of which `base` is what this has
-/// nothing to say of. What is equal is shared with what was before.
+/// nothing to say of. What is equal is shared with what was before. `gone` are backends that are
+/// there no more, but may have sessions.
 pub(super) fn reload(
     roster: &Roster,
     places: &mut Places,
+    gone: &[(Endpoint, Protocol)],
     before: Option<Before<'_>>,
     base: Snapshot,
 ) -> Result<Snapshot, CompileError> {
@@ -148,7 +150,7 @@ pub(super) fn reload(
     let fixed = places.all().into();
     Ok(Snapshot {
         own_addresses: Arc::new(own_addresses(config)),
-        services: Arc::new(Services::new(generation, all)),
+        services: Arc::new(Services::new(generation, all, gone)),
         routes,
         neighbours: Arc::new(Neighbours::new(fixed, Arc::clone(&base.ports))),
         route_other: config.other == config::Other::Route,

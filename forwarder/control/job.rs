@@ -169,7 +169,9 @@ impl Work<'_> {
                     ports: compile::ports(config, &macs.collect::<Vec<_>>()),
                     ..Snapshot::clone(&force.snapshot)
                 };
-                let compiled = compile::reload(&roster, &mut numbers.fixed, Some(before), base)?;
+                let gone = numbers.gone_backends();
+                let places = &mut numbers.fixed;
+                let compiled = compile::reload(&roster, places, &gone, Some(before), base)?;
                 (numbers, compiled)
             }
         };

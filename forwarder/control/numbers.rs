@@ -130,6 +130,17 @@ impl Numbers {
         }
     }
 
+    /// Where backends were that are there no more, but may have sessions.
+    pub(super) fn gone_backends(&self) -> Vec<(Endpoint, Protocol)> {
+        let services = self.services.given.iter();
+        let protocols: HashMap<u32, Protocol> = services
+            .map(|((_, protocol), number)| (*number, *protocol))
+            .collect();
+        let gone = self.backends.gone.keys();
+        gone.filter_map(|(service, at)| Some((*at, *protocols.get(&service.0.into())?)))
+            .collect()
+    }
+
     /// As [`Pool::free`], where `is_held` tells whether a session names a backend's number.
     pub(super) fn free(&mut self, oldest: Generation, is_held: impl Fn(BackendIx) -> bool) {
         self.backends

@@ -179,8 +179,11 @@ impl Backends {
 }
 
 impl Ways {
-    fn to(services: &[Option<Arc<Service>>]) -> Self {
+    fn to(services: &[Option<Arc<Service>>], gone: &[(Endpoint, Protocol)]) -> Self {
         let mut ways = Self::default();
+        for (Endpoint { address, port }, protocol) in gone.iter().copied() {
+            ways.nat_backends.insert((address, port, protocol));
+        }
         for (ix, service) in (0..).map(ServiceIx).zip(services) {
             let Some(service) = service else {
                 continue;
@@ -201,11 +204,16 @@ impl Ways {
 }
 
 impl Services {
-    /// These, by their numbers.
-    pub fn new(generation: Generation, services: Vec<Option<Arc<Service>>>) -> Self {
+    /// These, by their numbers. From `gone` come the late answers of backends that are there no
+    /// more: they still belong to their sessions' owners, who know that they lead nowhere.
+    pub fn new(
+        generation: Generation,
+        services: Vec<Option<Arc<Service>>>,
+        gone: &[(Endpoint, Protocol)],
+    ) -> Self {
         Self {
             generation,
-            ways: Arc::new(Ways::to(&services)),
+            ways: Arc::new(Ways::to(&services, gone)),
             clamp_mss: any_clamps(&services),
             services: services.into(),
         }

@@ -145,6 +145,30 @@ fn what_a_backend_that_is_down_answers_goes_nowhere() {
 }
 
 #[test]
+fn what_a_backend_answers_that_is_gone_goes_nowhere_whoever_receives_it() {
+    let text = |backends| {
+        config_with("Nat", "10.1.0.254", backends, "other: Route,")
+            .replace("workers: [1]", "workers: [1, 2]")
+    };
+    for worker in [0, 1] {
+        let mut rig = Rig::new(&text(&BOTH[..1]));
+        sent(&mut rig, 1, "S");
+        rig.reload(&text(&BOTH[1..])).unwrap();
+        rig.receive(1, worker, &spec(1, BOTH[0].1, &client(1)).tcp("SA"));
+        let (out, moved) = rig.moved(|rig| {
+            rig.settle();
+            rig.take_all()
+        });
+        assert_eq!(out, [], "worker {worker}: {moved:?}");
+        assert!(
+            moved.contains(&("drop.backend_gone".to_owned(), 1)),
+            "{moved:?}"
+        );
+        rig.check_books();
+    }
+}
+
+#[test]
 fn who_drains_keeps_what_it_has_and_a_weight_of_0_is_the_same() {
     for change in [AdminChange::Drain, AdminChange::Weight(Some(0))] {
         let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));

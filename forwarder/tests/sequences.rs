@@ -380,10 +380,7 @@ impl Run {
         };
         if self.weight(backend).is_none() {
             assert!(out.is_empty(), "it answers for nobody: {out:02x?}");
-            // To other workers than the session's it is no backend any more, and they drop it.
-            if self.rig.owner(at(client)).index() == worker {
-                self.model.remove(&key);
-            }
+            self.model.remove(&key);
             return;
         }
         let [(0, frame)] = &out[..] else {
