@@ -142,7 +142,7 @@ pub(super) const PORT: [KindRow<views::Port, Option<u64>>; 6] = [
     ),
 ];
 
-pub(super) const WORKER: [KindRow<views::Worker, u64>; 10] = [
+pub(super) const WORKER: [KindRow<views::Worker, u64>; 12] = [
     (Counter, "worker_turns_total", "Turns of its loop.", |w| {
         w.turns
     }),
@@ -163,6 +163,12 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 10] = [
         "worker_injected_packets_total",
         "Packets of the management thread that it had to send.",
         |w| w.injected,
+    ),
+    (
+        Counter,
+        "worker_made_packets_total",
+        "Fragments that it made, beside the last of each packet.",
+        |w| w.made,
     ),
     (
         Counter,
@@ -199,5 +205,11 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 10] = [
         "worker_sessions_refused_total",
         "New sessions for which there was no room.",
         |w| w.sessions_refused,
+    ),
+    (
+        Counter,
+        "worker_sessions_out_of_ports_total",
+        "New sessions for which no local port was left.",
+        |w| w.sessions_out_of_ports,
     ),
 ];

@@ -44,6 +44,7 @@ fn services_and_backends() {
                         "connections": 1, "in_packets": 11, "out_packets": 9,
                         "in_octets": 1_234_567, "out_octets": 987_654_321,
                     },
+                    "state": "up", "health": null,
                 },
                 {
                     "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
@@ -52,6 +53,12 @@ fn services_and_backends() {
                     "rates": {
                         "connections": 0, "in_packets": 0, "out_packets": 0,
                         "in_octets": 0, "out_octets": 0,
+                    },
+                    "state": "down",
+                    "health": {
+                        "check": "Http", "up": false, "fault": "status 503 for /",
+                        "reason": "Http: status 503 for /", "since_ms": 125_000,
+                        "last_ms": 400, "took_ms": 3, "weight": null,
                     },
                 },
             ],
