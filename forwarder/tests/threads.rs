@@ -44,7 +44,8 @@ struct Live {
 impl Live {
     fn start(idle: Idle) -> Self {
         let text = config(WORKERS, Arms::Two, "rr")
-            .replace("ring_bursts: 16", &format!("ring_bursts: {UNDER_WAY}"));
+            .replace("ring_bursts: 16", &format!("ring_bursts: {UNDER_WAY}"))
+            .replacen('(', "(closed_ports: Drop,", 1);
         let parsed = Config::parse(&text, "test.ron").unwrap();
         let ports: Vec<Vec<MemoryPort>> = (0..2)
             .map(|_| (0..WORKERS).map(|_| MemoryPort::new(UNDER_WAY)).collect())
