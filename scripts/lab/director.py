@@ -32,7 +32,7 @@ CONFIG = """\
     services: [
 {services}
     ],
-{more})
+)
 """
 PORT = """\
         (
@@ -157,7 +157,6 @@ def config(services, *, workers, other, arms, driver, taps, more, lan_mtu):
         ports="\n".join(port_texts),
         gateway=gateway,
         services="\n".join(service.ron() for service in services),
-        more=more,
     )
 
 
