@@ -2,10 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Counters, DropReason, Meta, Parcel, Punt, Punted, Rings};
+use super::{Counters, DropReason, Meta, Parcel, Punt, Punted, Rings, view::ipv4_at};
 use crate::{
     io::{Burst, Frame, Port, PortIx},
     snapshot::{Hop, Snapshot, WorkerIx},
+    wire::ipv4,
 };
 
 /// How one worker reaches one port.
@@ -114,7 +115,9 @@ impl<P: Port> Outbox<P> {
         let punted = match (class, meta.waits_for) {
             (Punt::Resolve, Some((port, hop))) => {
                 let next_hop = match hop {
-                    Hop::Link(_) => meta.destination(),
+                    // What the frame says by now: FULLNAT gives replies another destination.
+                    Hop::Link(_) => ipv4_at(&frame, meta.l3)
+                        .map_or_else(|| meta.destination(), ipv4::Header::destination),
                     Hop::Fixed(ix) => outside.snapshot.neighbours.address(ix),
                 };
                 Punted {
