@@ -422,6 +422,21 @@ fn every_checksum_of_udp_both_ways() {
     rig.check_books();
 }
 
+/// The frame carries the LIP no more by then, which nobody on the client's link has.
+#[test]
+fn a_reply_waits_for_the_client_whose_mac_is_not_known() {
+    let mut rig = Rig::new(&full_nat("Tcp", &[B1]).to_string());
+    let newcomer = inbound().from("192.0.2.77:4000");
+    let local = local_of(&mut rig, 0, &newcomer.tcp("S"));
+    let sent = rig.exchange(1, &spec(1, B1, &local).tcp("SA"));
+    let [(0, question)] = &sent[..] else {
+        panic!("one question on the client's link, not {sent:02x?}");
+    };
+    assert_eq!(question[12..14], [0x08, 0x06], "it is ARP");
+    assert_eq!(question[38..42], ip("192.0.2.77").octets());
+    rig.check_books();
+}
+
 /// Who comes when all ports of the slot are taken is refused at once, and served again when one
 /// is given back.
 #[test]
