@@ -55,6 +55,11 @@ LISTS = [
 RATES = ["-Ln --rate", "-L --rate --exact"]
 EXPIRE = re.compile(r"^(TCP|UDP) +(\d+):(\d+)")
 TOLERANCE_S = 5
+# IPVS counts on each CPU and adds up every two seconds: until then its lists show none.
+COUNTED = (
+    "for _ in $(seq 100); do ipvsadm -Ln --stats | grep -Eq '^(TCP|UDP) .*:(80|53|443|8080) +0 '"
+    " || break; sleep 0.1; done"
+)
 
 
 def talk(play):
@@ -116,6 +121,7 @@ class Ipvsadm(unittest.TestCase):
         group = Group("ipvsadm", [Case("", "", "", service, talk) for service in SERVICES[:4]])
         group.cases.append(Case("", "", "", SERVICES[4], lambda play: None))
         group.play(cls.guest)
+        cls.guest.run(COUNTED)
         outcome = replay(weir_binary(), group, cls.folder)
         cls.socket = cls.folder / "weir.sock"
         tables = {
