@@ -134,6 +134,7 @@ pub(super) struct Service<'a> {
     pub(super) quic: Option<Written<'a, Quic<'a>>>,
     pub(super) clamp_mss: Option<Written<'a, bool>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
+    pub(super) backend_gone: Option<Written<'a, Gone>>,
     pub(super) health: Option<Written<'a, Health<'a>>>,
     pub(super) backends: Option<List<'a, Backend<'a>>>,
 }
@@ -166,6 +167,14 @@ pub(super) enum Forward {
     Dr,
     Tun,
     FullNat,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Gone {
+    Reschedule,
+    Reset,
+    Drop,
+    Keep,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Deserialize)]

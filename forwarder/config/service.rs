@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Backend, Quic, Route, Scheduler, Tables,
+    Backend, Life, Quic, Route, Scheduler, Tables,
     address::endpoint,
     backend, health,
     local::{self, Lip},
@@ -39,6 +39,8 @@ pub struct Service {
     pub quic: Option<Quic>,
     /// Whether SYNs may announce no larger segments than the ways take.
     pub clamp_mss: bool,
+    /// What is said of backends that come and go.
+    pub life: Life,
     /// How long its sessions may be idle.
     pub timeouts: Timeouts,
     /// In the order of the file, which is the order in which ipvsadm would have added them.
@@ -138,11 +140,9 @@ fn read<'a>(
     }
     let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
     check_use(&raw, protocol, scheduler, backends.as_deref(), problems);
+    let life = Life::read(&raw, problems);
     let timeouts = timeouts::read(raw.timeouts, timeouts, problems);
-    let clamp_mss = match raw.clamp_mss {
-        None => Some(forward == Some(Forward::Tun) && protocol == Some(Protocol::Tcp)),
-        Some(written) => written.read("`true` or `false`", problems),
-    };
+    let clamp_mss = read_clamp_mss(&raw, forward, protocol, problems);
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();
     let service = Service {
         name: name?,
@@ -153,6 +153,7 @@ fn read<'a>(
         scheduler: scheduler?,
         quic: quic.quic(),
         clamp_mss: clamp_mss?,
+        life: life?,
         timeouts: timeouts?,
         backends,
     };
@@ -170,6 +171,18 @@ fn read<'a>(
         lips: lips?,
         backends_at,
     })
+}
+
+fn read_clamp_mss<'a>(
+    raw: &raw::Service<'a>,
+    forward: Option<Forward>,
+    protocol: Option<Protocol>,
+    problems: &mut Problems<'a>,
+) -> Option<bool> {
+    match raw.clamp_mss {
+        None => Some(forward == Some(Forward::Tun) && protocol == Some(Protocol::Tcp)),
+        Some(written) => written.read("`true` or `false`", problems),
+    }
 }
 
 fn read_lips<'a>(

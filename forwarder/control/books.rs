@@ -371,6 +371,7 @@ impl Books {
             sessions_evicted: counters.evicted.get(),
             sessions_refused: counters.refused.get(),
             sessions_out_of_ports: counters.out_of_ports.get(),
+            sessions_gone: counters.sessions_gone.get(),
             received: over_ports(|t| t.rx.frames.get()),
             injected: counters.injected.get(),
             made: counters.made.get(),

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, sync::Arc};
 
 use super::{
     numbers::Places,
-    roster::{Enrolled, Member, Roster, State},
+    roster::{Enrolled, Member, Roster},
     schedulers::Schedulers,
 };
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
     io::PortIx,
     session::{FixedIx, Forward, Generation, ServiceIx},
     snapshot::{
-        Backend, Backends, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Refusals, Routes,
+        Backend, Backends, Gone, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Refusals, Routes,
         Service, Services, Slots, Snapshot,
     },
     wire::{Endpoint, Mac, Protocol},
@@ -267,7 +267,7 @@ fn backends(
             number: member.number,
             address: backend.address,
             hop: hop(place)?,
-            serves: member.state() != State::Down,
+            serves: member.serves(service.life.gone),
             local_addresses: local_addresses(config, service, backend),
         })
     };
@@ -314,9 +314,21 @@ fn compile<'c>(
         }),
         timeouts: service.timeouts.clone(),
         backends: Backends::new(backends),
+        gone: gone(service),
         changed: generation,
         clamp_mss: service.clamp_mss,
     })
+}
+
+/// What becomes of sessions that their backend may not keep: what is usual, where they are kept
+/// as long as it is there.
+fn gone(service: &config::Service) -> Gone {
+    match service.life.gone {
+        Some(config::Gone::Reschedule) => Gone::Reschedule,
+        Some(config::Gone::Reset) => Gone::Reset,
+        Some(config::Gone::Drop) => Gone::Drop,
+        Some(config::Gone::Keep) | None => Gone::usual(service.protocol),
+    }
 }
 
 /// The LIPs that a backend may see.

@@ -103,6 +103,12 @@ impl Member {
         }
     }
 
+    /// Whether its sessions stay with it.
+    pub fn serves(&self, gone: Option<config::Gone>) -> bool {
+        let kept = gone == Some(config::Gone::Keep) && self.admin != Admin::Disabled;
+        kept || self.state() != State::Down
+    }
+
     /// Its share of new flows when it is up: what the operator says counts for more than what it
     /// asks for itself.
     pub fn weight(&self, configured: &config::Backend) -> u32 {

@@ -514,6 +514,8 @@ pub struct Worker {
     pub sessions_refused: u64,
     /// New sessions for which no local port was left.
     pub sessions_out_of_ports: u64,
+    /// Sessions that ended because their backend was gone.
+    pub sessions_gone: u64,
     /// Frames received from ports.
     pub received: u64,
     /// Frames that the management thread gave it to send.

@@ -40,7 +40,7 @@ pub(super) fn run<F: Frame>(
 ) -> Step<PortIx> {
     match answer {
         Answer::EchoReply => check_echo(frame, meta)?,
-        Answer::Reset => {}
+        Answer::Reset | Answer::SessionReset => {}
         _ => check_quotable(answer, frame, meta)?,
     }
     let snapshot = bench.snapshot;
@@ -53,10 +53,13 @@ pub(super) fn run<F: Frame>(
         return DropReason::TooBig.into();
     }
     let per_second = match answer {
-        Answer::Reset => snapshot.resets_per_second,
-        _ => snapshot.icmp_per_second,
+        Answer::Reset => Some(snapshot.resets_per_second),
+        // The rate was asked for before the session ended.
+        Answer::SessionReset => None,
+        _ => Some(snapshot.icmp_per_second),
     };
-    if !bench.flows.may_answer(answer, per_second, bench.now) {
+    let mut within = |rate| bench.flows.may_answer(answer, rate, bench.now);
+    if !per_second.is_none_or(&mut within) {
         return DropReason::AnswerLimited.into();
     }
     let most = usize::from(exit.mtu)
@@ -71,7 +74,7 @@ pub(super) fn run<F: Frame>(
         }
         Answer::NetworkUnreachable => error(icmp::UNREACHABLE, icmp::NETWORK_UNREACHABLE, 0)?,
         Answer::ProtocolUnreachable => error(icmp::UNREACHABLE, icmp::PROTOCOL_UNREACHABLE, 0)?,
-        Answer::Reset => reset::run(frame, meta)?,
+        Answer::Reset | Answer::SessionReset => reset::run(frame, meta)?,
         Answer::FragmentationNeeded { mtu } => {
             error(icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, mtu)?;
         }

@@ -133,6 +133,8 @@ pub struct Counters {
     pub refused: Counter,
     /// New sessions for which no local port was left.
     pub out_of_ports: Counter,
+    /// Sessions that ended because their backend was gone.
+    pub sessions_gone: Counter,
     /// Turns in which there was nothing to do.
     pub idle_turns: Counter,
     /// All turns.
@@ -157,6 +159,7 @@ impl Counters {
             evicted: Counter::default(),
             refused: Counter::default(),
             out_of_ports: Counter::default(),
+            sessions_gone: Counter::default(),
             idle_turns: Counter::default(),
             turns: Counter::default(),
             busy_ns: Counter::default(),
@@ -253,6 +256,7 @@ impl Counters {
                 &counters.evicted,
                 &counters.refused,
                 &counters.out_of_ports,
+                &counters.sessions_gone,
                 &counters.idle_turns,
                 &counters.turns,
                 &counters.busy_ns,

@@ -15,6 +15,7 @@ mod counters;
 mod encapsulate;
 mod flows;
 mod fragment;
+mod gone;
 mod inquiry;
 mod limiter;
 mod loads;
@@ -281,6 +282,13 @@ fn settle<P: Port>(
     if let Verdict::Refuse(reason) = verdict {
         verdict = refuse::run(reason, &frame, meta, bench.snapshot);
     }
+    if verdict == Verdict::EndSession {
+        let give = |reset, sent| match sent {
+            Ok(port) => outbox.transmit(reset, port, outside),
+            Err(_) => outside.counters.dropped(DropReason::BackendGone, 1),
+        };
+        verdict = gone::end(&frame, meta, bench, give);
+    }
     if let Verdict::Answer(answer) = verdict {
         match answer::run(answer, &mut frame, meta, bench) {
             ControlFlow::Continue(out) => return outbox.transmit(frame, out, outside),
@@ -301,6 +309,8 @@ fn settle<P: Port>(
         Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
         Verdict::Drop(reason) | Verdict::Refuse(reason) => outside.counters.dropped(reason, 1),
         // Answers were made before; a step that makes one gives no other.
-        Verdict::Answer(_) => outside.counters.dropped(DropReason::AnswerLimited, 1),
+        Verdict::EndSession | Verdict::Answer(_) => {
+            outside.counters.dropped(DropReason::AnswerLimited, 1);
+        }
     }
 }

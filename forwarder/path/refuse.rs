@@ -38,7 +38,7 @@ fn has_no_checksum<F: Frame>(frame: &F, meta: &Meta) -> bool {
 }
 
 /// True where a segment or datagram is all at hand and undamaged.
-fn checksum_ok<F: Frame>(frame: &F, meta: &Meta) -> bool {
+pub(super) fn checksum_ok<F: Frame>(frame: &F, meta: &Meta) -> bool {
     let octets = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
     let protocol = view::ipv4_at(frame, meta.l3).map_or(0, ipv4::Header::protocol);
     // A datagram may end before its packet.

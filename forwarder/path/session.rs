@@ -1,6 +1,6 @@
 //! Finds the sessions of known flows, and takes their packets along.
 
-use super::{Bench, Counters, DropReason, Meta, Rewrite, Step, Translation, Transport, schedule};
+use super::{Bench, Counters, Meta, Rewrite, Step, Translation, Transport, gone, schedule};
 use crate::{
     session::{
         Checksums, Forward, Generation, Session, SessionIx, Table,
@@ -97,7 +97,7 @@ impl Course {
     }
 
     /// What the session says of packets that go this way.
-    fn of(session: &Session, direction: Direction) -> Self {
+    pub(super) fn of(session: &Session, direction: Direction) -> Self {
         match (direction, session.forward()) {
             (Direction::Reverse, Forward::FullNat) => Self::full_nat_reverse(session),
             (Direction::Reverse, _) => Self::reverse(session),
@@ -152,17 +152,9 @@ pub(super) fn search(meta: &Meta, bench: &mut Bench<'_>) -> Step<Option<Course>>
     let Some(ix) = found else {
         return Step::Continue(None);
     };
-    let direction = bench
-        .flows
-        .sessions
-        .direction_at(ix, &meta.key, bench.now_ms);
     if !agrees(ix, bench) {
-        bench.flows.sessions.remove(ix);
-        return match direction {
-            // What it answers belongs to nothing any more, nor would it be understood.
-            Some(Direction::Reverse) => DropReason::BackendGone.into(),
-            _ => Step::Continue(None),
-        };
+        gone::run(meta, ix, bench)?;
+        return Step::Continue(None);
     }
     Step::Continue(follow(meta, ix, bench))
 }

@@ -11,6 +11,8 @@ pub enum Verdict {
     Answer(Answer),
     /// Nobody takes it: its sender is told, or it is dropped for this reason.
     Refuse(DropReason),
+    /// Its session ends, and both ends of that are told.
+    EndSession,
     /// Another worker owns its flow.
     HandOver(WorkerIx),
     /// It leaves in pieces; all but that is done.
@@ -63,11 +65,13 @@ pub enum Answer {
     },
     /// No local port is left towards the backend.
     OutOfPorts,
+    /// TCP of a session whose backend is gone.
+    SessionReset,
 }
 
 impl Answer {
     /// How many kinds there are.
-    pub const COUNT: usize = 9;
+    pub const COUNT: usize = 10;
 
     /// Names by [`Answer::index`].
     pub const NAMES: [&str; Self::COUNT] = [
@@ -80,6 +84,7 @@ impl Answer {
         "reset",
         "network_unreachable",
         "out_of_ports",
+        "session_reset",
     ];
 
     /// The place of the kind among all.
@@ -94,6 +99,7 @@ impl Answer {
             Self::Reset => 6,
             Self::NetworkUnreachable => 7,
             Self::OutOfPorts => 8,
+            Self::SessionReset => 9,
         }
     }
 }
@@ -226,7 +232,7 @@ drop_reasons! {
     NoSession, "no_session", Session, "TCP that belongs to no session and opens none";
     FlowTaken, "flow_taken", Session,
         "the client already reaches this backend from the same port, by another service";
-    BackendGone, "backend_gone", Session, "from a backend that is down or removed, to its client";
+    BackendGone, "backend_gone", Session, "of a session whose backend is down or removed";
     TableFull, "table_full", Session, "no room for a new session";
     NoRoute, "no_route", Way, "no route to the destination";
     TtlExpired, "ttl_expired", Way, "TTL run out, and no answer allowed";

@@ -197,7 +197,7 @@ impl Session {
 
     /// Which way packets with this key go, if they are this session's.
     #[inline]
-    pub(super) fn direction(&self, key: &FlowKey) -> Option<Direction> {
+    pub fn direction(&self, key: &FlowKey) -> Option<Direction> {
         if self.forward_key() == *key {
             Some(self.forward.from_client())
         } else {

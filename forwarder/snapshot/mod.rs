@@ -23,7 +23,7 @@ pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
 pub use quic::{Quic, Told};
 pub use routes::{Hop, Routes};
-pub use services::{Backend, Backends, HashBy, Meant, Service, Services};
+pub use services::{Backend, Backends, Gone, HashBy, Meant, Service, Services};
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use toeplitz::Toeplitz;
 

@@ -29,6 +29,8 @@ pub struct Service {
     pub quic: Option<Quic>,
     /// How long idle sessions are kept.
     pub timeouts: Timeouts,
+    /// What becomes of sessions whose backend is gone.
+    pub gone: Gone,
     /// Whether SYNs may announce no larger segments than the ways take.
     pub clamp_mss: bool,
     /// In the order of the configuration, which is that of the scheduler's candidates.
@@ -49,6 +51,27 @@ pub enum HashBy {
     },
     /// The VIP.
     Destination,
+}
+
+/// What becomes of sessions whose backend is gone, with their next packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gone {
+    /// They end, and what can begin a session does.
+    Reschedule,
+    /// They end, and both ends are told.
+    Reset,
+    /// They stay, and what belongs to them is dropped.
+    Drop,
+}
+
+impl Gone {
+    /// What is usual for sessions of a protocol.
+    pub fn usual(protocol: Protocol) -> Self {
+        match protocol {
+            Protocol::Tcp => Self::Reset,
+            Protocol::Udp => Self::Reschedule,
+        }
+    }
 }
 
 /// Who is meant by a flow.

@@ -57,6 +57,11 @@ fn config_with(forward: &str, gateway: &str, backends: &[(&str, &str)], top: &st
     )
 }
 
+/// The same where nobody is told that a session ends.
+fn quiet(config: &str) -> String {
+    config.replace("scheduler: rr", "scheduler: rr, backend_gone: Reschedule")
+}
+
 fn client(port: u16) -> String {
     format!("203.0.113.5:{port}")
 }
@@ -70,8 +75,16 @@ fn sent(rig: &mut Rig, port: u16, flags: &str) -> Option<u8> {
     };
     let out = rig.exchange(0, &frame);
     rig.check_books();
-    let mut forwarded = out.iter().filter(|(port, _)| *port == 1);
+    let to_backends = |(port, frame): &&(u8, Vec<u8>)| *port == 1 && !is_reset(frame);
+    let mut forwarded = out.iter().filter(to_backends);
     forwarded.next().map(|(_, frame)| frame[5])
+}
+
+/// True for what tells a backend that a session ends, in a tunnel or not.
+fn is_reset(frame: &[u8]) -> bool {
+    let l4 = if frame.get(23) == Some(&4) { 54 } else { 34 };
+    let protocol = frame.get(l4 - 11);
+    protocol == Some(&6) && frame.get(l4 + 13).is_some_and(|flags| flags & 4 != 0)
 }
 
 fn health(service: &str, backend: &str, health: Health) -> Command {
@@ -130,7 +143,7 @@ fn a_backend_that_is_down_gets_nothing_and_its_flows_begin_anew() {
 
 #[test]
 fn what_a_backend_that_is_down_answers_goes_nowhere() {
-    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH[..1]));
+    let mut rig = Rig::new(&quiet(&config("Nat", "10.1.0.254", &BOTH[..1])));
     sent(&mut rig, 1, "S");
     let answer = spec(1, BOTH[0].1, &client(1)).tcp("SA");
     assert_eq!(rig.exchange(1, &answer).len(), 1);
@@ -145,9 +158,32 @@ fn what_a_backend_that_is_down_answers_goes_nowhere() {
 }
 
 #[test]
+fn a_backend_that_is_in_the_file_no_more_is_told_that_its_connections_end() {
+    for forward in ["Nat", "Dr", "Tun"] {
+        let text = |backends| config(forward, "10.1.0.254", backends);
+        let mut rig = Rig::new(&text(&BOTH));
+        assert_eq!(sent(&mut rig, 1, "S"), Some(0xb2));
+        rig.reload(&text(&BOTH[..1])).unwrap();
+        let out = rig.exchange(0, &spec(0, &client(1), WEB).tcp("A"));
+        let told = |port: u8, to: u8| {
+            let mut frames = out.iter().filter(|(by, _)| *by == port);
+            let frame = frames.next().map(|(_, frame)| (is_reset(frame), frame[5]));
+            assert_eq!(
+                (frame, frames.next()),
+                (Some((true, to)), None),
+                "{forward}"
+            );
+        };
+        told(0, 0xc1);
+        told(1, 0xb2);
+        rig.check_books();
+    }
+}
+
+#[test]
 fn what_a_backend_answers_that_is_gone_goes_nowhere_whoever_receives_it() {
     let text = |backends| {
-        config_with("Nat", "10.1.0.254", backends, "other: Route,")
+        quiet(&config_with("Nat", "10.1.0.254", backends, "other: Route,"))
             .replace("workers: [1]", "workers: [1, 2]")
     };
     for worker in [0, 1] {

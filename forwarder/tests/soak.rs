@@ -121,7 +121,12 @@ fn run(soak: &mut Soak, frames: u64) {
 }
 
 /// What needs another configuration in force, FULLNAT, or a host behind the director.
-const ELSEWHERE: [&str; 3] = ["drop.backend_gone", "answer.out_of_ports", "punt.host"];
+const ELSEWHERE: [&str; 4] = [
+    "drop.backend_gone",
+    "answer.out_of_ports",
+    "answer.session_reset",
+    "punt.host",
+];
 
 /// What was meant to be tried was tried.
 fn check_coverage(histogram: &Histogram) {

@@ -271,6 +271,28 @@ impl Header {
         reset
     }
 
+    /// The header of the reset that the sender of this segment would send next, in the same
+    /// place: its receiver awaits that number, unless something was lost. `pseudo` is the sum of
+    /// its pseudo-header.
+    #[must_use]
+    pub fn last(&self, pseudo: Sum) -> Self {
+        let acknowledged = if self.flags().ack() {
+            Flags::ACK
+        } else {
+            Flags::default()
+        };
+        let mut reset = Self {
+            data_offset: 0x50,
+            flags: Flags::RST | acknowledged,
+            window: U16::ZERO,
+            checksum: U16::ZERO,
+            urgent: U16::ZERO,
+            ..*self
+        };
+        reset.set_checksum(pseudo.add_octets(reset.as_bytes()).checksum());
+        reset
+    }
+
     /// Sets the checksum.
     #[inline]
     pub fn set_checksum(&mut self, checksum: u16) {

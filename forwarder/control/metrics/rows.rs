@@ -142,7 +142,7 @@ pub(super) const PORT: [KindRow<views::Port, Option<u64>>; 6] = [
     ),
 ];
 
-pub(super) const WORKER: [KindRow<views::Worker, u64>; 12] = [
+pub(super) const WORKER: [KindRow<views::Worker, u64>; 13] = [
     (Counter, "worker_turns_total", "Turns of its loop.", |w| {
         w.turns
     }),
@@ -211,5 +211,11 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 12] = [
         "worker_sessions_out_of_ports_total",
         "New sessions for which no local port was left.",
         |w| w.sessions_out_of_ports,
+    ),
+    (
+        Counter,
+        "worker_sessions_gone_total",
+        "Sessions that ended because their backend was gone.",
+        |w| w.sessions_gone,
     ),
 ];

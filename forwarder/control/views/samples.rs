@@ -240,6 +240,7 @@ pub(crate) fn workers() -> Vec<Worker> {
         sessions_evicted: 2,
         sessions_refused: 0,
         sessions_out_of_ports: 0,
+        sessions_gone: 0,
         received: 1_000_000,
         injected: 5,
         made: 2,

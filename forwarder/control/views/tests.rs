@@ -151,6 +151,7 @@ fn drops_and_workers() {
             "uptime_ns": 1_000_000_000, "busy_ns": 160_000_000,
             "sessions": 12, "session_capacity": 1_048_576,
             "sessions_evicted": 2, "sessions_refused": 0, "sessions_out_of_ports": 0,
+            "sessions_gone": 0,
             "received": 1_000_000, "injected": 5, "made": 2, "taken_over": 0,
             "sent": 999_000, "dropped": 1_000, "punted": 5, "handed_over": 0, "answered": 4,
         }),

@@ -26,7 +26,7 @@ const LIP: &str = "10.1.0.200";
 const TTL: Icmpv4Type = TimeExceeded(TtlExceededInTransit);
 
 /// A world of one FULLNAT service, whose LIPs are the port's.
-fn full_nat(protocol: &str, backends: &[&str]) -> World {
+pub fn full_nat(protocol: &str, backends: &[&str]) -> World {
     let kind = format!("{protocol} FullNat rr");
     world(&service(&kind, VIP, backends)).ports("", r#"local_addresses: ["10.1.0.200"]"#)
 }
@@ -65,7 +65,7 @@ fn local_of(rig: &mut Rig, port: u8, first: &[u8]) -> String {
 }
 
 /// As [`local_of`], in a world of its own.
-fn local(world: &World, port: u8, first: &[u8]) -> String {
+pub fn local(world: &World, port: u8, first: &[u8]) -> String {
     local_of(&mut Rig::new(&world.to_string()), port, first)
 }
 
