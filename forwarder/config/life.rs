@@ -1,12 +1,26 @@
 //! How long backends live for sessions, and sessions without them.
 
-use super::{problem::Problems, raw};
+use super::{Forward, Refusal, Scheduler, problem::Problems, raw, value::optional};
+use crate::wire::Protocol;
 
 /// What a service says of backends that come and go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Life {
     /// What becomes of sessions whose backend is gone; none is what is usual for the protocol.
     pub gone: Option<Gone>,
+    /// What becomes of TCP that belongs to no session and opens none.
+    pub strays: Strays,
+}
+
+/// What becomes of TCP that belongs to no session and opens none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strays {
+    /// It is answered by a reset.
+    Answer,
+    /// It is dropped.
+    Drop,
+    /// A session begins in its middle, with the backend that the hash says.
+    Admit,
 }
 
 /// What becomes of sessions whose backend is gone, with their next packet.
@@ -23,12 +37,62 @@ pub enum Gone {
 }
 
 impl Life {
-    pub(super) fn read<'a>(raw: &raw::Service<'a>, problems: &mut Problems<'a>) -> Option<Self> {
-        let gone = super::value::optional(raw.backend_gone, |written| {
+    /// Reads it; what becomes of strays is as in `strays` where it is not written.
+    pub(super) fn read<'a>(
+        raw: &raw::Service<'a>,
+        strays: Refusal,
+        problems: &mut Problems<'a>,
+    ) -> Option<Self> {
+        let gone = optional(raw.backend_gone, |written| {
             let what = "`Reschedule`, `Reset`, `Drop` or `Keep`";
             written.read(what, problems).map(Gone::from)
         });
-        Some(Self { gone: gone? })
+        let strays = match (raw.strays, strays) {
+            (Some(written), _) => {
+                let what = "`Answer`, `Drop` or `Admit`";
+                written.read(what, problems).map(Strays::from)
+            }
+            (None, Refusal::Answer) => Some(Strays::Answer),
+            (None, Refusal::Drop) => Some(Strays::Drop),
+        };
+        Some(Self {
+            gone: gone?,
+            strays: strays?,
+        })
+    }
+}
+
+/// Refuses to begin sessions in the middle of connections where the backend cannot be told.
+pub(super) fn check_strays<'a>(
+    raw: &raw::Service<'a>,
+    protocol: Option<Protocol>,
+    forward: Option<Forward>,
+    scheduler: Option<Scheduler>,
+    problems: &mut Problems<'a>,
+) {
+    let Some(written) = raw.strays else { return };
+    let admits = matches!(written.try_read(), Ok(raw::Strays::Admit));
+    let why = if protocol == Some(Protocol::Udp) {
+        "strays are segments of TCP; remove this key"
+    } else if admits && forward == Some(Forward::FullNat) {
+        "with `FullNat` nobody can tell which local address and port a connection had; write \
+         `Answer` or `Drop`"
+    } else if admits && scheduler.is_some_and(|scheduler| !scheduler.goes_by_key_alone()) {
+        "only a hash alone tells which backend a connection had; write `scheduler: Maglev` \
+         without `balance_factor`, `SourceHashing` or `DestinationHashing`"
+    } else {
+        return;
+    };
+    problems.refuse(written.text(), why.to_owned());
+}
+
+impl From<raw::Strays> for Strays {
+    fn from(raw: raw::Strays) -> Self {
+        match raw {
+            raw::Strays::Answer => Self::Answer,
+            raw::Strays::Drop => Self::Drop,
+            raw::Strays::Admit => Self::Admit,
+        }
     }
 }
 

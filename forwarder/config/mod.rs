@@ -51,7 +51,7 @@ pub use group::Group;
 pub use health::{Check, Checks};
 pub use host::Host;
 pub use idle::{Idle, Rss};
-pub use life::{Gone, Life};
+pub use life::{Gone, Life, Strays};
 pub use port::{Device, Port};
 pub use problem::{Place, Problem, Refused};
 pub use quic::Quic;
@@ -87,8 +87,6 @@ pub struct Config {
     pub other: Other,
     /// What becomes of packets for the director's addresses that are for no service.
     pub closed_ports: Refusal,
-    /// What becomes of TCP to a service that belongs to no session and opens none.
-    pub strays: Refusal,
     /// Sizes of the tables.
     pub tables: Tables,
     /// What weir itself sends at most.
@@ -246,8 +244,11 @@ fn read<'a>(
     let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
 
     let (ports, complete, mut lips) = port::read_all(raw.ports, file, problems);
-    let of_all = timeouts.clone().unwrap_or_default();
-    let drafts = service::read_all(raw.services, &of_all, problems);
+    let usual = service::Usual {
+        timeouts: timeouts.clone().unwrap_or_default(),
+        strays: strays.unwrap_or(Refusal::Answer),
+    };
+    let drafts = service::read_all(raw.services, &usual, problems);
     if let (Some(tables), Some(written)) = (tables, raw.services) {
         service::check_room(&drafts, tables, written, problems);
     }
@@ -266,15 +267,8 @@ fn read<'a>(
     local::check(&lips, &own, problems);
     let routes = route::read_routes(raw.routes, &own, problems);
     let neighbours = route::read_neighbours(raw.neighbours, &own, problems);
-    if let (Some(tables), Some(neighbours), Some(written)) = (&tables, &neighbours, raw.neighbours)
-        && neighbours.len() > tables.neighbours as usize
-    {
-        let (given, room) = (neighbours.len(), tables.neighbours);
-        let text = format!(
-            "{given} neighbours, but `tables` has room for {room}; \
-             write `tables: (neighbours: {given})` or more"
-        );
-        problems.refuse(written.text(), text);
+    if let (Some(tables), Some(neighbours), Some(written)) = (tables, &neighbours, raw.neighbours) {
+        check_room(neighbours.len(), tables, written.text(), problems);
     }
     let groups = group::read_all(raw.groups, &own, problems);
     let services = drafts
@@ -293,13 +287,24 @@ fn read<'a>(
         groups: groups?,
         other: other?,
         closed_ports: closed_ports?,
-        strays: strays?,
         tables: tables?,
         limits: limits?,
         host: host?,
         api: api?,
         checks: checks?,
     })
+}
+
+/// Checks that the table has room for so many neighbours.
+fn check_room<'a>(given: usize, tables: Tables, at: &'a str, problems: &mut Problems<'a>) {
+    let room = tables.neighbours;
+    if given > room as usize {
+        let text = format!(
+            "{given} neighbours, but `tables` has room for {room}; \
+             write `tables: (neighbours: {given})` or more"
+        );
+        problems.refuse(at, text);
+    }
 }
 
 impl From<raw::Other> for Other {

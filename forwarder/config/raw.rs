@@ -135,6 +135,7 @@ pub(super) struct Service<'a> {
     pub(super) clamp_mss: Option<Written<'a, bool>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) backend_gone: Option<Written<'a, Gone>>,
+    pub(super) strays: Option<Written<'a, Strays>>,
     pub(super) health: Option<Written<'a, Health<'a>>>,
     pub(super) backends: Option<List<'a, Backend<'a>>>,
 }
@@ -167,6 +168,13 @@ pub(super) enum Forward {
     Dr,
     Tun,
     FullNat,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Strays {
+    Answer,
+    Drop,
+    Admit,
 }
 
 #[derive(Deserialize)]

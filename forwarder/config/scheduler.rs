@@ -69,6 +69,19 @@ impl Scheduler {
         })
     }
 
+    /// True where the backend follows from the packet alone.
+    pub(super) fn goes_by_key_alone(&self) -> bool {
+        matches!(
+            self.method,
+            Method::SourceHashing { .. }
+                | Method::DestinationHashing
+                | Method::Maglev {
+                    balance_factor: None,
+                    ..
+                }
+        )
+    }
+
     /// True where a backend takes new sessions until it has too many active ones.
     pub(super) fn fills(&self) -> bool {
         matches!(self.method, Method::WeightedOverflow | Method::First)

@@ -3,9 +3,9 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Backend, Life, Quic, Route, Scheduler, Tables,
+    Backend, Life, Quic, Refusal, Route, Scheduler, Tables,
     address::endpoint,
-    backend, health,
+    backend, health, life,
     local::{self, Lip},
     problem::Problems,
     quic, raw,
@@ -73,10 +73,16 @@ pub(super) struct Draft<'a> {
     backends_at: Vec<&'a str>,
 }
 
-/// Reads the services; the timeouts that they do not give are as in `timeouts`.
+/// What holds for services that say nothing else.
+pub(super) struct Usual {
+    pub(super) timeouts: Timeouts,
+    pub(super) strays: Refusal,
+}
+
+/// Reads the services; what they do not give is as in `usual`.
 pub(super) fn read_all<'a>(
     written: Option<raw::List<'a, raw::Service<'a>>>,
-    timeouts: &Timeouts,
+    usual: &Usual,
     problems: &mut Problems<'a>,
 ) -> Vec<Draft<'a>> {
     let list = written.and_then(|list| list.read("a list of services in `[` and `]`", problems));
@@ -86,7 +92,7 @@ pub(super) fn read_all<'a>(
         addresses: Unique::new(),
     };
     list.into_iter()
-        .filter_map(|written| read(written, timeouts, &mut claims, problems))
+        .filter_map(|written| read(written, usual, &mut claims, problems))
         .collect()
 }
 
@@ -98,7 +104,7 @@ struct Claims<'a> {
 
 fn read<'a>(
     written: Written<'a, raw::Service<'a>>,
-    timeouts: &Timeouts,
+    usual: &Usual,
     claims: &mut Claims<'a>,
     problems: &mut Problems<'a>,
 ) -> Option<Draft<'a>> {
@@ -139,9 +145,10 @@ fn read<'a>(
         problems.refuse(address_at, text);
     }
     let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
+    life::check_strays(&raw, protocol, forward, scheduler, problems);
     check_use(&raw, protocol, scheduler, backends.as_deref(), problems);
-    let life = Life::read(&raw, problems);
-    let timeouts = timeouts::read(raw.timeouts, timeouts, problems);
+    let life = Life::read(&raw, usual.strays, problems);
+    let timeouts = timeouts::read(raw.timeouts, &usual.timeouts, problems);
     let clamp_mss = read_clamp_mss(&raw, forward, protocol, problems);
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();
     let service = Service {

@@ -12,8 +12,8 @@ use crate::{
     io::PortIx,
     session::{FixedIx, Forward, Generation, ServiceIx},
     snapshot::{
-        Backend, Backends, Gone, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Refusals, Routes,
-        Service, Services, Slots, Snapshot,
+        Backend, Backends, Gone, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Routes, Service,
+        Services, Slots, Snapshot, Strays,
     },
     wire::{Endpoint, Mac, Protocol},
 };
@@ -56,10 +56,7 @@ pub(super) fn first(
         neighbours: Arc::default(),
         slots,
         route_other: false,
-        refusals: Refusals {
-            closed_ports: false,
-            strays: false,
-        },
+        closed_ports_answer: false,
         resets_per_second: 0,
         icmp_per_second: 0,
     };
@@ -154,10 +151,7 @@ pub(super) fn reload(
         routes,
         neighbours: Arc::new(Neighbours::new(fixed, Arc::clone(&base.ports))),
         route_other: config.other == config::Other::Route,
-        refusals: Refusals {
-            closed_ports: config.closed_ports == config::Refusal::Answer,
-            strays: config.strays == config::Refusal::Answer,
-        },
+        closed_ports_answer: config.closed_ports == config::Refusal::Answer,
         resets_per_second: config.limits.resets_per_second,
         icmp_per_second: config.limits.icmp_per_second,
         ..base
@@ -315,6 +309,7 @@ fn compile<'c>(
         timeouts: service.timeouts.clone(),
         backends: Backends::new(backends),
         gone: gone(service),
+        strays: strays(service),
         changed: generation,
         clamp_mss: service.clamp_mss,
     })
@@ -328,6 +323,14 @@ fn gone(service: &config::Service) -> Gone {
         Some(config::Gone::Reset) => Gone::Reset,
         Some(config::Gone::Drop) => Gone::Drop,
         Some(config::Gone::Keep) | None => Gone::usual(service.protocol),
+    }
+}
+
+fn strays(service: &config::Service) -> Strays {
+    match service.life.strays {
+        config::Strays::Answer => Strays::Answer,
+        config::Strays::Drop => Strays::Drop,
+        config::Strays::Admit => Strays::Admit,
     }
 }
 

@@ -8,7 +8,7 @@ use super::{
     related::{self, Quoted},
 };
 use crate::{
-    session::{FlowKey, ServiceIx, SessionIx},
+    session::{BackendIx, FlowKey, ServiceIx, SessionIx},
     snapshot::{Own, Snapshot},
     wire::{Protocol, icmp, ipv4},
 };
@@ -71,6 +71,18 @@ pub(super) fn service(meta: &Meta, snapshot: &Snapshot) -> Option<ServiceIx> {
         _ => return None,
     };
     snapshot.services.find(meta.key.destination(), protocol)
+}
+
+/// The service and the backend that an answer to a client is of, where it may begin a session.
+/// What is for the director itself is none.
+pub(super) fn admitted(meta: &Meta, snapshot: &Snapshot) -> Option<(ServiceIx, BackendIx)> {
+    let Transport::Tcp(_) = meta.transport else {
+        return None;
+    };
+    if snapshot.own_addresses.contains_key(&meta.destination()) {
+        return None;
+    }
+    snapshot.services.admits(meta.key.source(), Protocol::Tcp)
 }
 
 /// What no session can have been made for. Where a packet has one, its addresses are in order.

@@ -199,7 +199,12 @@ fn stranger<F: Frame>(
             }
             classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?;
         }
-        Whose::Backend => classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?,
+        Whose::Backend => {
+            if let Some(answers) = classify::admitted(meta, bench.snapshot) {
+                return schedule::answered(meta, answers, bench);
+            }
+            classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?;
+        }
         Whose::Local => return DropReason::NoSession.into(),
         Whose::Other => {}
     }

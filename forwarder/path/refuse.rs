@@ -16,8 +16,8 @@ pub(super) fn run<F: Frame>(
     snapshot: &Snapshot,
 ) -> Verdict {
     let told = match reason {
-        DropReason::NoSession => snapshot.refusals.strays,
-        _ => snapshot.refusals.closed_ports,
+        DropReason::NoSession => true,
+        _ => snapshot.closed_ports_answer,
     };
     let answer = match meta.transport {
         _ if !told => None,

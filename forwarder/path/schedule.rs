@@ -9,11 +9,11 @@ use super::{
 use crate::{
     mem,
     session::{
-        Checksums, Deltas, FixedIx, FlowKey, Forward, Generation, New, Refused, ServiceIx, Session,
-        SessionIx, Table,
-        tcp::{Event, State},
+        BackendIx, Checksums, Deltas, FixedIx, FlowKey, Forward, Generation, New, Refused,
+        ServiceIx, Session, SessionIx, Table,
+        tcp::{Direction, Event, State},
     },
-    snapshot::{Backend, Hop, Meant, Service, Snapshot},
+    snapshot::{Backend, Hop, Meant, Service, Snapshot, Strays},
     wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
 };
 
@@ -74,8 +74,12 @@ pub(super) fn run(
         Transport::Tcp(flags) => begins(flags),
         _ => true,
     };
-    if !begins && !may_have_begun_without(service, bench) {
-        return Step::Break(Verdict::Refuse(DropReason::NoSession));
+    let admitted = begins || service.strays == Strays::Admit && goes_on(meta);
+    if !admitted && !may_have_begun_without(service, bench) {
+        return Step::Break(match service.strays {
+            Strays::Answer | Strays::Admit => Verdict::Refuse(DropReason::NoSession),
+            Strays::Drop => Verdict::Drop(DropReason::NoSession),
+        });
     }
     let client = meta.key.source();
     let picked = match service.meant(client, || data(head, meta)) {
@@ -88,29 +92,64 @@ pub(super) fn run(
     let Some(backend) = picked.and_then(|at| service.backends.at(at)) else {
         return Step::Break(Verdict::Answer(Answer::PortUnreachable));
     };
-    if !begins {
+    if !admitted {
         return without_session(meta, service, backend, bench);
     }
     let local = match service.forward {
         Forward::FullNat => Some(local::give(client, service.protocol, backend, bench)?),
         Forward::Nat | Forward::Dr | Forward::Tun => None,
     };
-    let reverse_hop = way_back(service.forward, client, snapshot);
+    let direction = service.forward.from_client();
+    let new = session(meta, direction, local, service_ix, service, backend);
+    remember(meta, &new, direction, service, backend, bench)
+}
+
+/// Makes a session for the connection that this answer of a NAT backend belongs to, which came
+/// about before this director had anything to do with it.
+pub(super) fn answered(
+    meta: &Meta,
+    (service_ix, number): (ServiceIx, BackendIx),
+    bench: &mut Bench<'_>,
+) -> Step<Course> {
+    let service = bench.snapshot.services.service(service_ix);
+    let backend = service.and_then(|service| service.backends.numbered(number));
+    let Some((service, backend)) = service.zip(backend.filter(|one| one.serves)) else {
+        return DropReason::BackendGone.into();
+    };
+    if !goes_on(meta) {
+        return DropReason::NoSession.into();
+    }
+    let direction = Direction::Reverse;
+    let new = session(meta, direction, None, service_ix, service, backend);
+    remember(meta, &new, direction, service, backend, bench)
+}
+
+/// Inserts the session of which this packet is the first. Where the table is full, the packet may
+/// go on without.
+fn remember(
+    meta: &Meta,
+    new: &New,
+    direction: Direction,
+    service: &Service,
+    backend: &Backend,
+    bench: &mut Bench<'_>,
+) -> Step<Course> {
     let new = New {
         generation: bench.generation,
-        reverse_hop,
-        ..session(meta, local, service_ix, service, backend)
+        reverse_hop: way_back(service.forward, new.client, bench.snapshot),
+        ..*new
     };
     match insert(&new, bench) {
         Ok(session) => {
             if let Some(traffic) = bench.counters.backend(backend.number) {
                 traffic.connections.add(1);
             }
-            match begin(meta, session, bench) {
+            match begin(meta, session, direction, bench) {
                 Some(course) => Step::Continue(course),
                 None => DropReason::NoSession.into(),
             }
         }
+        Err(Refused::Full) if direction == Direction::Reverse => DropReason::TableFull.into(),
         Err(Refused::Full) => without_session(meta, service, backend, bench),
         Err(Refused::Taken(_)) => DropReason::FlowTaken.into(),
     }
@@ -133,6 +172,14 @@ pub(super) fn begins(flags: Flags) -> bool {
     flags.syn() && !flags.ack() && !flags.rst()
 }
 
+/// True for a segment of a connection that is under way, or ends.
+fn goes_on(meta: &Meta) -> bool {
+    match meta.transport {
+        Transport::Tcp(flags) => flags.ack() && !flags.syn() && !flags.rst(),
+        _ => false,
+    }
+}
+
 /// What a datagram carries, as far as it lies in the frame's first segment, `head`.
 fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
     let datagram = match meta.transport {
@@ -143,15 +190,20 @@ fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
     parsed.map_or(&[], |(_, data)| data)
 }
 
-/// The session of a flow that begins with this packet.
+/// The session of a flow whose first packet is this one.
 fn session(
     meta: &Meta,
+    direction: Direction,
     local: Option<Endpoint>,
     service_ix: ServiceIx,
     service: &Service,
     backend: &Backend,
 ) -> New {
-    let (client, vip, rip) = (meta.key.source(), service.address, backend.address);
+    let client = match direction {
+        Direction::Reverse => meta.key.destination(),
+        Direction::Forward | Direction::ForwardOnly => meta.key.source(),
+    };
+    let (vip, rip) = (service.address, backend.address);
     let seen = local.unwrap_or(client);
     let deltas = |old: [Endpoint; 2], new: [Endpoint; 2]| {
         let [(from, from_new), (to, to_new)] = [(old[0], new[0]), (old[1], new[1])];
@@ -168,9 +220,7 @@ fn session(
     let (state, timeout_ms) = match meta.transport {
         Transport::Tcp(flags) => {
             let event = Event::from_flags(flags.0);
-            let state = event.map_or(State::None, |event| {
-                State::None.next(service.forward.from_client(), event)
-            });
+            let state = event.map_or(State::None, |event| State::None.next(direction, event));
             (state, service.timeouts.tcp_ms(state))
         }
         _ => (State::None, service.timeouts.udp_ms()),

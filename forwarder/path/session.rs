@@ -241,10 +241,14 @@ fn segment<'a>(
     Some((sessions.get(ix)?, direction))
 }
 
-/// The course of a packet that has begun the session at `ix`.
-pub(super) fn begin(meta: &Meta, ix: SessionIx, bench: &Bench<'_>) -> Option<Course> {
+/// The course of a packet that has begun the session at `ix` and goes this way.
+pub(super) fn begin(
+    meta: &Meta,
+    ix: SessionIx,
+    direction: Direction,
+    bench: &Bench<'_>,
+) -> Option<Course> {
     let session = bench.flows.sessions.get(ix)?;
-    let direction = session.forward().from_client();
     count(meta, session, direction, bench.counters);
     Some(Course::of(session, direction))
 }

@@ -23,7 +23,7 @@ pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
 pub use quic::{Quic, Told};
 pub use routes::{Hop, Routes};
-pub use services::{Backend, Backends, Gone, HashBy, Meant, Service, Services};
+pub use services::{Backend, Backends, Gone, HashBy, Meant, Service, Services, Strays};
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use toeplitz::Toeplitz;
 
@@ -44,21 +44,12 @@ pub struct Snapshot {
     pub slots: Slots,
     /// True where traffic for no service and not for the director is routed.
     pub route_other: bool,
-    /// Who is told that nobody takes a packet.
-    pub refusals: Refusals,
+    /// True where those are told who address the director, but no service.
+    pub closed_ports_answer: bool,
     /// ICMP messages of each kind a second that one worker makes.
     pub icmp_per_second: u32,
     /// TCP resets a second that one worker makes.
     pub resets_per_second: u32,
-}
-
-/// Who is told that nobody takes a packet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusals {
-    /// Who addresses the director, but no service.
-    pub closed_ports: bool,
-    /// Who sends TCP to a service that belongs to no session and opens none.
-    pub strays: bool,
 }
 
 /// What the packet's way needs to know of a port.

@@ -94,7 +94,7 @@ mod tests {
     };
 
     use super::*;
-    use crate::snapshot::{Refusals, SlotHash, Slots};
+    use crate::snapshot::{SlotHash, Slots};
 
     fn snapshot(icmp_per_second: u32) -> Snapshot {
         Snapshot {
@@ -105,10 +105,7 @@ mod tests {
             neighbours: Arc::default(),
             slots: Slots::new(SlotHash::Keyed(0), 1),
             route_other: false,
-            refusals: Refusals {
-                closed_ports: true,
-                strays: true,
-            },
+            closed_ports_answer: false,
             icmp_per_second,
             resets_per_second: 0,
         }

@@ -31,6 +31,8 @@ pub struct Service {
     pub timeouts: Timeouts,
     /// What becomes of sessions whose backend is gone.
     pub gone: Gone,
+    /// What becomes of TCP that belongs to no session and opens none.
+    pub strays: Strays,
     /// Whether SYNs may announce no larger segments than the ways take.
     pub clamp_mss: bool,
     /// In the order of the configuration, which is that of the scheduler's candidates.
@@ -72,6 +74,17 @@ impl Gone {
             Protocol::Udp => Self::Reschedule,
         }
     }
+}
+
+/// What becomes of TCP that belongs to no session and opens none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strays {
+    /// It is answered by a reset.
+    Answer,
+    /// It is dropped.
+    Drop,
+    /// A session begins in its middle.
+    Admit,
 }
 
 /// Who is meant by a flow.
@@ -125,6 +138,8 @@ struct Ways {
     by_address: FxHashMap<(Ipv4Addr, u16, Protocol), ServiceIx>,
     nat_backends: FxHashSet<(Ipv4Addr, u16, Protocol)>,
     nat_backend_addresses: FxHashSet<Ipv4Addr>,
+    /// Whose answers begin sessions: of those above who belong to one service alone.
+    admitted: FxHashMap<(Ipv4Addr, u16, Protocol), Option<(ServiceIx, BackendIx)>>,
 }
 
 impl HashBy {
@@ -220,9 +235,23 @@ impl Ways {
                 ways.nat_backends.extend(answers);
                 ways.nat_backend_addresses
                     .extend(backends().map(|backend| backend.address));
+                ways.admit(ix, service);
             }
         }
         ways
+    }
+
+    fn admit(&mut self, ix: ServiceIx, service: &Service) {
+        for Backend {
+            number, address, ..
+        } in service.backends.iter()
+        {
+            let only = (service.strays == Strays::Admit).then_some((ix, *number));
+            self.admitted
+                .entry((address.address, address.port, service.protocol))
+                .and_modify(|before| *before = None)
+                .or_insert(only);
+        }
     }
 }
 
@@ -275,6 +304,12 @@ impl Services {
         self.ways
             .nat_backends
             .contains(&(from.address, from.port, protocol))
+    }
+
+    /// The service whose sessions begin with answers from here, and the backend that answers.
+    pub fn admits(&self, from: Endpoint, protocol: Protocol) -> Option<(ServiceIx, BackendIx)> {
+        let key = (from.address, from.port, protocol);
+        *self.ways.admitted.get(&key)?
     }
 
     /// True where any service has its SYNs clamped.

@@ -9,6 +9,8 @@
 
 mod rig;
 
+#[path = "path/admitted.rs"]
+mod admitted;
 #[path = "path/arp.rs"]
 mod arp;
 #[path = "path/case.rs"]
@@ -49,6 +51,7 @@ mod states;
 mod world;
 
 const TABLE: &[fn() -> Vec<case::Case>] = &[
+    admitted::cases,
     arp::cases,
     direct::cases,
     full::cases,
@@ -65,6 +68,11 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     routed::cases,
     sessions::cases,
 ];
+
+#[test]
+fn admitted_cases() {
+    case::run(&admitted::cases());
+}
 
 #[test]
 fn arp_cases() {

@@ -17,7 +17,7 @@ use crate::{
     },
     path::{DropReason, Layer, Recall},
     session::{Forward, Session},
-    snapshot::{Service, Snapshot},
+    snapshot::{Service, Snapshot, Strays},
 };
 
 /// Services of an address that are named at most.
@@ -216,9 +216,10 @@ impl Account<'_> {
         if opens
             && (matches!(service.forward, Forward::Nat | Forward::FullNat) || !service.consistent)
         {
-            match self.config.strays {
-                config::Refusal::Answer => "; what comes before a SYN is answered, reset",
-                config::Refusal::Drop => "; what comes before a SYN is dropped, no_session",
+            match service.strays {
+                Strays::Answer => "; what comes before a SYN is answered, reset",
+                Strays::Drop => "; what comes before a SYN is dropped, no_session",
+                Strays::Admit => "; what comes before a SYN begins one as well",
             }
         } else {
             ""

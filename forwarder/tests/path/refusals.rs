@@ -21,7 +21,7 @@ const PROTOCOL: Icmpv4Type = DestinationUnreachable(DestUnreachableHeader::Proto
 const RESET: &str = "port0.rx port0.tx answer.reset";
 
 /// The reset that answers a packet, with these sequence and acknowledgement numbers.
-fn reset(about: &Spec, sequence: u32, acknowledgement: Option<u32>) -> Vec<u8> {
+pub fn reset(about: &Spec, sequence: u32, acknowledgement: Option<u32>) -> Vec<u8> {
     let header = Ipv4Header {
         dscp: (about.tos >> 2).try_into().unwrap(),
         ecn: (about.tos & 3).try_into().unwrap(),
