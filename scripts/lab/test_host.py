@@ -94,8 +94,8 @@ class Host(LabCase):
             flood = self.lab.client.popen("python3", "-c", FLOOD, plan.WAN_DIP)
             try:
                 time.sleep(1)
-                # ARP of a client that knows nobody, and of weir for backends. `ip neigh flush` would
-                # go on for as long as the flood asks again.
+                # ARP of a client that knows nobody, and of weir for backends. `ip neigh flush`
+                # would go on for as long as the flood asks again.
                 known = json.loads(self.lab.client.run("ip", "-j", "neigh", "show", "dev", "eth0"))
                 for neighbour in known:
                     self.lab.client.run("ip", "neigh", "del", neighbour["dst"], "dev", "eth0")
