@@ -38,3 +38,24 @@ fn share(client: Endpoint, count: usize) -> usize {
     let spread = fold(word | 1 << 63, 0x9e37_79b9_7f4a_7c15) >> 32;
     usize::try_from((spread * count as u64) >> 32).unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_in_rows_are_spread_evenly() {
+        let ports = (0..9000).map(|n| Endpoint::new([192, 0, 2, 9].into(), n));
+        let addresses = (0..9000).map(|n| Endpoint::new((0x0a00_0000 + n).into(), 40_000));
+        for clients in [ports.collect::<Vec<_>>(), addresses.collect()] {
+            let mut shares = [0_u32; 3];
+            for client in clients {
+                shares[share(client, 3)] += 1;
+            }
+            assert!(
+                shares.iter().all(|n| (2800..3200).contains(n)),
+                "{shares:?}"
+            );
+        }
+    }
+}

@@ -437,7 +437,16 @@ mod tests {
             service: ServiceIx(7),
             backend: BackendIx(BackendIx::MOST - 1),
             generation: Generation(5),
-            deltas: Deltas::default(),
+            deltas: Deltas {
+                forward: Checksums {
+                    l3: Delta::new().replace_u16(1, 2),
+                    l4: Delta::new().replace_u16(3, 5),
+                },
+                reverse: Checksums {
+                    l3: Delta::new().replace_u16(2, 1),
+                    l4: Delta::new().replace_u16(5, 3),
+                },
+            },
         }
     }
 

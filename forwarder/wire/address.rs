@@ -151,6 +151,20 @@ mod tests {
         assert!(Mac::BROADCAST.is_group() && !Mac([2, 1, 1, 1, 1, 1]).is_group());
     }
 
+    #[test]
+    fn addresses_are_shown_alike_wherever_they_are() {
+        let (mac, end) = (
+            Mac([2, 0, 0, 0, 0, 10]),
+            Endpoint::new([10, 1, 0, 11].into(), 80),
+        );
+        assert_eq!(
+            format!("{mac} {mac:?}"),
+            "02:00:00:00:00:0a 02:00:00:00:00:0a"
+        );
+        assert_eq!(format!("{end} {end:?}"), "10.1.0.11:80 10.1.0.11:80");
+        assert_eq!(format!("{} {}", Protocol::Tcp, Protocol::Udp), "TCP UDP");
+    }
+
     proptest! {
         #[test]
         fn what_is_shown_is_read_again(octets: [u8; 6]) {

@@ -306,6 +306,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::wire::checksum::checksum;
 
     /// SYN and ACK from port 80 with a maximum segment size of 1,460, and two octets of data.
     const OCTETS: [u8; 26] = [
@@ -349,6 +350,57 @@ mod tests {
             assert!((flag | Flags::PSH).contains(flag));
             assert!(!flag.contains(flag | Flags::PSH));
         }
+    }
+
+    /// A SYN with these options and a checksum that is right, but for the pseudo-header.
+    fn syn(options: &[u8]) -> Vec<u8> {
+        let words = u8::try_from(options.len() / 4).unwrap();
+        let mut segment = [&OCTETS[..LEN], options, b"hi"].concat();
+        segment[12] = (5 + words) << 4;
+        segment[16..18].fill(0);
+        let sum = checksum(&segment);
+        segment[16..18].copy_from_slice(&sum.to_be_bytes());
+        segment
+    }
+
+    #[test]
+    fn a_segment_size_is_lowered_wherever_it_stands_and_the_checksum_is_right() {
+        let [high, low] = 1400_u16.to_be_bytes();
+        for (options, at) in [
+            (&[2, 4, 5, 0xb4][..], 2),
+            (&[1, 2, 4, 5, 0xb4, 1, 1, 0], 3),
+            (&[8, 3, 9, 2, 4, 5, 0xb4, 0], 5),
+            (&[3, 3, 7, 1, 2, 4, 5, 0xb4], 6),
+        ] {
+            let mut segment = syn(options);
+            let mut clamped = options.to_vec();
+            clamped[at..at + 2].copy_from_slice(&[high, low]);
+            assert!(clamp_mss(&mut segment, 1400), "{options:?}");
+            assert_eq!(segment, syn(&clamped));
+            assert!(!clamp_mss(&mut segment, 1400), "it is that low already");
+            assert_eq!(segment, syn(&clamped));
+        }
+    }
+
+    #[test]
+    fn what_announces_no_segment_size_is_left_as_it_is() {
+        for options in [
+            &[][..],
+            &[1, 1, 1, 0],
+            // Behind the end.
+            &[0, 1, 1, 1, 2, 4, 5, 0xb4],
+            // Of another length, or cut short.
+            &[2, 3, 5, 0xb4],
+            &[1, 1, 2, 4],
+            &[1, 1, 1, 8],
+        ] {
+            let mut segment = syn(options);
+            assert!(!clamp_mss(&mut segment, 1), "{options:?}");
+            assert_eq!(segment, syn(options));
+        }
+        let mut short = syn(&[2, 4, 5, 0xb4]);
+        short.truncate(LEN + 3);
+        assert!(!clamp_mss(&mut short, 1) && !clamp_mss(&mut [0; LEN - 1], 1));
     }
 
     proptest! {

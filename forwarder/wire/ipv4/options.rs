@@ -111,6 +111,23 @@ mod tests {
     }
 
     #[test]
+    fn later_fragments_have_the_options_that_are_copied_alone() {
+        let blanked = |mut options: [u8; 8]| {
+            blank_uncopied(&mut options);
+            options
+        };
+        let alert = [148, 4, 0, 0];
+        let [a, b, c, d] = alert;
+        assert_eq!(blanked([1, 7, 3, 4, a, b, c, d]), [1, 1, 1, 1, a, b, c, d]);
+        assert_eq!(blanked([a, b, c, d, 7, 4, 5, 6]), [a, b, c, d, 1, 1, 1, 1]);
+        // What follows the end, goes on beyond the header or has no length is no option.
+        for whole in [[0, 1, 7, 3, 4, 0, 0, 0], [a, 9, 7, 3, 4, 0, 0, 0]] {
+            assert_eq!(blanked(whole), whole);
+        }
+        assert_eq!(blanked([7, 0, 0, 7, 3, 4, 0, 0]), [1, 0, 0, 7, 3, 4, 0, 0]);
+    }
+
+    #[test]
     fn a_header_that_is_not_whole_does_not() {
         assert!(!options_ok(&[]));
         assert!(!options_ok(&[0x46; 23]));

@@ -83,6 +83,21 @@ fn sessions_that_are_swept_evicted_or_refused_give_their_ports_back() {
 }
 
 #[test]
+fn ports_of_another_table_are_given_as_that_one_would_have() {
+    let (mut one, mut copy) = (table(8), table(8));
+    for _ in 0..3 {
+        give(&mut one, &LIPS[..1], 0).unwrap();
+    }
+    let rip = nat(0).rip;
+    let ports = one.local_ports(LIPS[0], rip, Protocol::Tcp, SLOT);
+    copy.set_local_ports(LIPS[0], rip, Protocol::Tcp, SLOT, ports);
+    assert_eq!(copy.local_ports(LIPS[0], rip, Protocol::Tcp, SLOT), ports);
+    let next = give(&mut one, &LIPS[..1], 0);
+    assert_eq!(give(&mut copy, &LIPS[..1], 0), next);
+    assert_ne!(give(&mut table(8), &LIPS[..1], 0), next);
+}
+
+#[test]
 fn established_sessions_keep_their_ports_and_others_yield_theirs() {
     let mut table = table(1024);
     for client in 0..EACH {
