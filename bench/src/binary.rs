@@ -7,6 +7,26 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use clap::Args;
+
+/// Which weir is measured, and how it schedules.
+#[derive(Debug, Args)]
+pub struct Subject {
+    /// The weir to measure; the one beside this program unless given
+    #[arg(long, value_name = "PATH")]
+    binary: Option<PathBuf>,
+    /// The scheduler of all services, as the configuration names it
+    #[arg(long, default_value = "Maglev")]
+    pub scheduler: String,
+}
+
+impl Subject {
+    /// The binary.
+    pub fn binary(&self) -> Result<PathBuf> {
+        let given: Vec<PathBuf> = self.binary.iter().cloned().collect();
+        weirs(&given)?.pop().context("no weir")
+    }
+}
 
 /// The binaries that were given, or the one beside this program.
 pub fn weirs(given: &[PathBuf]) -> Result<Vec<PathBuf>> {

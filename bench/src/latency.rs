@@ -11,7 +11,7 @@ use hdrhistogram::Histogram;
 
 use crate::{
     abba::{Sample, alternate, real},
-    binary,
+    binary::{self, Subject},
     dut::Testpmd,
     generator::Frames,
     machine::{Cores, Machine},
@@ -50,12 +50,8 @@ pub struct Options {
     /// That rate in millions of frames a second; searched for unless given
     #[arg(long)]
     mpps: Option<f64>,
-    /// The weir to measure; the one beside this program unless given
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// The scheduler of all services, as the configuration names it
-    #[arg(long, default_value = "Maglev")]
-    scheduler: String,
+    #[command(flatten)]
+    subject: Subject,
     /// Trials of each program at each load
     #[arg(long, default_value_t = 6)]
     rounds: usize,
@@ -83,13 +79,11 @@ type Line = (String, Vec<(f64, f64)>);
 /// Measures all loads.
 pub fn run(options: &Options, cores: Cores) -> Result<Report> {
     Testpmd::look_for()?;
-    let given: Vec<PathBuf> = options.binary.iter().cloned().collect();
-    let binaries = binary::weirs(&given)?;
-    let binary = binaries.first().context("no weir")?;
+    let binary = &options.subject.binary()?;
     let kinds = [Kind::Macswap, Kind::Weir(options.mode)];
     let setting = Setting {
         binary,
-        scheduler: &options.scheduler,
+        scheduler: &options.subject.scheduler,
         udp_timeout: UDP_TIMEOUT,
         own_cores: !options.share_cores,
     };
@@ -124,7 +118,7 @@ pub fn run(options: &Options, cores: Cores) -> Result<Report> {
     report.note(format!(
         "{}, {}",
         binary::version(binary)?,
-        options.scheduler
+        options.subject.scheduler
     ));
     if let Some(path) = &options.plot {
         plot(lines).write(path)?;

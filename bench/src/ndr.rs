@@ -3,10 +3,7 @@
 //! The generator, weir's management thread and the link share one core with nothing else; what is
 //! found carries the time of a cache line between the cores, and testpmd's rate beside it.
 
-use std::{
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use anyhow::{Context, Result};
 
@@ -14,7 +11,7 @@ pub mod phases;
 
 use crate::{
     abba::{Sample, alternate},
-    binary,
+    binary::{self, Subject},
     dut::Testpmd,
     generator::{Found, Frames},
     machine::{Cores, Machine},
@@ -37,12 +34,8 @@ pub struct Options {
     /// Octets of a frame on the wire
     #[arg(long, default_value_t = 64)]
     octets: usize,
-    /// The weir to measure; the one beside this program unless given
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// The scheduler of all services, as the configuration names it
-    #[arg(long, default_value = "Maglev")]
-    scheduler: String,
+    #[command(flatten)]
+    subject: Subject,
     /// Searches for each program
     #[arg(long, default_value_t = 4)]
     rounds: usize,
@@ -63,14 +56,12 @@ pub struct Options {
 /// Measures throughput, and of weir connection rate and table capacity.
 pub fn run(options: &Options, cores: Cores) -> Result<Report> {
     Testpmd::look_for()?;
-    let given: Vec<PathBuf> = options.binary.iter().cloned().collect();
-    let binaries = binary::weirs(&given)?;
-    let binary = binaries.first().context("no weir")?;
+    let binary = &options.subject.binary()?;
     let mut kinds = vec![Kind::Macswap];
     kinds.extend(options.modes.iter().copied().map(Kind::Weir));
     let setting = Setting {
         binary,
-        scheduler: &options.scheduler,
+        scheduler: &options.subject.scheduler,
         udp_timeout: UDP_TIMEOUT,
         own_cores: !options.share_cores,
     };
@@ -186,7 +177,7 @@ fn notes(options: &Options, binary: &Path, report: &mut Report) -> Result<()> {
     report.note(format!(
         "{}, {}",
         binary::version(binary)?,
-        options.scheduler
+        options.subject.scheduler
     ));
     Ok(())
 }

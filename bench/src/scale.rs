@@ -14,11 +14,11 @@ use anyhow::{Context, Result, bail};
 
 use crate::{
     abba::{Sample, alternate},
-    binary,
+    binary::{self, Subject},
     dut::{Dut, Forwarding, Precedence, Program, Testpmd, Weir},
     machine::{self, Cores, Machine},
     report::{Cell, Report, progress},
-    site::{Mode, SERVICES, Site, UDP_TIMEOUT},
+    site::{Mode, SERVICES, Services, Site, UDP_TIMEOUT},
     traffic::{Protocol, Traffic},
 };
 use cases::{CASES, Case, Figure};
@@ -43,12 +43,8 @@ pub struct Options {
     /// Octets of a frame on the wire
     #[arg(long, default_value_t = 64)]
     octets: usize,
-    /// The weir to measure; the one beside this program unless given
-    #[arg(long, value_name = "PATH")]
-    binary: Option<PathBuf>,
-    /// The scheduler of all services, as the configuration names it
-    #[arg(long, default_value = "Maglev")]
-    scheduler: String,
+    #[command(flatten)]
+    subject: Subject,
     /// Turns of each program in one start
     #[arg(long, default_value_t = 6)]
     rounds: usize,
@@ -64,9 +60,7 @@ pub struct Options {
 pub fn run(options: &Options, cores: Cores) -> Result<Report> {
     Testpmd::look_for()?;
     machine::pin(cores.main_core)?;
-    let given: Vec<PathBuf> = options.binary.iter().cloned().collect();
-    let binaries = binary::weirs(&given)?;
-    let binary = binaries.first().context("no weir")?;
+    let binary = &options.subject.binary()?;
     let _precedence = Precedence::take();
     let folder = tempfile::tempdir().context("cannot make a folder for captures")?;
     let captures = captures(options.octets, folder.path())?;
@@ -156,9 +150,7 @@ fn program(
             workers,
             main_core,
             device,
-            mode: options.mode,
-            protocol: Protocol::Udp,
-            scheduler: options.scheduler.clone(),
+            services: Services::usual(options.mode, Protocol::Udp, &options.subject.scheduler),
             udp_timeout: UDP_TIMEOUT.to_owned(),
         },
     })
@@ -241,7 +233,7 @@ fn notes(options: &Options, binary: &Path, ping_pongs: &[f64], report: &mut Repo
         "{}, {} octets, {SERVICES} flows a queue, {}.",
         options.mode.name(),
         options.octets,
-        options.scheduler
+        options.subject.scheduler
     ));
     report.note(binary::version(binary)?);
     Ok(())

@@ -10,7 +10,7 @@ use crate::{
     dut::{self, Counts, Dut, Forwarding, Place, Program, Testpmd, Weir},
     generator::{Frames, Link, Outcome, Server},
     machine::Cores,
-    site::{Mode, Site},
+    site::{Mode, Services, Site},
     traffic::Protocol,
 };
 
@@ -175,9 +175,7 @@ fn program(kind: Kind, device: String, setting: &Setting<'_>, cores: Cores) -> B
                 workers,
                 main_core,
                 device,
-                mode,
-                protocol: Protocol::Udp,
-                scheduler: setting.scheduler.to_owned(),
+                services: Services::usual(mode, Protocol::Udp, setting.scheduler),
                 udp_timeout: setting.udp_timeout.to_owned(),
             },
         }),

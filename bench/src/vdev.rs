@@ -15,7 +15,7 @@ use crate::{
     machine::{self, Cores, Machine},
     plot::Plot,
     report::{Cell, Report, progress},
-    site::{self, Mode, Site, UDP_TIMEOUT},
+    site::{self, Mode, Services, Site, UDP_TIMEOUT},
     traffic::{Protocol, Traffic},
 };
 
@@ -23,7 +23,11 @@ use crate::{
 #[derive(Debug, clap::Args)]
 pub struct Options {
     /// How packets reach the backends
-    #[arg(long, value_delimiter = ',', default_value = "dr,tun,nat,no-service")]
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_value = "dr,tun,nat,full-nat,no-service"
+    )]
     modes: Vec<Mode>,
     /// Different flows in the capture
     #[arg(long, value_delimiter = ',', default_value = "1,256,4096,32768")]
@@ -188,9 +192,7 @@ fn programs(
                 workers: vec![cores.worker_core],
                 main_core: cores.main_core,
                 device: device.to_owned(),
-                mode: case.mode,
-                protocol: options.protocol,
-                scheduler: options.scheduler.clone(),
+                services: Services::usual(case.mode, options.protocol, &options.scheduler),
                 udp_timeout: UDP_TIMEOUT.to_owned(),
             },
             is_fed: true,

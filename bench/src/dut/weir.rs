@@ -122,7 +122,7 @@ fn check(program: &Weir, all: Worker, drops: &[Drop]) -> Result<()> {
     // What the management thread sends, as announcements, comes on top.
     let forwarded = all.sent.saturating_sub(all.injected);
     ensure!(
-        program.site.mode != Mode::NoService || forwarded == 0,
+        program.site.services.mode != Mode::NoService || forwarded == 0,
         "{forwarded} packets for no service were sent"
     );
     let between = program.site.workers.len() as u64 - 1;
@@ -175,7 +175,7 @@ fn ask<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T> {
 mod tests {
     use super::{Drop, Weir, Worker, check};
     use crate::{
-        site::{Mode, Site, UDP_TIMEOUT},
+        site::{Mode, Services, Site, UDP_TIMEOUT},
         traffic::Protocol,
     };
 
@@ -186,9 +186,7 @@ mod tests {
                 workers: vec![1],
                 main_core: 0,
                 device: "net_null0".into(),
-                mode,
-                protocol: Protocol::Udp,
-                scheduler: "Maglev".into(),
+                services: Services::usual(mode, Protocol::Udp, "Maglev"),
                 udp_timeout: UDP_TIMEOUT.into(),
             },
             is_fed: true,

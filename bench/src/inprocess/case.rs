@@ -3,7 +3,7 @@
 use clap::ValueEnum;
 use weir::io::BURST;
 
-use super::director::Mode;
+use crate::site::Mode;
 
 /// A kind of packets in a mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
@@ -16,12 +16,18 @@ pub enum Case {
     NatForward,
     /// Established sessions, NAT, a burst of each direction in turn
     NatBoth,
-    /// To an address of the director where no service is
+    /// Established sessions, FULLNAT, from clients to backends
+    FullNatForward,
+    /// Established sessions, FULLNAT, a burst of each direction in turn
+    FullNatBoth,
+    /// To a port of a VIP where no service is
     NoService,
     /// Each packet a new session, direct routing
     NewDr,
     /// Each packet a new session, NAT
     NewNat,
+    /// Each packet a new session, FULLNAT
+    NewFullNat,
 }
 
 impl Case {
@@ -36,15 +42,16 @@ impl Case {
             Self::Dr | Self::NoService | Self::NewDr => Mode::Dr,
             Self::Tun => Mode::Tun,
             Self::NatForward | Self::NatBoth | Self::NewNat => Mode::Nat,
+            Self::FullNatForward | Self::FullNatBoth | Self::NewFullNat => Mode::FullNat,
         }
     }
 
     pub fn traffic(self) -> Traffic {
         match self {
-            Self::Dr | Self::Tun | Self::NatForward => Traffic::Forward,
-            Self::NatBoth => Traffic::Both,
+            Self::Dr | Self::Tun | Self::NatForward | Self::FullNatForward => Traffic::Forward,
+            Self::NatBoth | Self::FullNatBoth => Traffic::Both,
             Self::NoService => Traffic::Stray,
-            Self::NewDr | Self::NewNat => Traffic::New,
+            Self::NewDr | Self::NewNat | Self::NewFullNat => Traffic::New,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! A director with one worker between two lines.
 
-use std::{fmt::Write as _, net::Ipv4Addr, sync::Arc};
+use std::sync::Arc;
 
 use anyhow::Result;
 use weir::{
@@ -9,44 +9,24 @@ use weir::{
     io::{Now, Pool},
     path::{Counters, Inquiries, Worker},
     snapshot::SlotHash,
-    wire::{Endpoint, Mac},
+    wire::Mac,
 };
 
 use super::{
     line::{Line, Tap},
     memory,
 };
-
-/// Services of a director, and backends of each.
-pub const SERVICES: u8 = 100;
-pub const BACKENDS: u8 = 10;
+use crate::site::{DIPS, Services};
 
 /// The MACs of the director's ports: towards clients, towards backends.
 pub const MACS: [Mac; 2] = [Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2])];
 
-/// How services forward.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    Dr,
-    Tun,
-    Nat,
-}
-
 /// What a director is made of.
 #[derive(Clone, Debug)]
 pub struct Spec {
-    pub mode: Mode,
+    pub services: Services,
     /// The size of its session table.
     pub sessions: u32,
-    /// As the configuration has it, with what belongs to it.
-    pub scheduler: String,
-}
-
-impl Spec {
-    /// What there is to schedule, as reports say it.
-    pub fn site(scheduler: &str) -> String {
-        format!("{SERVICES} services of {BACKENDS} backends each, scheduler {scheduler}")
-    }
 }
 
 /// One worker, what it counts and is asked, and who tells the lines what comes in.
@@ -97,51 +77,20 @@ impl<L: Pool + Clone> Rig<L> {
     }
 }
 
-/// The address of a service.
-#[inline]
-pub fn vip(service: u8) -> Endpoint {
-    Endpoint::new(Ipv4Addr::new(198, 18, 0, service), 80)
-}
-
 fn text(spec: &Spec) -> String {
-    let (forward, port) = match spec.mode {
-        Mode::Dr => ("Dr", 80),
-        Mode::Tun => ("Tun", 80),
-        Mode::Nat => ("Nat", 8080),
-    };
-    let scheduler = &spec.scheduler;
-    let mut services = String::new();
-    let mut neighbours = String::from(r#"(address: "192.0.2.1", mac: "02:00:00:00:ff:01"),"#);
-    for service in 0..SERVICES {
-        let address = vip(service);
-        let (ip, vport) = (address.address, address.port);
-        let mut backends = String::new();
-        for backend in 1..=BACKENDS {
-            let rip = format!("10.1.{}.{backend}", service + 1);
-            let name = format!("b{service}-{backend}");
-            let _ = write!(backends, r#"(name: "{name}", address: "{rip}:{port}"),"#);
-            let mac = format!("02:00:00:01:{service:02x}:{backend:02x}");
-            let _ = write!(neighbours, r#"(address: "{rip}", mac: "{mac}"),"#);
-        }
-        let _ = write!(
-            services,
-            r#"(name: "s{service}", address: "{ip}:{vport}", protocol: Tcp, forward: {forward},
-                scheduler: {scheduler}, backends: [{backends}]),"#
-        );
-    }
+    let [wan, lan] = DIPS;
     format!(
         r#"(
-            dpdk: (workers: [0], main_core: 0),
-            ports: [
-                (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"], mtu: 1500),
-                (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.1/16"], mtu: 1500),
-            ],
-            routes: [(to: "0.0.0.0/0", via: "192.0.2.1")],
-            neighbours: [{neighbours}],
-            services: [{services}],
-            closed_ports: Drop,
-            tables: (sessions_per_worker: {sessions}),
-        )"#,
-        sessions = spec.sessions
+    dpdk: (workers: [0], main_core: 0),
+    ports: [
+        (name: "wan", device: Vdev("net_null0"), addresses: ["{wan}"]),
+        (name: "lan", device: Vdev("net_null1"), addresses: ["{lan}"]),
+    ],
+{sections}    tables: (sessions_per_worker: {sessions}, local_port_pairs: {pairs}),
+)
+"#,
+        sections = spec.services.sections(),
+        sessions = spec.sessions,
+        pairs = spec.services.local_port_pairs(),
     )
 }

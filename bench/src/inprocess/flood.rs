@@ -7,7 +7,8 @@ use weir::io::Pool;
 use super::{
     as_f64,
     case::Traffic,
-    director::{Mode, Spec},
+    choice::Choice,
+    director::Spec,
     frames,
     line::Bare,
     stage::{Stage, Time},
@@ -17,6 +18,7 @@ use crate::{
     abba::{Sample, alternate},
     machine::{Cores, Machine},
     report::{Cell, Report, progress},
+    site::Mode,
 };
 
 #[derive(Args, Debug)]
@@ -27,12 +29,8 @@ pub struct Arguments {
     /// Per cent of it that established sessions take; the flood fills the rest
     #[arg(long, value_delimiter = ',', default_values_t = [50, 100])]
     established: Vec<u32>,
-    /// The scheduler of all services, as the configuration has it
-    #[arg(long, default_value = "Maglev")]
-    scheduler: String,
-    /// Rounds of measuring established flows, the flood, and both
-    #[arg(long, default_value_t = 12)]
-    rounds: usize,
+    #[command(flatten)]
+    choice: Choice,
     /// Turns of a burst in each measurement
     #[arg(long, default_value_t = 32_768)]
     turns: u64,
@@ -59,12 +57,12 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
             "refused_per_cent",
         ],
     );
-    for (mode, name) in [(Mode::Dr, "dr"), (Mode::Nat, "nat")] {
+    for mode in [Mode::Dr, Mode::Nat] {
         for &per_cent in &arguments.established {
-            progress(&format!("{name}, {per_cent} % established"));
+            progress(&format!("{}, {per_cent} % established", mode.name()));
             let share = u64::from(arguments.sessions) * u64::from(per_cent) / 100;
             let established = u32::try_from(share).context("a share is at most the whole")?;
-            let row = measure((mode, name), established, arguments, &frames.pool)?;
+            let row = measure(mode, established, arguments, &frames.pool)?;
             report.row(row);
         }
     }
@@ -74,35 +72,31 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
          in turn; medians of {} rounds, and from where to where. ratio: what a packet of an \
          established flow costs beside the flood (twice mixed, less flood) by what it costs \
          alone. Every packet of an established flow came out, and each of their sessions is left.",
-        Spec::site(&arguments.scheduler),
+        arguments.choice.described(),
         frames.made_of,
-        arguments.rounds
+        arguments.choice.rounds
     ));
     Ok(report)
 }
 
 fn measure<L: Pool + Clone>(
-    (mode, name): (Mode, &str),
+    mode: Mode,
     established: u32,
     arguments: &Arguments,
     pool: &L,
 ) -> Result<[Cell; 9]> {
     let Arguments {
-        sessions,
-        rounds,
-        turns,
-        ..
+        sessions, turns, ..
     } = *arguments;
     let spec = Spec {
-        mode,
+        services: arguments.choice.services(mode),
         sessions,
-        scheduler: arguments.scheduler.clone(),
     };
     let mut stage = Stage::new(&spec, established, Time::real(), pool)?;
     let mut bare = Bare::new(pool);
     fill_up(&mut stage)?;
     let mut flood = Flood::default();
-    let nets = alternate(&mut KINDS.to_vec(), rounds, |traffic| {
+    let nets = alternate(&mut KINDS.to_vec(), arguments.choice.rounds, |traffic| {
         let refused = stage.refused();
         // Fails where a packet of an established flow is lost.
         let gross = timing::with(&mut stage, *traffic, turns)?;
@@ -121,7 +115,7 @@ fn measure<L: Pool + Clone>(
     let ratios: Vec<f64> = ratios.map(|((a, f), m)| (2.0 * m - f) / a).collect();
     let hugepages = stage.rig.worker.sessions().on_hugepages();
     Ok([
-        name.into(),
+        mode.name().into(),
         u64::from(sessions).into(),
         u64::from(established).into(),
         if hugepages { "yes" } else { "no" }.into(),

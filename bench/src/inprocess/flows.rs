@@ -7,11 +7,12 @@ use weir::{
 };
 use zerocopy::FromZeros;
 
-use super::director::{SERVICES, vip};
+use crate::site::vip;
 
-/// The client and the service of a flow by its number. Two numbers below 2^44 are two clients.
+/// The client of a flow by its number, and which of so many services it is for. Two numbers below
+/// 2^44 are two clients.
 #[inline]
-pub fn numbered(number: u64) -> (Endpoint, Endpoint) {
+pub fn numbered(number: u64, services: u16) -> (Endpoint, Endpoint) {
     // Steps that can be undone, so none of the 44 bits is lost: multiplied by an odd number, and
     // the upper half folded onto the lower.
     let mut bits = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) & MASK;
@@ -21,7 +22,9 @@ pub fn numbered(number: u64) -> (Endpoint, Endpoint) {
     // All of these fit, as the compiler sees too.
     let address = CLIENTS | u32::try_from(bits & 0x1fff_ffff).unwrap_or_default();
     let port = 0x8000 | u16::try_from(bits >> 29).unwrap_or_default();
-    let service = u8::try_from(number % u64::from(SERVICES)).unwrap_or_default();
+    // As even as by turns, without a division.
+    let part = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+    let service = u16::try_from((part * u64::from(services)) >> 32).unwrap_or_default();
     (Endpoint::new(address.into(), port), vip(service))
 }
 
@@ -37,9 +40,11 @@ pub struct Flow {
     client: u32,
     vip: u32,
     rip: u32,
+    reply_to: u32,
     client_port: u16,
     vip_port: u16,
     rip_port: u16,
+    reply_to_port: u16,
 }
 
 impl Flow {
@@ -57,6 +62,12 @@ impl Flow {
     pub fn rip(&self) -> Endpoint {
         Endpoint::new(self.rip.into(), self.rip_port)
     }
+
+    /// Where the backend answers to, in modes in which answers come back.
+    #[inline]
+    pub fn reply_to(&self) -> Endpoint {
+        Endpoint::new(self.reply_to.into(), self.reply_to_port)
+    }
 }
 
 /// The flows of all sessions of a worker, in an order that has nothing to do with where the
@@ -67,13 +78,16 @@ pub fn of_sessions<P: weir::io::Port>(worker: &Worker<P>) -> Result<Slab<Flow>, 
     let sessions = table.page(0, table.capacity());
     for (flow, (_, session)) in flows.iter_mut().zip(sessions) {
         let (client, vip, rip) = (session.client(), session.vip(), session.rip());
+        let reply_to = session.reply_to();
         *flow = Flow {
             client: client.address.into(),
             vip: vip.address.into(),
             rip: rip.address.into(),
+            reply_to: reply_to.address.into(),
             client_port: client.port,
             vip_port: vip.port,
             rip_port: rip.port,
+            reply_to_port: reply_to.port,
         };
     }
     fastrand::Rng::with_seed(0x5eed).shuffle(&mut flows);
@@ -83,18 +97,29 @@ pub fn of_sessions<P: weir::io::Port>(worker: &Worker<P>) -> Result<Slab<Flow>, 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::collections::{HashMap, HashSet};
 
     #[test]
     fn numbers_are_clients_of_their_own() {
         let numbers = (0..100_000).chain(MASK - 100_000..=MASK);
         let clients: HashSet<_> = numbers
             .map(|number| {
-                let (client, _) = numbered(number);
+                let (client, _) = numbered(number, 100);
                 assert_eq!(client.address.octets()[0] >> 5, 1);
                 (client.address, client.port)
             })
             .collect();
         assert_eq!(clients.len(), 200_001);
+    }
+
+    #[test]
+    fn flows_are_spread_over_all_services() {
+        let mut counts = HashMap::new();
+        for number in 0..100_000 {
+            let (_, vip) = numbered(number, 1000);
+            *counts.entry(vip.address).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 1000);
+        assert!(counts.values().all(|count| (95..=105).contains(count)));
     }
 }

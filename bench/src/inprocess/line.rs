@@ -19,13 +19,11 @@ use super::{
     flows::{Flow, numbered},
     template::{OCTETS, SYN, Template},
 };
+use crate::site::NO_SERVICE;
 
 /// Frames that wait in a line's queue: so many that their headers have left the first cache when
 /// they are received, as those have that a network card brings.
 const QUEUE: usize = 256;
-
-/// A port of the VIPs where no service is.
-const NO_SERVICE: u16 = 81;
 
 /// What a line brings.
 #[derive(Clone)]
@@ -41,16 +39,25 @@ pub struct Stream {
 /// Between whom packets are.
 #[derive(Clone)]
 pub enum Packets {
-    /// From clients to services: the flow of this number, then the next.
-    Numbered(u64),
+    /// From clients to services: these flows.
+    Numbered(Numbers),
     /// As above, but to a port where no service is.
-    Stray(u64),
+    Stray(Numbers),
     /// From clients to services, from this place in the table on, again and again.
     Forward(Arc<Slab<Flow>>, usize),
     /// From backends to clients, as above.
     Reverse(Arc<Slab<Flow>>, usize),
-    /// As forward, and by turns the SYN of the flow of this number.
-    Mixed(Arc<Slab<Flow>>, usize, u64),
+    /// As forward, and by turns the SYN of one of these flows.
+    Mixed(Arc<Slab<Flow>>, usize, Numbers),
+}
+
+/// Flows that clients begin, one after the other.
+#[derive(Clone, Copy)]
+pub struct Numbers {
+    /// The number of the next.
+    pub next: u64,
+    /// Services that there are.
+    pub services: u16,
 }
 
 impl Stream {
@@ -59,18 +66,18 @@ impl Stream {
     fn next(&mut self) -> Option<(Endpoint, Endpoint, u8)> {
         let mut flags = self.flags;
         let (source, destination) = match &mut self.packets {
-            Packets::Numbered(number) => next_number(number),
-            Packets::Stray(number) => {
-                let (client, vip) = next_number(number);
+            Packets::Numbered(numbers) => numbers.step(),
+            Packets::Stray(numbers) => {
+                let (client, vip) = numbers.step();
                 (client, Endpoint::new(vip.address, NO_SERVICE))
             }
             Packets::Reverse(flows, at) => {
                 let flow = step(flows, at)?;
-                (flow.rip(), flow.client())
+                (flow.rip(), flow.reply_to())
             }
-            Packets::Mixed(_, _, number) if self.count.is_multiple_of(2) => {
+            Packets::Mixed(_, _, numbers) if self.count.is_multiple_of(2) => {
                 flags = SYN;
-                next_number(number)
+                numbers.step()
             }
             Packets::Forward(flows, at) | Packets::Mixed(flows, at, _) => {
                 let flow = step(flows, at)?;
@@ -81,11 +88,14 @@ impl Stream {
     }
 }
 
-#[inline]
-fn next_number(number: &mut u64) -> (Endpoint, Endpoint) {
-    let flow = numbered(*number);
-    *number += 1;
-    flow
+impl Numbers {
+    /// Client and service of the next.
+    #[inline]
+    fn step(&mut self) -> (Endpoint, Endpoint) {
+        let flow = numbered(self.next, self.services);
+        self.next += 1;
+        flow
+    }
 }
 
 #[inline]

@@ -8,6 +8,7 @@
 mod against;
 mod buffers;
 mod case;
+mod choice;
 mod director;
 pub mod flood;
 mod flows;

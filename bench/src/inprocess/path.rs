@@ -9,6 +9,7 @@ use weir::io::Pool;
 use super::{
     against::{self, Row},
     case::Case,
+    choice::Choice,
     director::Spec,
     frames,
     line::Bare,
@@ -24,17 +25,14 @@ use crate::{
 pub struct Arguments {
     /// Kinds of packets
     #[arg(long = "case", value_name = "CASE", value_delimiter = ',',
-          default_values = ["dr", "tun", "nat-forward", "nat-both", "no-service"])]
+          default_values = ["dr", "tun", "nat-forward", "nat-both", "full-nat-forward",
+                            "full-nat-both", "no-service"])]
     cases: Vec<Case>,
     /// Sessions that are open, and that packets belong to in random order
     #[arg(long, value_delimiter = ',', default_values_t = [4096, 1_048_576, 10_000_000])]
     sessions: Vec<u32>,
-    /// The scheduler of all services, as the configuration has it
-    #[arg(long, default_value = "Maglev")]
-    scheduler: String,
-    /// Rounds of measuring with and without the worker
-    #[arg(long, default_value_t = 12)]
-    rounds: usize,
+    #[command(flatten)]
+    choice: Choice,
     /// Turns of a burst in each measurement
     #[arg(long, default_value_t = 65_536)]
     turns: u64,
@@ -97,9 +95,9 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
     report.note(format!(
         "{}; packets of 64 octets in {}. net is gross less what the bench itself takes to \
          make and take back packets; medians of {} rounds, and from where to where.",
-        Spec::site(&arguments.scheduler),
+        arguments.choice.described(),
         frames.made_of,
-        arguments.rounds
+        arguments.choice.rounds
     ));
     Ok(report)
 }
@@ -110,7 +108,7 @@ fn against(arguments: &Arguments, other: &Path, cores: Cores) -> Result<Report> 
         let options = [
             ("--case", case.name()),
             ("--sessions", sessions.to_string()),
-            ("--scheduler", arguments.scheduler.clone()),
+            ("--scheduler", arguments.choice.scheduler.clone()),
             ("--rounds", ROUNDS_A_RUN.to_string()),
             ("--turns", arguments.turns.to_string()),
         ];
@@ -123,7 +121,7 @@ fn against(arguments: &Arguments, other: &Path, cores: Cores) -> Result<Report> 
         }
     };
     let rows: Vec<Row> = arguments.rows().map(row).collect();
-    against::report(TITLE, &rows, other, arguments.rounds, cores)
+    against::report(TITLE, &rows, other, arguments.choice.rounds, cores)
 }
 
 /// The cost, and whether the sessions lie on hugepages.
@@ -135,9 +133,8 @@ fn measure<L: Pool + Clone>(
 ) -> Result<(Cost, bool)> {
     let (traffic, turns) = (case.traffic(), arguments.turns);
     let spec = Spec {
-        mode: case.mode(),
+        services: arguments.choice.services(case.mode()),
         sessions,
-        scheduler: arguments.scheduler.clone(),
     };
     let open = if traffic.is_of_sessions() {
         sessions
@@ -146,7 +143,7 @@ fn measure<L: Pool + Clone>(
     };
     let mut stage = Stage::new(&spec, open, Time::real(), pool)?;
     let mut bare = Bare::new(pool);
-    let cost = timing::cost(&mut stage, arguments.rounds, |stage, with_worker| {
+    let cost = timing::cost(&mut stage, arguments.choice.rounds, |stage, with_worker| {
         if with_worker {
             timing::with(stage, traffic, turns)
         } else {

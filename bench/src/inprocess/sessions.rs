@@ -7,6 +7,7 @@ use weir::io::Pool;
 use super::{
     as_f64,
     case::{Case, Traffic},
+    choice::Choice,
     director::Spec,
     frames,
     line::Bare,
@@ -24,18 +25,14 @@ use crate::{
 pub struct Arguments {
     /// Kinds of packets
     #[arg(long = "case", value_name = "CASE", value_delimiter = ',',
-          default_values = ["new-dr", "new-nat"])]
+          default_values = ["new-dr", "new-nat", "new-full-nat"])]
     cases: Vec<Case>,
     /// Sizes of the session table, which is filled
     #[arg(long, value_delimiter = ',',
           default_values_t = [65_536, 262_144, 1_048_576, 4_194_304, 8_388_608])]
     sessions: Vec<u32>,
-    /// The scheduler of all services, as the configuration has it
-    #[arg(long, default_value = "Maglev")]
-    scheduler: String,
-    /// Rounds of measuring with and without the worker
-    #[arg(long, default_value_t = 12)]
-    rounds: usize,
+    #[command(flatten)]
+    choice: Choice,
 }
 
 /// New sessions in each measurement, at least; a small table is filled more than once.
@@ -63,7 +60,7 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
             ensure!(
                 case.traffic() == Traffic::New
                     && u64::from(sessions) % case.traffic().a_turn() == 0,
-                "{} into {sessions} sessions: new-dr or new-nat, and whole bursts",
+                "{} into {sessions} sessions: cases of new ones, and whole bursts",
                 case.name()
             );
             progress(&format!("{} into {sessions} sessions", case.name()));
@@ -77,9 +74,9 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
          takes to make and take back packets, and sessions per second are by it; medians of {} \
          rounds, and from where to where. octets per session: how much more memory is resident, \
          hugepages included, after the last round than before the worker was made, by session.",
-        Spec::site(&arguments.scheduler),
+        arguments.choice.described(),
         frames.made_of,
-        arguments.rounds
+        arguments.choice.rounds
     ));
     Ok(report)
 }
@@ -91,9 +88,8 @@ fn measure<L: Pool + Clone>(
     pool: &L,
 ) -> Result<[Cell; 8]> {
     let spec = Spec {
-        mode: case.mode(),
+        services: arguments.choice.services(case.mode()),
         sessions,
-        scheduler: arguments.scheduler.clone(),
     };
     let mut stage = Stage::new(&spec, 0, Time::real(), pool)?;
     let mut bare = Bare::new(pool);
@@ -101,7 +97,7 @@ fn measure<L: Pool + Clone>(
     let turns = u64::from(sessions) / traffic.a_turn();
     let fills = MEASURED.div_ceil(u64::from(sessions));
     let Cost { gross, bare, net } =
-        timing::cost(&mut stage, arguments.rounds, |stage, with_worker| {
+        timing::cost(&mut stage, arguments.choice.rounds, |stage, with_worker| {
             let mut sum_ns = 0.0;
             for _ in 0..fills {
                 sum_ns += if with_worker {

@@ -13,9 +13,9 @@ use weir::{
 
 use super::{
     case::Traffic,
-    director::{MACS, Mode, Rig, Spec},
+    director::{MACS, Rig, Spec},
     flows::{self, Flow},
-    line::{Packets, Stream, Tap},
+    line::{Numbers, Packets, Stream, Tap},
     template::{ACK, SYN, Template},
 };
 
@@ -70,9 +70,10 @@ impl Time {
 /// A director with its sessions.
 pub struct Stage<L: Pool> {
     pub rig: Rig<L>,
-    mode: Mode,
+    answers: bool,
     flows: Arc<Slab<Flow>>,
     time: Time,
+    services: u16,
     /// The place in the table of flows to go on from.
     place: usize,
     /// The first number of a flow that nobody has begun.
@@ -86,8 +87,9 @@ impl<L: Pool + Clone> Stage<L> {
         let flows = Arc::new(Slab::new(0)?);
         let mut stage = Self {
             rig: Rig::new(spec, pool)?,
-            mode: spec.mode,
+            answers: spec.services.mode.comes_back(),
             flows,
+            services: spec.services.count,
             time,
             place: 0,
             fresh: 0,
@@ -101,10 +103,10 @@ impl<L: Pool + Clone> Stage<L> {
     /// Opens sessions as TCP does, as far as a director sees of it.
     fn open(&mut self, sessions: u32) -> Result<()> {
         let count = u64::from(sessions);
-        self.pass(CLIENTS, Packets::Numbered(0), SYN, count);
+        self.pass(CLIENTS, Packets::Numbered(self.numbers()), SYN, count);
         self.fresh = count;
         let flows = Arc::new(flows::of_sessions(&self.rig.worker)?);
-        if self.mode == Mode::Nat {
+        if self.answers {
             let answers = Packets::Reverse(Arc::clone(&flows), 0);
             self.pass(BACKENDS, answers, SYN | ACK, count);
         }
@@ -170,13 +172,21 @@ impl<L: Pool + Clone> Stage<L> {
         }
         let (packets, flags) = match traffic {
             Traffic::Forward | Traffic::Both => (Packets::Forward(flows, place), ACK),
-            Traffic::Stray => (Packets::Stray(self.fresh), SYN),
-            Traffic::New | Traffic::Flood => (Packets::Numbered(self.fresh), SYN),
-            Traffic::Mixed => (Packets::Mixed(flows, place, self.fresh), ACK),
+            Traffic::Stray => (Packets::Stray(self.numbers()), SYN),
+            Traffic::New | Traffic::Flood => (Packets::Numbered(self.numbers()), SYN),
+            Traffic::Mixed => (Packets::Mixed(flows, place, self.numbers()), ACK),
         };
         taps[CLIENTS].bring(stream(CLIENTS, packets, flags, count));
         self.place = after(count);
         self.fresh += count;
+    }
+
+    /// Flows that nobody has begun.
+    fn numbers(&self) -> Numbers {
+        Numbers {
+            next: self.fresh,
+            services: self.services,
+        }
     }
 
     /// Has the worker's own lines bring it.
@@ -224,13 +234,16 @@ fn stream(side: usize, packets: Packets, flags: u8, count: u64) -> Stream {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::inprocess::buffers::Buffers;
+    use crate::{
+        inprocess::buffers::Buffers,
+        site::{Mode, Services},
+        traffic::Protocol,
+    };
 
     fn stage(mode: Mode, sessions: u32, open: u32) -> Stage<Buffers> {
         let spec = Spec {
-            mode,
+            services: Services::usual(mode, Protocol::Tcp, "Maglev, maglev_slots: 101"),
             sessions,
-            scheduler: "Maglev, maglev_slots: 101".into(),
         };
         Stage::new(&spec, open, Time::Virtual(Now::default()), &Buffers).unwrap()
     }
@@ -252,6 +265,7 @@ mod tests {
             (Mode::Dr, &both[..1]),
             (Mode::Tun, &both[..1]),
             (Mode::Nat, &both),
+            (Mode::FullNat, &both),
         ] {
             let mut stage = stage(mode, 1024, 200);
             for &traffic in traffic.iter().chain(&[Traffic::Stray, Traffic::New]) {

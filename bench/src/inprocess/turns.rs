@@ -13,6 +13,7 @@ use super::{
     line::Bare,
     stage::{Stage, Time},
 };
+use crate::{site::Services, traffic::Protocol};
 
 /// Sessions that are open.
 const SESSIONS: u32 = 4096;
@@ -39,10 +40,9 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let traffic = case.traffic();
     let packets = turns * traffic.a_turn();
     let spec = Spec {
-        mode: case.mode(),
-        sessions: 2 * SESSIONS.max(u32::try_from(packets)?),
         // The size of a table changes no instruction of a pick, but the time to start.
-        scheduler: "Maglev, maglev_slots: 1009".into(),
+        services: Services::usual(case.mode(), Protocol::Tcp, "Maglev, maglev_slots: 1009"),
+        sessions: 2 * SESSIONS.max(u32::try_from(packets)?),
     };
     let open = if traffic.is_of_sessions() {
         SESSIONS
