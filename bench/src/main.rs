@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use inprocess::{flood, instructions, path, sessions, turns};
+use inprocess::{flood, instructions, path, reload, sessions, turns};
 use machine::Cores;
 
 mod abba;
@@ -57,6 +57,8 @@ enum Command {
     Sessions(sessions::Arguments),
     /// Measure what a SYN flood costs those who are connected already
     Flood(flood::Arguments),
+    /// Measure what workers feel of configurations that are published at full load
+    Reload(reload::Arguments),
     /// Count the instructions that a packet takes, under callgrind
     Instructions(instructions::Arguments),
     /// Take turns of one kind of traffic, for `instructions` to watch
@@ -96,6 +98,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Path(arguments) => path::run(arguments, cores)?,
         Command::Sessions(arguments) => sessions::run(arguments, cores)?,
         Command::Flood(arguments) => flood::run(arguments, cores)?,
+        Command::Reload(arguments) => reload::run(arguments, cores)?,
         Command::Instructions(arguments) => instructions::run(arguments, cores)?,
         Command::Turns(arguments) => return turns::run(arguments),
         Command::Vdev(options) => vdev::run(options, cores)?,

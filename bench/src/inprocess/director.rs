@@ -21,6 +21,9 @@ use crate::site::{DIPS, Services};
 /// The MACs of the director's ports: towards clients, towards backends.
 pub const MACS: [Mac; 2] = [Mac([2, 0, 0, 0, 0, 1]), Mac([2, 0, 0, 0, 0, 2])];
 
+/// Room for backends, unless there are more: the default.
+const BACKENDS: usize = 16_384;
+
 /// What a director is made of.
 #[derive(Clone, Debug)]
 pub struct Spec {
@@ -39,13 +42,13 @@ pub struct Rig<L: Pool> {
     /// Memory of this process before the worker took its own.
     pub resident_octets_before: f64,
     /// Holds the snapshot.
-    _manager: Manager<L>,
+    pub manager: Manager<L>,
 }
 
 impl<L: Pool + Clone> Rig<L> {
     /// Puts one together; it has announced itself, and nothing waits anywhere.
     pub fn new(spec: &Spec, pool: &L) -> Result<Self> {
-        let config = Config::parse(&text(spec), "bench.ron")?;
+        let config = spec.config()?;
         let (clients, backends) = (Line::new(pool.clone()), Line::new(pool.clone()));
         let taps = [clients.1, backends.1];
         let lines = [clients.0, backends.0];
@@ -72,25 +75,36 @@ impl<L: Pool + Clone> Rig<L> {
             inquiries,
             taps,
             resident_octets_before,
-            _manager: manager,
+            manager,
         })
     }
 }
 
-fn text(spec: &Spec) -> String {
-    let [wan, lan] = DIPS;
-    format!(
-        r#"(
+impl Spec {
+    /// The configuration.
+    pub fn config(&self) -> Result<Config> {
+        Ok(Config::parse(&self.text(), "bench.ron")?)
+    }
+
+    fn text(&self) -> String {
+        let [wan, lan] = DIPS;
+        let backends = usize::from(self.services.count) * self.services.backends;
+        let backends = backends.max(BACKENDS);
+        format!(
+            r#"(
     dpdk: (workers: [0], main_core: 0),
     ports: [
         (name: "wan", device: Vdev("net_null0"), addresses: ["{wan}"]),
         (name: "lan", device: Vdev("net_null1"), addresses: ["{lan}"]),
     ],
-{sections}    tables: (sessions_per_worker: {sessions}, local_port_pairs: {pairs}),
+{sections}    tables: (
+        sessions_per_worker: {sessions}, local_port_pairs: {pairs}, backends: {backends},
+    ),
 )
 "#,
-        sections = spec.services.sections(),
-        sessions = spec.sessions,
-        pairs = spec.services.local_port_pairs(),
-    )
+            sections = self.services.sections(),
+            sessions = self.sessions,
+            pairs = self.services.local_port_pairs(),
+        )
+    }
 }

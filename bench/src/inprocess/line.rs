@@ -5,7 +5,7 @@ use std::{
     hint::black_box,
     sync::{
         Arc, Mutex, PoisonError,
-        atomic::{AtomicBool, Ordering::Relaxed},
+        atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
 };
 
@@ -17,6 +17,7 @@ use weir::{
 
 use super::{
     flows::{Flow, numbered},
+    pace::Pace,
     template::{OCTETS, SYN, Template},
 };
 use crate::site::NO_SERVICE;
@@ -34,6 +35,8 @@ pub struct Stream {
     pub template: Template,
     /// How many of them, then nothing.
     pub count: u64,
+    /// When they come; none if they are there whenever they are asked for.
+    pub pace: Option<Pace>,
 }
 
 /// Between whom packets are.
@@ -112,6 +115,8 @@ pub struct Tap(Arc<Told>);
 #[derive(Default)]
 struct Told {
     changed: AtomicBool,
+    /// Frames that came while the queue was full.
+    lost: AtomicU64,
     stream: Mutex<Option<Stream>>,
 }
 
@@ -120,6 +125,11 @@ impl Tap {
     pub fn bring(&self, stream: Stream) {
         *self.0.stream.lock().unwrap_or_else(PoisonError::into_inner) = Some(stream);
         self.0.changed.store(true, Relaxed);
+    }
+
+    /// Frames that came while the queue was full.
+    pub fn lost(&self) -> u64 {
+        self.0.lost.load(Relaxed)
     }
 }
 
@@ -159,6 +169,19 @@ impl<L: Pool> Line<L> {
         self.fill();
     }
 
+    /// How many frames may be received now, of so many that could be.
+    #[inline]
+    fn come(&mut self, most: usize) -> usize {
+        let Some(pace) = self.stream.as_mut().and_then(|stream| stream.pace.as_mut()) else {
+            return most;
+        };
+        let (taken, lost) = pace.receive(most);
+        if lost > 0 {
+            self.told.lost.fetch_add(lost, Relaxed);
+        }
+        taken
+    }
+
     /// Makes frames until the queue is full.
     #[inline]
     fn fill(&mut self) {
@@ -190,7 +213,7 @@ impl<L: Pool> Port for Line<L> {
         if self.told.changed.load(Relaxed) {
             self.take_orders();
         }
-        let count = self.queue.len().min(into.remaining_capacity());
+        let count = self.queue.len().min(self.come(into.remaining_capacity()));
         into.extend(self.queue.drain(..count));
         self.fill();
     }

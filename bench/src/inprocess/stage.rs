@@ -16,6 +16,7 @@ use super::{
     director::{MACS, Rig, Spec},
     flows::{self, Flow},
     line::{Numbers, Packets, Stream, Tap},
+    pace::Pace,
     template::{ACK, SYN, Template},
 };
 
@@ -78,6 +79,7 @@ pub struct Stage<L: Pool> {
     place: usize,
     /// The first number of a flow that nobody has begun.
     fresh: u64,
+    pace: Option<Pace>,
 }
 
 impl<L: Pool + Clone> Stage<L> {
@@ -93,6 +95,7 @@ impl<L: Pool + Clone> Stage<L> {
             time,
             place: 0,
             fresh: 0,
+            pace: None,
         };
         if open > 0 {
             stage.open(open)?;
@@ -146,6 +149,11 @@ impl<L: Pool + Clone> Stage<L> {
         Ok(())
     }
 
+    /// From the next start on packets come at this rate.
+    pub fn set_pace(&mut self, pace: Pace) {
+        self.pace = Some(pace);
+    }
+
     /// Lets so many packets come in on one side, and the worker work until there are no more.
     fn pass(&mut self, side: usize, packets: Packets, flags: u8, count: u64) {
         self.rig.taps[side].bring(stream(side, packets, flags, count));
@@ -168,7 +176,11 @@ impl<L: Pool + Clone> Stage<L> {
             // Half the table apart, so that no session is looked at twice in a turn.
             let far = after(flows.len() as u64 / 2);
             let packets = Packets::Reverse(Arc::clone(&flows), far);
-            taps[BACKENDS].bring(stream(BACKENDS, packets, ACK, count));
+            let pace = self.pace;
+            taps[BACKENDS].bring(Stream {
+                pace,
+                ..stream(BACKENDS, packets, ACK, count)
+            });
         }
         let (packets, flags) = match traffic {
             Traffic::Forward | Traffic::Both => (Packets::Forward(flows, place), ACK),
@@ -176,7 +188,10 @@ impl<L: Pool + Clone> Stage<L> {
             Traffic::New | Traffic::Flood => (Packets::Numbered(self.numbers()), SYN),
             Traffic::Mixed => (Packets::Mixed(flows, place, self.numbers()), ACK),
         };
-        taps[CLIENTS].bring(stream(CLIENTS, packets, flags, count));
+        taps[CLIENTS].bring(Stream {
+            pace: self.pace,
+            ..stream(CLIENTS, packets, flags, count)
+        });
         self.place = after(count);
         self.fresh += count;
     }
@@ -228,6 +243,7 @@ fn stream(side: usize, packets: Packets, flags: u8, count: u64) -> Stream {
         flags,
         template: Template::new(SENDERS[side], MACS[side]),
         count,
+        pace: None,
     }
 }
 
