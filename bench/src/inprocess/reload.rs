@@ -26,7 +26,7 @@ use crate::{
     report::{Cell, Report, progress},
     site::{DESCRIPTORS, Mode, Services},
 };
-use publisher::{Orders, Publisher};
+use publisher::{Orders, Publisher, Took};
 use watched::{Lap, PAUSE_NS, Watched};
 
 mod publisher;
@@ -48,7 +48,7 @@ pub struct Arguments {
     #[arg(long, default_value_t = 100)]
     backends: usize,
     /// Services in which each configuration differs from the one before, in a weight
-    #[arg(long, value_delimiter = ',', default_values_t = [10, 1000])]
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100])]
     changed: Vec<u16>,
     /// How packets reach the backends
     #[arg(long, default_value = "nat")]
@@ -74,16 +74,16 @@ struct Laps {
     frames_per_second: f64,
     without: Vec<Lap>,
     with: Vec<Lap>,
-    /// Milliseconds that each publication took, from the command to the answer.
-    took_ms: Vec<f64>,
+    took: Vec<Took>,
 }
 
-const COLUMNS: [&str; 11] = [
+const COLUMNS: [&str; 12] = [
     "changed",
     "publishing",
     "mpps",
     "publications_per_minute",
     "publish_ms",
+    "publish_on_cpu_ms",
     "longest_us",
     "pauses_per_minute",
     "pauses_more",
@@ -195,13 +195,13 @@ fn measure<L: Pool + Clone>(
         });
         orders.stop();
         let published = publishing.join();
-        let took_ms = published.map_err(|_| anyhow!("the publisher is gone"))??;
+        let took = published.map_err(|_| anyhow!("the publisher is gone"))??;
         let [without, with] = laps?.try_into().ok().context("there were two")?;
         Ok(Laps {
             frames_per_second: rate,
             without,
             with,
-            took_ms,
+            took,
         })
     })
 }
@@ -222,7 +222,7 @@ fn most<L: Pool + Clone>(stage: &mut Stage<L>, traffic: Traffic, clock: Clock) -
     (0..PIECES).map(piece).fold(0.0, f64::max)
 }
 
-fn row(changed: u16, publishing: bool, laps: &Laps) -> [Cell; 11] {
+fn row(changed: u16, publishing: bool, laps: &Laps) -> [Cell; 12] {
     let of = if publishing {
         &laps.with
     } else {
@@ -237,13 +237,18 @@ fn row(changed: u16, publishing: bool, laps: &Laps) -> [Cell; 11] {
         .zip(&laps.without)
         .map(|(with, without)| with.pauses_per_minute() - without.pauses_per_minute())
         .collect();
+    let took = |value: fn(&Took) -> f64| {
+        let values: Vec<f64> = laps.took.iter().map(value).collect();
+        Sample::of(&values).map(Cell::from)
+    };
     let published = |cell: Option<Cell>| cell.filter(|_| publishing).unwrap_or(Cell::Empty);
     [
         u64::from(changed).into(),
         if publishing { "yes" } else { "no" }.into(),
         (laps.frames_per_second / 1e6).into(),
         published(sample(&|lap| lap.per_minute(lap.sums.published)).map(Cell::from)),
-        published(Sample::of(&laps.took_ms).map(Cell::from)),
+        published(took(|took| took.wall_ms)),
+        published(took(|took| took.on_cpu_ms)),
         sample(&|lap| as_f64(lap.longest_ns) / 1e3).into(),
         sample(&Lap::pauses_per_minute).into(),
         published(Sample::of(&more).map(Cell::from)),
@@ -286,7 +291,7 @@ mod tests {
         assert!(laps.with.iter().all(|lap| lap.sums.published > 0));
         let mut all = laps.with.iter().chain(&laps.without);
         assert!(all.all(|lap| lap.sums.carried > 0 && lap.longest_ns > 0));
-        assert!(laps.took_ms.len() >= 4);
+        assert!(laps.took.len() >= 4);
     }
 
     #[test]
@@ -307,7 +312,10 @@ mod tests {
             frames_per_second: 14e6,
             without: vec![lap(10, 4), lap(20, 0)],
             with: vec![lap(11, 0), lap(20, 5)],
-            took_ms: vec![2.0],
+            took: vec![Took {
+                wall_ms: 2.0,
+                on_cpu_ms: 1.0,
+            }],
         };
         let mut report = Report::new("", Machine::default(), &COLUMNS);
         for publishing in [false, true] {

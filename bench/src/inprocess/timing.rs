@@ -76,7 +76,7 @@ pub fn without<L: Pool + Clone>(
 }
 
 /// Nanoseconds that the calling thread has been on a CPU.
-fn on_cpu_ns() -> Result<f64> {
+pub fn on_cpu_ns() -> Result<f64> {
     let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID)?;
     let ns = time.tv_sec() * 1_000_000_000 + time.tv_nsec();
     Ok(as_f64(u64::try_from(ns)?))

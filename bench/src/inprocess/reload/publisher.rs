@@ -19,10 +19,18 @@ use weir::{
     io::Pool,
 };
 
+use super::super::timing::on_cpu_ns;
 use crate::abba::real;
 
 /// Between two turns, as in the program.
 const TURN: Duration = Duration::from_millis(1);
+
+/// Milliseconds that a publication took, from the command to the answer.
+#[derive(Clone, Copy, Debug)]
+pub struct Took {
+    pub wall_ms: f64,
+    pub on_cpu_ms: f64,
+}
 
 /// What the thread is told, and tells.
 #[derive(Default)]
@@ -66,9 +74,9 @@ pub struct Publisher<L: Pool> {
 }
 
 impl<L: Pool> Publisher<L> {
-    /// Works until it is stopped: how many milliseconds each publication took.
-    pub fn run(mut self) -> Result<Vec<f64>> {
-        let mut took_ms = Vec::new();
+    /// Works until it is stopped: what each publication took.
+    pub fn run(mut self) -> Result<Vec<Took>> {
+        let mut all = Vec::new();
         let mut due_ms = 0;
         let mut configs = self.configs.iter().cycle();
         while !self.orders.stops.load(Relaxed) {
@@ -80,14 +88,18 @@ impl<L: Pool> Publisher<L> {
             {
                 due_ms = now.ms() + self.every_ms;
                 self.orders.is_busy.store(true, Relaxed);
+                let began_ns = on_cpu_ns()?;
                 let answer = self.manager.obey(Command::Reload(Arc::clone(config)), now);
                 self.orders.is_busy.store(false, Release);
                 ensure!(answer?.changed, "nothing was new in a configuration");
                 self.orders.published.fetch_add(1, Relaxed);
-                took_ms.push(real(self.clock.now().ns - now.ns) / 1e6);
+                all.push(Took {
+                    wall_ms: real(self.clock.now().ns - now.ns) / 1e6,
+                    on_cpu_ms: (on_cpu_ns()? - began_ns) / 1e6,
+                });
             }
             thread::sleep(TURN);
         }
-        Ok(took_ms)
+        Ok(all)
     }
 }
