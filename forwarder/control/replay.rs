@@ -17,7 +17,7 @@ mod inputs;
 
 pub use inputs::Inputs;
 
-use explain::Explainer;
+use explain::{Explainer, Moment};
 
 use super::{
     books::{Books, DeviceFacts, session},
@@ -261,8 +261,14 @@ impl Replay {
                 self.settle()?;
             }
             if let Some(explainer) = &mut self.explainer {
+                let moment = Moment {
+                    books: &self.books,
+                    manager: &self.manager,
+                    workers: &self.workers,
+                    now: self.now,
+                };
                 explainer
-                    .end(&self.books, &self.manager.losses(), &arrival, self.now)
+                    .end(&moment, &arrival)
                     .map_err(ReplayError::Explain)?;
             }
         }

@@ -595,6 +595,12 @@ pub struct Explained {
     pub new_session: bool,
     /// Whether its flow is another worker's than the one that received it.
     pub handed_over: bool,
+    /// The session that it belongs to, as it stands behind it.
+    pub session: Option<Session>,
+    /// Where it, or the answer to it, goes next.
+    pub hop: Option<Hop>,
+    /// What was changed in it, but for the MACs, if it went on.
+    pub changes: Vec<Change>,
     /// What became of it.
     pub verdict: Verdict,
     /// Why it was dropped, what was answered, why the management thread got it.

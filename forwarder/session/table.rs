@@ -148,6 +148,14 @@ impl Table {
         Some(ix)
     }
 
+    /// The session of packets with this key, whether it has expired or not. Nothing is removed.
+    pub fn look(&self, key: &FlowKey) -> Option<&Session> {
+        self.index.find(self.hash(key), |entry| {
+            let session = self.entries.get(entry as usize)?;
+            session.direction(key).map(|_| session)
+        })
+    }
+
     /// The session in an entry, if there is one.
     #[inline]
     pub fn get(&self, ix: SessionIx) -> Option<&Session> {

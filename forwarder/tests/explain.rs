@@ -148,6 +148,10 @@ fn a_configuration_is_explained_as_it_is_replayed() {
                 assert_eq!(said.backend, done.backend, "{what}");
                 assert_eq!(said.direction, done.direction, "{what}");
                 assert_eq!(said.new_session, done.new_session, "{what}");
+                if done.verdict == Verdict::Forward {
+                    assert_eq!(said.changes, done.changes, "{what}");
+                    assert_eq!(said.hop, done.hop, "{what}");
+                }
                 assert!(
                     done.service.is_none() || said.service == done.service,
                     "{what}"

@@ -227,6 +227,34 @@ fn every_frame_is_explained() {
          IP 192.0.2.100:80 > 192.0.2.9:31337, ttl 63, TCP SYN ACK, 61 octets"
     );
     assert_eq!(lines[3]["sent"], Value::Array(Vec::new()));
+    let states = lines.iter().map(|line| &line["session"]["state"]);
+    assert_eq!(
+        states.collect::<Vec<_>>(),
+        ["SYN_RECV", "SYN_RECV", "ESTABLISHED"]
+            .map(Value::from)
+            .iter()
+            .chain([&Value::Null; 2])
+            .collect::<Vec<_>>()
+    );
+    let neighbours = lines.iter().map(|line| &line["hop"]["neighbour"]);
+    assert_eq!(
+        neighbours.collect::<Vec<_>>(),
+        [
+            &"10.1.0.12".into(),
+            &"192.0.2.9".into(),
+            &"10.1.0.12".into(),
+            &Value::Null,
+            &Value::from("192.0.2.9")
+        ]
+    );
+    assert_eq!(
+        lines[1]["changes"],
+        serde_json::json!([
+            {"field": "source", "from": "10.1.0.12:8080", "to": "192.0.2.100:80"},
+            {"field": "ttl", "from": "64", "to": "63"},
+        ])
+    );
+    assert_eq!(lines[4]["changes"], Value::Array(Vec::new()));
 }
 
 /// Clients that each open a connection and are answered by the backend that was chosen.

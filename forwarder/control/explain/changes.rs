@@ -16,7 +16,7 @@ struct Told {
 
 /// What is another in the frame `after` than it was in `before`. Either carries TCP or UDP; that
 /// after may carry it in a tunnel.
-pub(super) fn changes(before: &[u8], after: &[u8]) -> Vec<Change> {
+pub(in crate::control) fn changes(before: &[u8], after: &[u8]) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut after = payload(after);
     if let Ok((outer, inner)) = ipv4::parse(after)

@@ -20,6 +20,9 @@ pub use flow::{Flow, FlowError};
 pub use route::route_to;
 pub use unstarted::Unstarted;
 
+pub(super) use changes::changes;
+pub(super) use route::hop;
+
 use packet::Kind;
 use rehearsal::{Rehearsal, rehearse};
 use steps::Account;
@@ -27,6 +30,7 @@ use steps::Account;
 use super::{
     Books, Manager,
     books::session,
+    fate::Fate,
     loss::Loss,
     neighbour::Neighbours,
     views::{self, Direction, Verdict},
@@ -37,7 +41,7 @@ use crate::{
     path::{DropReason, Layer, Recall},
     session::Session,
     snapshot::{Own, Snapshot, WorkerIx},
-    wire::Protocol,
+    wire::{Endpoint, Protocol},
 };
 
 /// What the manager counts where a frame is for an address that no neighbour can have.
@@ -109,7 +113,13 @@ pub fn explain<F: Frame>(
     let rehearsal = rehearse(scene, worker, recall, port, &before)?;
     let (verdict, reason) = end(&rehearsal, scene);
     let (service, backend) = names(flow, remembered, &rehearsal, scene);
-    let target = target(flow, remembered, &rehearsal, scene).filter(|_| has_way(reason));
+    let target = target(
+        flow.source.address,
+        flow.destination,
+        remembered,
+        &rehearsal.fate,
+        scene.books,
+    );
     let answered = rehearsal.fate.answer.is_some();
     let after = rehearsal.out.as_deref().filter(|_| !answered);
     let mut explanation = views::Explanation {
@@ -124,8 +134,8 @@ pub fn explain<F: Frame>(
         direction: rehearsal.fate.direction,
         session: remembered.map(|one| session(one, worker.index(), scene.now.ms())),
         new_session: rehearsal.fate.new_session,
-        hop: target.and_then(|target| route::hop(target, scene)),
-        changes: after.map_or_else(Vec::new, |after| changes::changes(&before, after)),
+        hop: target.and_then(|target| hop(target, scene)),
+        changes: after.map_or_else(Vec::new, |after| changes(&before, after)),
         verdict,
         reason: reason.map(str::to_owned),
         sent: rehearsal.fate.sent.clone(),
@@ -191,23 +201,27 @@ fn names<F: Frame>(
 }
 
 /// What is to be reached: who gets the answer, the backend, or the destination itself.
-fn target<F: Frame>(
-    flow: &Flow,
+/// None for what is dropped before.
+pub(super) fn target(
+    source: Ipv4Addr,
+    destination: Endpoint,
     remembered: Option<&Session>,
-    rehearsal: &Rehearsal,
-    scene: &Scene<'_, F>,
+    fate: &Fate,
+    books: &Books,
 ) -> Option<Ipv4Addr> {
-    let fate = &rehearsal.fate;
+    if !has_way(fate.reason) {
+        return None;
+    }
     if fate.answer.is_some() {
-        return Some(flow.source.address);
+        return Some(source);
     }
     if fate.direction != Some(Direction::Forward) {
-        let client = remembered.filter(|one| one.local() == Some(flow.destination));
-        let to = client.map_or(flow.destination, Session::client);
+        let client = remembered.filter(|one| one.local() == Some(destination));
+        let to = client.map_or(destination, Session::client);
         return Some(to.address);
     }
     let (service, backend) = fate.names.as_ref()?;
-    let config = scene.books.config();
+    let config = books.config();
     let service = config.services.iter().find(|one| one.name == *service)?;
     let backend = service.backends.iter().find(|one| one.name == *backend)?;
     Some(backend.address.address)

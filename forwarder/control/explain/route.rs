@@ -35,7 +35,10 @@ pub(super) fn exit(address: Ipv4Addr, snapshot: &Snapshot) -> Option<&Exit> {
 }
 
 /// Where packets to another host go next.
-pub(super) fn hop<F: Frame>(address: Ipv4Addr, scene: &Scene<'_, F>) -> Option<views::Hop> {
+pub(in crate::control) fn hop<F: Frame>(
+    address: Ipv4Addr,
+    scene: &Scene<'_, F>,
+) -> Option<views::Hop> {
     let (prefix, hop) = scene.snapshot.routes.find(address)?;
     let exit = scene.snapshot.neighbours.exit(hop, address)?;
     let gateway = match hop {

@@ -73,6 +73,9 @@ fn a_nat_session_is_found_from_both_sides_until_it_expires() {
     assert_eq!(table.reverse(&nat(1), 59_999), Some(ix));
     assert_eq!(table.forward(&nat(2), 59_999), None);
     let reply = reverse_key(&nat(1));
+    let seen = |table: &Table, key| table.look(key).map(Session::client);
+    assert_eq!(seen(&table, &reply), Some(nat(1).client));
+    assert_eq!(seen(&table, &forward_key(&nat(2))), None);
     let (session, direction) = table.find_at(ix, &reply, 59_999).unwrap();
     assert_eq!(direction, Direction::Reverse);
     session.touch(59_999);
