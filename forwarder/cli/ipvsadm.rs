@@ -38,8 +38,9 @@ pub(super) struct Arguments {
     /// The socket of the running program
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
-    /// ipvsadm's arguments: -L [-n] [-t|-u ADDRESS] [-c] [--stats] [--rate] [--thresholds]
-    /// [--persistent-conn] [--tun-info] [--timeout] [--exact] [--nosort], -S [-n], -Z
+    /// ipvsadm's arguments: -L [-n] [-t|-u ADDRESS | -f MARK] [-c] [--stats] [--rate]
+    /// [--thresholds] [--persistent-conn]
+    /// [--tun-info] [--timeout] [--exact] [--nosort], -S [-n], -Z
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -94,13 +95,14 @@ async fn perform(out: &mut impl Write, socket: &Path, words: &Words) -> Result<(
         writeln!(out, "Timeout (tcp tcpfin udp): {tcp} {fin} {udp}")?;
     } else {
         let services = services(socket, words).await?;
-        if words.service()?.is_none() {
+        if !words.one_service() {
             writeln!(out, "{VERSION}")?;
         }
         let style = Style {
             columns: words.columns(),
             exact: words.exact,
             name,
+            marks: true,
         };
         tables::list(out, &services, &style)?;
     }
@@ -110,14 +112,25 @@ async fn perform(out: &mut impl Write, socket: &Path, words: &Words) -> Result<(
 /// All services in ipvsadm's order, or the one that is meant.
 async fn services(socket: &Path, words: &Words) -> Result<Vec<Service>> {
     let mut services: Vec<Service> = client::get(socket, "/services").await?;
+    if let Some(mark) = words.fwmark_service {
+        services.retain(|one| one.mark() == Some(mark));
+        if services.is_empty() {
+            bail!("No such service");
+        }
+    }
     if let Some((protocol, address)) = words.service()? {
-        services.retain(|one| (one.protocol, one.virtual_address) == (protocol, address));
+        services.retain(|one| {
+            one.mark().is_none() && (one.protocol, one.virtual_address) == (protocol, address)
+        });
         if services.is_empty() {
             bail!("No such service");
         }
     }
     if !words.nosort {
-        services.sort_by_key(|one| (one.protocol == Protocol::Udp, one.virtual_address));
+        services.sort_by_key(|one| {
+            let udp = one.protocol == Protocol::Udp;
+            (one.mark(), udp, one.virtual_address)
+        });
         for service in &mut services {
             service.backends.sort_by_key(|backend| backend.address);
         }
@@ -126,12 +139,12 @@ async fn services(socket: &Path, words: &Words) -> Result<Vec<Service>> {
 }
 
 async fn zero(socket: &Path, words: &Words) -> Result<()> {
-    if words.service()?.is_none() {
-        client::post::<Done>(socket, "/zero").await?;
-    } else {
+    if words.one_service() {
         for Service { name, .. } in services(socket, words).await? {
             client::post::<Done>(socket, &format!("/zero?service={name}")).await?;
         }
+    } else {
+        client::post::<Done>(socket, "/zero").await?;
     }
     Ok(())
 }
@@ -168,7 +181,13 @@ pub(super) fn meant(text: &str) -> Result<SocketAddr> {
 }
 
 impl Words {
-    /// The service that is meant, if one is.
+    /// True where one service is meant.
+    fn one_service(&self) -> bool {
+        let addresses = [&self.tcp_service, &self.udp_service];
+        self.fwmark_service.is_some() || addresses.iter().any(|one| one.is_some())
+    }
+
+    /// The service that is meant by its address, if one is.
     fn service(&self) -> Result<Option<(Protocol, SocketAddr)>> {
         Ok(match (&self.tcp_service, &self.udp_service) {
             (Some(address), _) => Some((Protocol::Tcp, meant(address)?)),

@@ -1,11 +1,14 @@
 //! Addresses as single values, read as in `value`.
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr, SocketAddrV6},
+    ops::RangeInclusive,
+};
 
 use ipnet::{Ipv4Net, Ipv6Net};
 
 use super::{problem::Problems, raw::Text};
-use crate::wire::{Endpoint, Mac};
+use crate::wire::{Endpoint, Listener, Mac, Protocol};
 
 const IPV6_NOT_BUILT: &str = "IPv6 is not built into this weir yet";
 
@@ -39,54 +42,110 @@ pub(super) fn address<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Opt
     None
 }
 
-/// An address with its port, which is not 0.
-pub(super) fn endpoint<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<Endpoint> {
+/// The address of a backend and its port, which is not 0. Where it names none, it has `port`; 0
+/// is that which the client asks for.
+pub(super) fn endpoint<'a>(
+    written: Text<'a>,
+    port: u16,
+    problems: &mut Problems<'a>,
+) -> Option<Endpoint> {
     let text = written.read("an address and port in quotes", problems)?;
-    match parse_endpoint(&text) {
-        Ok(endpoint) => Some(endpoint),
-        Err(wrong) => {
-            problems.refuse(written.text(), wrong);
-            None
-        }
-    }
+    let parsed = match text.parse::<Ipv4Addr>() {
+        Ok(address) => host(address).map(|address| Endpoint::new(address, port)),
+        Err(_) => parse_listener(&text).and_then(|(address, ports)| match ports {
+            Ports::Some(ports) if ports.start() == ports.end() => {
+                Ok(Endpoint::new(address, *ports.start()))
+            }
+            Ports::Some(_) => Err(format!(
+                "`{text}` is a range of ports; without a port a backend has the one that the \
+                 client asks for, write `{address}`"
+            )),
+            Ports::Any => Ok(Endpoint::new(address, port)),
+        }),
+    };
+    parsed
+        .map_err(|wrong| problems.refuse(written.text(), wrong))
+        .ok()
 }
 
-fn parse_endpoint(text: &str) -> Result<Endpoint, String> {
-    if let Ok(parsed) = text.parse::<SocketAddrV4>() {
-        let (address, port) = (*parsed.ip(), parsed.port());
-        return match not_a_hosts(address) {
-            Some(why) => Err(format!("`{address}` is {why}; write the address of a host")),
-            None if port == 0 => Err(format!(
-                "`{text}`: any port (0) is not built into this weir yet; write one port"
+/// What a service is addressed by; of `protocol`, where it names none.
+pub(super) fn listener<'a>(
+    written: Text<'a>,
+    protocol: Protocol,
+    problems: &mut Problems<'a>,
+) -> Option<Listener> {
+    let (address, ports, named) = address_and_ports(written, problems)?;
+    let protocol = named.unwrap_or(protocol);
+    Some(match ports {
+        Ports::Some(ports) => Listener::new(address, &ports, protocol),
+        Ports::Any => Listener::any(address, protocol),
+    })
+}
+
+/// The same, with the protocol that it names.
+pub(super) fn address_and_ports<'a>(
+    written: Text<'a>,
+    problems: &mut Problems<'a>,
+) -> Option<(Ipv4Addr, Ports, Option<Protocol>)> {
+    let text = written.read("an address and port in quotes", problems)?;
+    let (place, protocol) = match text.split_once('/') {
+        Some((place, "tcp")) => (place, Ok(Some(Protocol::Tcp))),
+        Some((place, "udp")) => (place, Ok(Some(Protocol::Udp))),
+        Some((place, other)) => (
+            place,
+            Err(format!(
+                "`{other}` in `{text}` is no protocol; write `{place}/tcp` or `{place}/udp`"
             )),
-            None => Ok(Endpoint::new(address, port)),
-        };
-    }
+        ),
+        None => (&*text, Ok(None)),
+    };
+    let parsed = parse_listener(place);
+    parsed
+        .and_then(|(address, ports)| Ok((address, ports, protocol?)))
+        .map_err(|wrong| problems.refuse(written.text(), wrong))
+        .ok()
+}
+
+/// Ports as they are written.
+pub(super) enum Ports {
+    Some(RangeInclusive<u16>),
+    Any,
+}
+
+fn parse_listener(text: &str) -> Result<(Ipv4Addr, Ports), String> {
     if text.parse::<SocketAddrV6>().is_ok() || is_ipv6(text) {
         return Err(format!("{IPV6_NOT_BUILT}: `{text}`"));
     }
     if text.parse::<Ipv4Addr>().is_ok() {
         return Err(format!("`{text}` lacks its port; write `{text}:80`"));
     }
-    let is_address = |text: &str| text.parse::<Ipv4Addr>().is_ok();
-    let is_port = |text: &str| text.parse::<u16>().is_ok();
-    match text.split_once(':') {
-        Some((address, ports))
-            if is_address(address)
-                && ports
-                    .split_once('-')
-                    .is_some_and(|(first, last)| is_port(first) && is_port(last)) =>
-        {
-            Err(format!(
-                "`{text}`: port ranges are not built into this weir yet; write one port"
-            ))
-        }
-        Some((address, port)) if is_address(address) => Err(format!(
-            "`{port}` in `{text}` is no port; write one from 1 to 65535"
+    let no_address =
+        || format!("`{text}` is no address and port; write them like `192.0.2.100:80`");
+    let (address, ports) = text.split_once(':').ok_or_else(no_address)?;
+    let address = host(address.parse().map_err(|_| no_address())?)?;
+    if ports == "*" {
+        return Ok((address, Ports::Any));
+    }
+    let port = |text: &str| text.parse::<u16>().ok().filter(|port| *port > 0);
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    match (port(first), port(last)) {
+        (Some(first), Some(last)) if first <= last => Ok((address, Ports::Some(first..=last))),
+        (Some(first), Some(last)) => Err(format!(
+            "`{text}`: the range begins behind its end; write `{address}:{last}-{first}`"
         )),
+        _ if ports == "0" => Err(format!("`{text}`: any port is written `{address}:*`")),
         _ => Err(format!(
-            "`{text}` is no address and port; write them like `192.0.2.100:80`"
+            "`{ports}` in `{text}` is no port; write one from 1 to 65535, a range such as \
+             `8000-8999`, or `*`"
         )),
+    }
+}
+
+/// An address, if a host may have it.
+fn host(address: Ipv4Addr) -> Result<Ipv4Addr, String> {
+    match not_a_hosts(address) {
+        Some(why) => Err(format!("`{address}` is {why}; write the address of a host")),
+        None => Ok(address),
     }
 }
 

@@ -20,7 +20,8 @@ use crate::wire::Endpoint;
 pub struct Backend {
     /// What texts for people call it. Unique in its service.
     pub name: String,
-    /// RIP and port, unique in the service; the service's own port for DR and TUN.
+    /// RIP and port, unique in the service; the service's own port for DR and TUN. Port 0 is the
+    /// one that the client asks for, where the service has more than one.
     pub address: Endpoint,
     /// Its share of new sessions, 0 to 65535; at 0 it gets none.
     pub weight: u32,
@@ -33,6 +34,8 @@ pub struct Backend {
 
 /// What a service says that its backends stand on.
 pub(super) struct Stand<'s> {
+    /// Of ports: the one that the service has, 0 where it has several.
+    pub(super) port: u16,
     /// Of QUIC.
     pub(super) quic: Said,
     /// Of UDP: that it is its protocol.
@@ -88,7 +91,7 @@ fn read<'a>(
                 format!("`{name}` is the name of the backend in line {line} already")
             });
     }
-    let address = endpoint(raw.address, problems);
+    let address = endpoint(raw.address, stand.port, problems);
     let address_at = raw.address.text();
     if let Some(address) = address {
         claims
@@ -116,6 +119,15 @@ fn read<'a>(
         None => Some(stand.health.cloned()),
         Some(written) => health::read(written, stand.udp, problems),
     };
+    if let (Some(Endpoint { port: 0, address }), Some(Some(check))) = (address, &health)
+        && check.needs_port()
+    {
+        let text = format!(
+            "`{address}` has no port of its own, so it is not known which one to check; write \
+             `port` in its `health`"
+        );
+        problems.refuse(address_at, text);
+    }
     let backend = Backend {
         name: name?,
         address: address?,

@@ -132,6 +132,13 @@ pub(super) fn read<'a>(
     Some(Some(Arc::new(check)))
 }
 
+impl Check {
+    /// True where it asks at the backend's own port.
+    pub(super) fn needs_port(&self) -> bool {
+        self.port.is_none() && self.probe.has_port()
+    }
+}
+
 impl Probe {
     /// What it is called in the configuration.
     pub fn name(&self) -> &'static str {
@@ -146,6 +153,11 @@ impl Probe {
             Self::Smtp { .. } => "Smtp",
             Self::Grpc { .. } => "Grpc",
         }
+    }
+
+    /// True where it asks somebody at a port.
+    fn has_port(&self) -> bool {
+        !matches!(self, Self::Ping | Self::Command(_))
     }
 
     /// True where it needs a TCP connection.

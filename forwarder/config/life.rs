@@ -1,7 +1,6 @@
 //! How long backends live for sessions, and sessions without them.
 
 use super::{Forward, Refusal, Scheduler, problem::Problems, raw, value::optional};
-use crate::wire::Protocol;
 
 /// What a service says of backends that come and go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,14 +64,14 @@ impl Life {
 /// Refuses to begin sessions in the middle of connections where the backend cannot be told.
 pub(super) fn check_strays<'a>(
     raw: &raw::Service<'a>,
-    protocol: Option<Protocol>,
+    tcp: bool,
     forward: Option<Forward>,
     scheduler: Option<Scheduler>,
     problems: &mut Problems<'a>,
 ) {
     let Some(written) = raw.strays else { return };
     let admits = matches!(written.try_read(), Ok(raw::Strays::Admit));
-    let why = if protocol == Some(Protocol::Udp) {
+    let why = if !tcp {
         "strays are segments of TCP; remove this key"
     } else if admits && forward == Some(Forward::FullNat) {
         "with `FullNat` nobody can tell which local address and port a connection had; write \

@@ -5,7 +5,6 @@
 //! with what is checked of it; every problem is found in one pass and named with its place.
 
 use std::{
-    collections::HashMap,
     fs::File,
     io::{self, Read},
     net::Ipv4Addr,
@@ -25,6 +24,7 @@ pub mod health;
 mod host;
 mod idle;
 mod life;
+mod listener;
 mod local;
 mod port;
 mod problem;
@@ -252,16 +252,11 @@ fn read<'a>(
     if let (Some(tables), Some(written)) = (tables, raw.services) {
         service::check_room(&drafts, tables, written, problems);
     }
-    let vips: HashMap<Ipv4Addr, String> = drafts
-        .iter()
-        .rev()
-        .map(|draft| (draft.service.address.address, draft.service.name.clone()))
-        .collect();
     lips.extend(drafts.iter().flat_map(|draft| &draft.lips));
     let own = Own {
         ports: &ports,
         complete,
-        vips,
+        vips: service::vips(&drafts),
         lips: lips.iter().map(|(address, _)| *address).collect(),
     };
     local::check(&lips, &own, problems);

@@ -9,7 +9,7 @@ use super::{
     value::{number, number_or},
     written::Written,
 };
-use crate::wire::{Protocol, quic::MAX_ID_OCTETS};
+use crate::wire::quic::MAX_ID_OCTETS;
 
 /// Which octets of connection IDs tell where a connection belongs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -115,12 +115,12 @@ pub(super) fn octets(text: &str) -> Option<Vec<u8>> {
 /// Checks whether `quic`, which stands at `at`, can be of use.
 pub(super) fn check<'a>(
     at: &'a str,
-    protocol: Option<Protocol>,
+    udp: bool,
     scheduler: Option<Scheduler>,
     backends: &[(Backend, &'a str)],
     problems: &mut Problems<'a>,
 ) {
-    if protocol == Some(Protocol::Tcp) {
+    if !udp {
         problems.refuse(at, "`quic` is for `protocol: Udp` alone".to_owned());
     }
     let hashes = |scheduler: Scheduler| {

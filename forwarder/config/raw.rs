@@ -120,7 +120,8 @@ pub(super) struct Neighbour<'a> {
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(super) struct Service<'a> {
     pub(super) name: Text<'a>,
-    pub(super) address: Text<'a>,
+    pub(super) address: Option<Text<'a>>,
+    pub(super) addresses: Option<List<'a, String>>,
     pub(super) protocol: Written<'a, Protocol>,
     pub(super) forward: Written<'a, Forward>,
     pub(super) local_addresses: Option<List<'a, String>>,

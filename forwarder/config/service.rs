@@ -1,11 +1,12 @@
 //! Services, and whether their backends can be reached.
 
-use std::net::Ipv4Addr;
+use std::{collections::HashMap, net::Ipv4Addr};
+
+use ipnet::Ipv4Net;
 
 use super::{
-    Backend, Life, Quic, Refusal, Route, Scheduler, Tables,
-    address::endpoint,
-    backend, health, life,
+    Backend, Life, Quic, Refusal, Route, Scheduler, Tables, backend, health, life, listener,
+    listener::Said,
     local::{self, Lip},
     problem::Problems,
     quic, raw,
@@ -17,7 +18,7 @@ use super::{
 };
 use crate::{
     session::Timeouts,
-    wire::{Endpoint, Protocol},
+    wire::{Endpoint, Listener, Protocol},
 };
 
 /// What clients address.
@@ -25,10 +26,8 @@ use crate::{
 pub struct Service {
     /// What texts for people call it. Unique.
     pub name: String,
-    /// VIP and port; with the protocol unique.
-    pub address: Endpoint,
-    /// The protocol of its sessions.
-    pub protocol: Protocol,
+    /// VIPs with their ports and protocols, at least one; the first tells it from others.
+    pub listeners: Vec<Listener>,
     /// How packets are brought to the backends.
     pub forward: Forward,
     /// LIPs instead of those of the port that leads to a backend; of FULLNAT alone.
@@ -66,7 +65,7 @@ const MAX_BACKENDS: usize = sched::MOST_CANDIDATES;
 /// A service that is still to be checked against ports and routes.
 pub(super) struct Draft<'a> {
     pub(super) service: Service,
-    address_at: &'a str,
+    listeners_at: Vec<&'a str>,
     forward_at: &'a str,
     pub(super) lips: Vec<Lip<'a>>,
     /// Where each backend's address stands.
@@ -89,7 +88,7 @@ pub(super) fn read_all<'a>(
     let list = list.unwrap_or_default();
     let mut claims = Claims {
         names: Unique::new(),
-        addresses: Unique::new(),
+        listeners: listener::Claims::new(),
     };
     list.into_iter()
         .filter_map(|written| read(written, usual, &mut claims, problems))
@@ -99,7 +98,7 @@ pub(super) fn read_all<'a>(
 /// What the services read so far have taken.
 struct Claims<'a> {
     names: Unique<'a, String>,
-    addresses: Unique<'a, (Endpoint, Protocol)>,
+    listeners: listener::Claims<'a>,
 }
 
 fn read<'a>(
@@ -118,43 +117,38 @@ fn read<'a>(
                 format!("`{name}` is the name of the service in line {line} already")
             });
     }
-    let address = endpoint(raw.address, problems);
-    let address_at = raw.address.text();
     let protocol = raw
         .protocol
         .read("`Tcp` or `Udp`", problems)
         .map(Protocol::from);
-    if let (Some(address), Some(protocol)) = (address, protocol) {
-        claims
-            .addresses
-            .claim((address, protocol), address_at, problems, |line| {
-                format!(
-                    "`{address}` {protocol} is the address of the service in line {line} already"
-                )
-            });
-    }
+    let listeners = listener::read(&raw, protocol, &mut claims.listeners, problems);
+    let (listeners, listeners_at): (Vec<Listener>, Vec<&str>) = match listeners {
+        Some(listeners) => listeners.into_iter().unzip(),
+        None => Default::default(),
+    };
+    let address_at = listeners_at.first().copied().unwrap_or(raw.name.text());
+    let said = Said::of(&listeners, protocol);
     let forward = raw
         .forward
         .read("`Nat`, `Dr`, `Tun` or `FullNat`", problems)
         .map(Forward::from);
     let lips = read_lips(&raw, forward, problems);
     let quic = quic::Said::read(raw.quic, problems);
-    let backends = read_backends(&raw, protocol, quic, problems);
+    let backends = read_backends(&raw, said, quic, problems);
     if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
         let text = format!("at most {MAX_BACKENDS} backends are possible in one service");
         problems.refuse(address_at, text);
     }
     let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
-    life::check_strays(&raw, protocol, forward, scheduler, problems);
-    check_use(&raw, protocol, scheduler, backends.as_deref(), problems);
+    life::check_strays(&raw, said.tcp, forward, scheduler, problems);
+    check_use(&raw, said, scheduler, backends.as_deref(), problems);
     let life = Life::read(&raw, usual.strays, problems);
     let timeouts = timeouts::read(raw.timeouts, &usual.timeouts, problems);
-    let clamp_mss = read_clamp_mss(&raw, forward, protocol, problems);
+    let clamp_mss = read_clamp_mss(&raw, forward, said.tcp, problems);
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();
     let service = Service {
         name: name?,
-        address: address?,
-        protocol: protocol?,
+        listeners: (!listeners.is_empty()).then_some(listeners)?,
         forward: forward?,
         local_addresses: local::addresses(lips.as_deref()?),
         scheduler: scheduler?,
@@ -173,7 +167,7 @@ fn read<'a>(
     }
     Some(Draft {
         service,
-        address_at,
+        listeners_at,
         forward_at: raw.forward.text(),
         lips: lips?,
         backends_at,
@@ -183,11 +177,11 @@ fn read<'a>(
 fn read_clamp_mss<'a>(
     raw: &raw::Service<'a>,
     forward: Option<Forward>,
-    protocol: Option<Protocol>,
+    tcp: bool,
     problems: &mut Problems<'a>,
 ) -> Option<bool> {
     match raw.clamp_mss {
-        None => Some(forward == Some(Forward::Tun) && protocol == Some(Protocol::Tcp)),
+        None => Some(forward == Some(Forward::Tun) && tcp),
         Some(written) => written.read("`true` or `false`", problems),
     }
 }
@@ -212,15 +206,16 @@ fn read_lips<'a>(
 /// Reads the backends with what their service says for all of them.
 fn read_backends<'a>(
     raw: &raw::Service<'a>,
-    protocol: Option<Protocol>,
+    said: Said,
     quic: quic::Said,
     problems: &mut Problems<'a>,
 ) -> Option<Vec<(Backend, &'a str)>> {
-    let udp = protocol == Some(Protocol::Udp);
+    let udp = said.udp && !said.tcp;
     let health = raw
         .health
         .and_then(|written| health::read(written, udp, problems));
     let stand = backend::Stand {
+        port: said.port,
         quic,
         udp,
         health: health.as_ref().and_then(Option::as_ref),
@@ -231,14 +226,14 @@ fn read_backends<'a>(
 /// Checks whether what is set of the scheduler and of QUIC can be of use.
 fn check_use<'a>(
     raw: &raw::Service<'a>,
-    protocol: Option<Protocol>,
+    said: Said,
     scheduler: Option<Scheduler>,
     backends: Option<&[(Backend, &'a str)]>,
     problems: &mut Problems<'a>,
 ) {
     if let (Some(scheduler), Some(written)) = (scheduler, raw.scheduler)
         && scheduler.fills()
-        && protocol == Some(Protocol::Udp)
+        && !said.tcp
     {
         let text = format!(
             "UDP sessions are never active, so `{}` gives all of them to one backend",
@@ -247,7 +242,7 @@ fn check_use<'a>(
         problems.warn(written.text(), text);
     }
     if let Some(written) = raw.clamp_mss
-        && protocol == Some(Protocol::Udp)
+        && !said.tcp
     {
         problems.refuse(
             written.text(),
@@ -255,8 +250,18 @@ fn check_use<'a>(
         );
     }
     if let (Some(written), Some(backends)) = (raw.quic, backends) {
-        quic::check(written.text(), protocol, scheduler, backends, problems);
+        quic::check(written.text(), said.udp, scheduler, backends, problems);
     }
+}
+
+/// The VIPs, each with a service that has it.
+pub(super) fn vips(drafts: &[Draft<'_>]) -> HashMap<Ipv4Addr, String> {
+    let drafts = drafts.iter().rev();
+    let named = drafts.flat_map(|Draft { service, .. }| {
+        let vips = service.vips();
+        vips.map(|vip| (vip, service.name.clone()))
+    });
+    named.collect()
 }
 
 /// Checks that the tables have room for all services and their backends.
@@ -291,27 +296,22 @@ impl<'a> Draft<'a> {
         routes: Option<&[Route]>,
         problems: &mut Problems<'a>,
     ) -> Service {
-        let vip = self.service.address;
-        if let Some(edge) = own.edge(vip.address) {
-            problems.refuse(
-                self.address_at,
-                format!("{edge}; a VIP is the address of a host"),
-            );
+        for (listener, at) in self.service.listeners.iter().zip(&self.listeners_at) {
+            if let Some(edge) = own.edge(listener.address) {
+                problems.refuse(at, format!("{edge}; a VIP is the address of a host"));
+            }
         }
         let forward = self.service.forward;
         for (backend, at) in self.service.backends.iter().zip(&self.backends_at) {
             let address = backend.address;
             if let Some(mode) = forward.keeps_port()
-                && address.port != vip.port
+                && let Some(right) = self.service.right_port(address)
             {
-                let right = Endpoint::new(address.address, vip.port);
-                problems.refuse(
-                    at,
-                    format!(
-                        "`{address}` has another port than the service, and {mode} cannot map \
-                         ports; write `{right}`"
-                    ),
+                let text = format!(
+                    "`{address}` has another port than the service, and {mode} cannot map ports; \
+                     write `{right}`"
                 );
+                problems.refuse(at, text);
             }
             if let Some(why) = own.refuses(address.address) {
                 problems.refuse(at, format!("{why}; a backend is another host"));
@@ -331,7 +331,7 @@ impl<'a> Draft<'a> {
     fn check_way_back(&self, own: &Own<'_>, routes: &[Route], problems: &mut Problems<'a>) {
         let Service {
             forward,
-            address: vip,
+            listeners,
             backends,
             local_addresses,
             ..
@@ -354,10 +354,12 @@ impl<'a> Draft<'a> {
                     return;
                 }
                 Forward::Nat => {
-                    let shared = port
-                        .addresses
-                        .iter()
-                        .find(|network| network.contains(&rip) && network.contains(&vip.address));
+                    let has_vip = |network: &Ipv4Net| {
+                        listeners.iter().any(|one| network.contains(&one.address))
+                    };
+                    let mut networks = port.addresses.iter();
+                    let shared =
+                        networks.find(|network| network.contains(&rip) && has_vip(network));
                     if let Some(network) = shared {
                         let network = network.trunc();
                         let text = format!(
@@ -394,6 +396,28 @@ fn unreached(
             ))
         }
         Forward::Nat | Forward::Dr | Forward::Tun | Forward::FullNat => None,
+    }
+}
+
+impl Service {
+    /// The VIPs; again and again where one has several ports.
+    pub fn vips(&self) -> impl Iterator<Item = Ipv4Addr> {
+        self.listeners.iter().map(|listener| listener.address)
+    }
+
+    /// What tells it from others: what it is addressed by first.
+    pub fn key(&self) -> Listener {
+        let first = self.listeners.first();
+        *first.expect("a service without addresses is refused")
+    }
+
+    /// Where a backend's packets go if ports stay, if `address` is somewhere else.
+    fn right_port(&self, address: Endpoint) -> Option<String> {
+        match Said::of(&self.listeners, None).port {
+            0 => (address.port != 0).then(|| address.address.to_string()),
+            only if only == address.port => None,
+            only => Some(Endpoint::new(address.address, only).to_string()),
+        }
     }
 }
 

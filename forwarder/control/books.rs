@@ -258,8 +258,10 @@ impl Books {
         };
         views::Service {
             name: service.name.clone(),
-            protocol: service.protocol.into(),
-            virtual_address: service.address.into(),
+            protocol: service.key().protocol.into(),
+            virtual_address: service.key().endpoint().into(),
+            listeners: service.listeners.iter().map(Into::into).collect(),
+            number: enrolled.number.0,
             scheduler: service.scheduler.name.to_owned(),
             flags: scheduler_flags(&service.scheduler),
             forward,

@@ -176,7 +176,7 @@ fn own_addresses(config: &Config) -> rustc_hash::FxHashMap<Ipv4Addr, Own> {
     let vips = config
         .services
         .iter()
-        .map(|service| (service.address.address, Own::Vip));
+        .flat_map(|service| service.vips().map(|vip| (vip, Own::Vip)));
     let lips = config.ports.iter().flat_map(|port| &port.local_addresses);
     let lips = config
         .services
@@ -283,8 +283,7 @@ fn compile<'c>(
             source,
         })?;
     Ok(Service {
-        address: service.address,
-        protocol: service.protocol,
+        listeners: service.listeners.as_slice().into(),
         forward: match service.forward {
             config::Forward::Nat => Forward::Nat,
             config::Forward::Dr => Forward::Dr,
@@ -317,12 +316,12 @@ fn compile<'c>(
 
 /// What becomes of sessions that their backend may not keep: what is usual, where they are kept
 /// as long as it is there.
-fn gone(service: &config::Service) -> Gone {
+fn gone(service: &config::Service) -> Option<Gone> {
     match service.life.gone {
-        Some(config::Gone::Reschedule) => Gone::Reschedule,
-        Some(config::Gone::Reset) => Gone::Reset,
-        Some(config::Gone::Drop) => Gone::Drop,
-        Some(config::Gone::Keep) | None => Gone::usual(service.protocol),
+        Some(config::Gone::Reschedule) => Some(Gone::Reschedule),
+        Some(config::Gone::Reset) => Some(Gone::Reset),
+        Some(config::Gone::Drop) => Some(Gone::Drop),
+        Some(config::Gone::Keep) | None => None,
     }
 }
 

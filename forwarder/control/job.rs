@@ -220,17 +220,14 @@ fn enrol(
     counted: &Counted,
 ) -> Result<Roster, CommandError> {
     let full = |kind| move |Exhausted { bound, held }| CommandError::NoRoom { kind, bound, held };
-    let keys = config
-        .services
-        .iter()
-        .map(|one| (one.address, one.protocol));
+    let keys = config.services.iter().map(crate::config::Service::key);
     let keys: HashSet<_> = keys.collect();
     if let Some((_, since)) = before {
         numbers.services.retain(&keys, since);
     }
     let mut given = Vec::new();
     for service in &config.services {
-        let key = (service.address, service.protocol);
+        let key = service.key();
         let number = numbers.services.give(key).map_err(full("services"))?;
         let number = u16::try_from(number.number).expect("the bound is one of 16 bits");
         given.push((ServiceIx(number), service));

@@ -14,11 +14,11 @@ use crate::{
     io::PortIx,
     session::{BackendIx, FixedIx, Generation, ServiceIx},
     snapshot::Fixed,
-    wire::{Endpoint, Protocol},
+    wire::{Endpoint, Listener, Protocol},
 };
 
-/// What makes a service the same as before: what clients address.
-pub(super) type ServiceKey = (Endpoint, Protocol);
+/// What makes a service the same as before: what clients address first of it.
+pub(super) type ServiceKey = Listener;
 
 /// What makes a backend the same as before: whose it is, and where it is.
 pub(super) type BackendKey = (ServiceIx, Endpoint);
@@ -132,13 +132,10 @@ impl Numbers {
 
     /// Where backends were that are there no more, but may have sessions.
     pub(super) fn gone_backends(&self) -> Vec<(Endpoint, Protocol)> {
-        let services = self.services.given.iter();
-        let protocols: HashMap<u32, Protocol> = services
-            .map(|((_, protocol), number)| (*number, *protocol))
-            .collect();
+        // Of what protocols their services were is not known of those that are gone too.
+        let both = |at: Endpoint| [Protocol::Tcp, Protocol::Udp].map(|protocol| (at, protocol));
         let gone = self.backends.gone.keys();
-        gone.filter_map(|(service, at)| Some((*at, *protocols.get(&service.0.into())?)))
-            .collect()
+        gone.flat_map(|(_, at)| both(*at)).collect()
     }
 
     /// As [`Pool::free`], where `is_held` tells whether a session names a backend's number.

@@ -139,15 +139,40 @@ pub struct Timeouts {
     pub udp_ms: u64,
 }
 
+/// An address with one, some or all ports of a protocol.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// The protocol.
+    pub protocol: Protocol,
+    /// VIP.
+    pub address: IpAddr,
+    /// As the configuration has them: `80`, `8000-8999` or `*`.
+    pub ports: String,
+}
+
+impl From<&wire::Listener> for Listener {
+    fn from(listener: &wire::Listener) -> Self {
+        Self {
+            protocol: listener.protocol.into(),
+            address: listener.address.into(),
+            ports: listener.ports_text().to_string(),
+        }
+    }
+}
+
 /// A service with its backends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
     /// Its name in the configuration.
     pub name: String,
-    /// What it serves.
+    /// What it serves; where there are several, of the first.
     pub protocol: Protocol,
-    /// VIP:port.
+    /// VIP:port; where there are several, the first. Port 0 is any, a range is its first port.
     pub virtual_address: SocketAddr,
+    /// All that clients address of it.
+    pub listeners: Vec<Listener>,
+    /// What it is known by within the program, from 0.
+    pub number: u16,
     /// LVS's short name: `rr`, `wrr`, `mh`.
     pub scheduler: String,
     /// As ipvsadm prints them after the scheduler, `(mh-port)`; empty where there are none.
@@ -161,6 +186,18 @@ pub struct Service {
     pub rates: Option<Rates>,
     /// In the order of the configuration.
     pub backends: Vec<Backend>,
+}
+
+impl Service {
+    /// The firewall mark that it would have with IPVS, which has no other word for what has
+    /// several addresses or a range of ports.
+    pub fn mark(&self) -> Option<u32> {
+        let one = |ports: &str| ports == "*" || ports.parse::<u16>().is_ok();
+        match self.listeners.as_slice() {
+            [listener] if one(&listener.ports) => None,
+            _ => Some(u32::from(self.number) + 1),
+        }
+    }
 }
 
 /// A backend of one service.

@@ -64,7 +64,8 @@ pub(super) fn run(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Step {
 /// What the session's service says, or what is usual where that is gone too.
 fn policy(session: &Session, snapshot: &Snapshot) -> Gone {
     let service = snapshot.services.service(session.service());
-    service.map_or(Gone::usual(session.protocol()), |service| service.gone)
+    let said = service.and_then(|service| service.gone);
+    said.unwrap_or(Gone::usual(session.protocol()))
 }
 
 /// Ends the session that a segment belongs to. `give` gets the reset to the other end, where one

@@ -1,28 +1,20 @@
 //! The address and port of the director's that a FULLNAT backend sees in place of the client's.
 
-use super::{Answer, Bench, Step, Verdict};
-use crate::{
-    session::fold,
-    snapshot::Backend,
-    wire::{Endpoint, Protocol},
-};
+use super::{Answer, Bench, Meta, Step, Verdict};
+use crate::{session::fold, snapshot::Backend, wire::Endpoint};
 
 /// A LIP of the backend's and a port in the slot of the client. Which LIP is asked first goes by
 /// the client alone: so any number of workers gives what one would have given.
 #[cold]
-pub(super) fn give(
-    client: Endpoint,
-    protocol: Protocol,
-    backend: &Backend,
-    bench: &mut Bench<'_>,
-) -> Step<Endpoint> {
+pub(super) fn give(meta: &Meta, backend: &Backend, bench: &mut Bench<'_>) -> Step<Endpoint> {
+    let client = meta.key.source();
     let lips = &backend.local_addresses;
     let slot = bench.snapshot.slots.slot(client);
     let lips = lips.iter().cycle().skip(share(client, lips.len()));
     let given = bench.flows.sessions.give_local(
         lips.take(backend.local_addresses.len()).copied(),
-        backend.address,
-        protocol,
+        backend.address.or_port(meta.key.destination().port),
+        meta.key.protocol(),
         slot,
         bench.now_ms,
     );

@@ -99,16 +99,17 @@ impl Recall {
                 held = Some(flows.sessions.len());
                 choice.copy(flows, service);
                 let next = choice
-                    .next(service, self.source, self.session.as_ref(), now)
+                    .next(service, &key, self.session.as_ref(), now)
                     .and_then(|at| service.backends.at(at));
                 self.taken = next
                     .filter(|_| service.forward == Forward::Nat)
-                    .map(|backend| FlowKey::new(backend.address, self.source, self.protocol))
+                    .map(|backend| key.answer_of(backend.address.or_port(self.destination.port)))
                     .and_then(|key| find(&mut flows.sessions, &key, now));
                 self.locals.clear();
                 let slot = snapshot.slots.slot(self.source);
                 if let Some(backend) = next {
-                    let (sessions, rip) = (&mut flows.sessions, backend.address);
+                    let rip = backend.address.or_port(self.destination.port);
+                    let sessions = &mut flows.sessions;
                     let ports = |lip: &Ipv4Addr| {
                         let ports = sessions.local_ports(*lip, rip, self.protocol, slot);
                         (*lip, rip, ports)
@@ -158,16 +159,16 @@ impl Choice {
         }
     }
 
-    /// The place of the backend that a new flow from `client` would get now. The cursor is moved
-    /// on. `session` is the flow's own; if that is over, it goes before anybody is chosen.
+    /// The place of the backend that a new flow would get now. The cursor is moved on.
+    /// `session` is the flow's own; if that is over, it goes before anybody is chosen.
     fn next(
         &mut self,
         service: &Service,
-        client: Endpoint,
+        flow: &FlowKey,
         session: Option<&Session>,
         now: Now,
     ) -> Option<usize> {
-        let key = match service.meant(client, || &[]) {
+        let key = match service.meant(flow.source(), flow.destination(), || &[]) {
             Meant::Server(place) => return Some(place),
             Meant::Key(key) => key,
         };

@@ -9,8 +9,8 @@ use super::{
 use crate::{
     mem,
     session::{
-        BackendIx, Checksums, Deltas, FixedIx, FlowKey, Forward, Generation, New, Refused,
-        ServiceIx, Session, SessionIx, Table,
+        BackendIx, Checksums, Deltas, FixedIx, Forward, Generation, New, Refused, ServiceIx,
+        Session, SessionIx, Table,
         tcp::{Direction, Event, State},
     },
     snapshot::{Backend, Hop, Meant, Service, Snapshot, Strays},
@@ -38,7 +38,8 @@ pub(super) fn prefetch_reply(
         && let Some(place) = slot(meta, head, service_ix, snapshot)
         && let Some(backend) = service.backends.at((*place).into())
     {
-        let reply = FlowKey::new(backend.address, meta.key.source(), service.protocol);
+        let rip = backend.address.or_port(meta.key.destination().port);
+        let reply = meta.key.answer_of(rip);
         sessions.prefetch_bucket(sessions.hash(&reply));
     }
 }
@@ -51,7 +52,8 @@ fn slot<'a>(
     snapshot: &'a Snapshot,
 ) -> Option<&'a u16> {
     let service = snapshot.services.service(service)?;
-    match service.meant(meta.key.source(), || data(head, meta)) {
+    let (client, vip) = (meta.key.source(), meta.key.destination());
+    match service.meant(client, vip, || data(head, meta)) {
         Meant::Key(key) => service.scheduler.slot(key),
         Meant::Server(_) => None,
     }
@@ -81,8 +83,8 @@ pub(super) fn run(
             Strays::Drop => Verdict::Drop(DropReason::NoSession),
         });
     }
-    let client = meta.key.source();
-    let picked = match service.meant(client, || data(head, meta)) {
+    let (client, vip) = (meta.key.source(), meta.key.destination());
+    let picked = match service.meant(client, vip, || data(head, meta)) {
         Meant::Server(place) => Some(place),
         Meant::Key(key) => {
             let now_s = bench.now_ms / 1000;
@@ -96,11 +98,12 @@ pub(super) fn run(
         return without_session(meta, service, backend, bench);
     }
     let local = match service.forward {
-        Forward::FullNat => Some(local::give(client, service.protocol, backend, bench)?),
+        Forward::FullNat => Some(local::give(meta, backend, bench)?),
         Forward::Nat | Forward::Dr | Forward::Tun => None,
     };
     let direction = service.forward.from_client();
-    let new = session(meta, direction, local, service_ix, service, backend);
+    let ends = (client, vip);
+    let new = session(meta, ends, direction, local, service_ix, service, backend);
     remember(meta, &new, direction, service, backend, bench)
 }
 
@@ -116,11 +119,11 @@ pub(super) fn answered(
     let Some((service, backend)) = service.zip(backend.filter(|one| one.serves)) else {
         return DropReason::BackendGone.into();
     };
-    if !goes_on(meta) {
+    let Some(vip) = service.only_vip().filter(|_| goes_on(meta)) else {
         return DropReason::NoSession.into();
-    }
-    let direction = Direction::Reverse;
-    let new = session(meta, direction, None, service_ix, service, backend);
+    };
+    let (ends, direction) = ((meta.key.destination(), vip), Direction::Reverse);
+    let new = session(meta, ends, direction, None, service_ix, service, backend);
     remember(meta, &new, direction, service, backend, bench)
 }
 
@@ -193,17 +196,14 @@ fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
 /// The session of a flow whose first packet is this one.
 fn session(
     meta: &Meta,
+    (client, vip): (Endpoint, Endpoint),
     direction: Direction,
     local: Option<Endpoint>,
     service_ix: ServiceIx,
     service: &Service,
     backend: &Backend,
 ) -> New {
-    let client = match direction {
-        Direction::Reverse => meta.key.destination(),
-        Direction::Forward | Direction::ForwardOnly => meta.key.source(),
-    };
-    let (vip, rip) = (service.address, backend.address);
+    let rip = backend.address.or_port(vip.port);
     let seen = local.unwrap_or(client);
     let deltas = |old: [Endpoint; 2], new: [Endpoint; 2]| {
         let [(from, from_new), (to, to_new)] = [(old[0], new[0]), (old[1], new[1])];
@@ -230,7 +230,7 @@ fn session(
         vip,
         rip,
         local,
-        protocol: service.protocol,
+        protocol: meta.key.protocol(),
         state,
         timeout_ms,
         forward: service.forward,

@@ -6,7 +6,7 @@ use crate::{
         Checksums, Forward, Generation, Session, SessionIx, Table,
         tcp::{Direction, Event},
     },
-    snapshot::{Hop, Snapshot},
+    snapshot::{Backend, Hop, Snapshot},
     wire::tcp::Flags,
 };
 
@@ -184,7 +184,11 @@ pub(super) fn agrees(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
     };
     if session.generation().is_before(service.changed) {
         let backend = service.backends.numbered(session.backend());
-        let Some(backend) = backend.filter(|backend| backend.serves) else {
+        let stays = |backend: &&Backend| {
+            let to = (session.vip(), session.protocol());
+            backend.serves && service.listens(to.0, to.1)
+        };
+        let Some(backend) = backend.filter(stays) else {
             return false;
         };
         let back = schedule::way_back(session.forward(), session.client(), snapshot);

@@ -39,6 +39,26 @@ impl FlowKey {
         }
     }
 
+    /// The key of what an endpoint answers to the sender of packets with this key.
+    #[inline]
+    #[must_use]
+    pub fn answer_of(&self, from: Endpoint) -> Self {
+        Self {
+            source: word(from, protocol_of(self.source)),
+            destination: self.source,
+        }
+    }
+
+    /// The protocol; UDP for one that has no ports.
+    #[inline]
+    pub fn protocol(&self) -> Protocol {
+        if protocol_of(self.source) == Protocol::Tcp as u8 {
+            Protocol::Tcp
+        } else {
+            Protocol::Udp
+        }
+    }
+
     /// Where packets come from.
     #[inline]
     pub fn source(&self) -> Endpoint {

@@ -1,22 +1,20 @@
 //! What clients address, and who serves them.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Quic, Told};
 use crate::{
     session::{BackendIx, FixedIx, Forward, Generation, ServiceIx, Timeouts},
-    wire::{Endpoint, Protocol},
+    wire::{Endpoint, Listener, Protocol},
 };
 
 /// What clients address.
 #[derive(Clone, Debug)]
 pub struct Service {
-    /// VIP and port.
-    pub address: Endpoint,
-    /// TCP or UDP.
-    pub protocol: Protocol,
+    /// VIPs, their ports and protocols; at least one.
+    pub listeners: Arc<[Listener]>,
     /// How packets reach the backends.
     pub forward: Forward,
     /// Whom a new flow goes to.
@@ -29,8 +27,9 @@ pub struct Service {
     pub quic: Option<Quic>,
     /// How long idle sessions are kept.
     pub timeouts: Timeouts,
-    /// What becomes of sessions whose backend is gone.
-    pub gone: Gone,
+    /// What becomes of sessions whose backend is gone, where it is not what is usual for their
+    /// protocol.
+    pub gone: Option<Gone>,
     /// What becomes of TCP that belongs to no session and opens none.
     pub strays: Strays,
     /// Whether SYNs may announce no larger segments than the ways take.
@@ -101,7 +100,7 @@ pub enum Meant {
 pub struct Backend {
     /// What sessions and counters know it by.
     pub number: BackendIx,
-    /// RIP and port.
+    /// RIP and port; port 0 is the one that the client asked for.
     pub address: Endpoint,
     /// Its next hop.
     pub hop: FixedIx,
@@ -136,7 +135,12 @@ fn any_clamps(services: &[Option<Arc<Service>>]) -> bool {
 #[derive(Debug, Default)]
 struct Ways {
     by_address: FxHashMap<(Ipv4Addr, u16, Protocol), ServiceIx>,
+    /// What is not of one port alone; empty where there is nothing such.
+    wide: FxHashMap<(Ipv4Addr, Protocol), Wide>,
+    /// With port 0 those that answer from whatever port they were asked for.
     nat_backends: FxHashSet<(Ipv4Addr, u16, Protocol)>,
+    /// Whether there is any with port 0.
+    answers_from_any: bool,
     nat_backend_addresses: FxHashSet<Ipv4Addr>,
     /// Whose answers begin sessions: of those above who belong to one service alone.
     admitted: FxHashMap<(Ipv4Addr, u16, Protocol), Option<(ServiceIx, BackendIx)>>,
@@ -157,17 +161,36 @@ impl HashBy {
 }
 
 impl Service {
-    /// Who is meant by a flow from `client` whose first packet carries `data`, which is asked for
-    /// where it matters.
+    /// Who is meant by a flow from `client` to `vip` whose first packet carries `data`, which is
+    /// asked for where it matters.
     #[inline]
-    pub fn meant<'d>(&self, client: Endpoint, data: impl FnOnce() -> &'d [u8]) -> Meant {
+    pub fn meant<'d>(
+        &self,
+        client: Endpoint,
+        vip: Endpoint,
+        data: impl FnOnce() -> &'d [u8],
+    ) -> Meant {
         let told = self.quic.as_ref().and_then(|quic| quic.read(data()));
         match (told, self.hash_by) {
             (Some(Told::Server(place)), _) if self.serves(place) => Meant::Server(place),
             (Some(Told::Hash(id)), HashBy::Client { seed, .. }) => {
                 Meant::Key(sched::connection_key(seed, id))
             }
-            _ => Meant::Key(self.hash_by.key(client, self.address)),
+            _ => Meant::Key(self.hash_by.key(client, vip)),
+        }
+    }
+
+    /// True where a client addresses this service so, if no other one takes that for itself.
+    pub fn listens(&self, to: Endpoint, protocol: Protocol) -> bool {
+        let mut listeners = self.listeners.iter();
+        listeners.any(|listener| listener.covers(to, protocol))
+    }
+
+    /// VIP and port, where there is no other: what an answer comes from, whoever it answers.
+    pub fn only_vip(&self) -> Option<Endpoint> {
+        match &*self.listeners {
+            [listener] => listener.single(),
+            _ => None,
         }
     }
 
@@ -216,6 +239,31 @@ impl Backends {
     }
 }
 
+/// Port ranges of an address and protocol, and who has all other ports.
+#[derive(Debug, Default)]
+struct Wide {
+    /// Sorted; none overlaps another.
+    ranges: Vec<(RangeInclusive<u16>, ServiceIx)>,
+    any: Option<ServiceIx>,
+}
+
+impl Wide {
+    fn add(&mut self, ports: RangeInclusive<u16>, ix: ServiceIx) {
+        let after = |(other, _): &(RangeInclusive<u16>, _)| other.start() < ports.start();
+        let place = self.ranges.partition_point(after);
+        self.ranges.insert(place, (ports, ix));
+    }
+
+    fn find(&self, port: u16) -> Option<ServiceIx> {
+        let before = self
+            .ranges
+            .partition_point(|(ports, _)| *ports.end() < port);
+        let range = self.ranges.get(before);
+        let range = range.filter(|(ports, _)| ports.contains(&port));
+        range.map(|(_, ix)| *ix).or(self.any)
+    }
+}
+
 impl Ways {
     fn to(services: &[Option<Arc<Service>>], gone: &[(Endpoint, Protocol)]) -> Self {
         let mut ways = Self::default();
@@ -226,31 +274,49 @@ impl Ways {
             let Some(service) = service else {
                 continue;
             };
-            let Endpoint { address, port } = service.address;
-            ways.by_address
-                .insert((address, port, service.protocol), ix);
+            for listener in &*service.listeners {
+                ways.lead(listener, ix);
+            }
             if service.forward == Forward::Nat {
                 let backends = || service.backends.iter().map(|backend| backend.address);
-                let answers = backends().map(|b| (b.address, b.port, service.protocol));
-                ways.nat_backends.extend(answers);
+                for Listener { protocol, .. } in &*service.listeners {
+                    let answers = backends().map(|b| (b.address, b.port, *protocol));
+                    ways.nat_backends.extend(answers);
+                }
                 ways.nat_backend_addresses
                     .extend(backends().map(|backend| backend.address));
                 ways.admit(ix, service);
             }
         }
+        let mut backends = ways.nat_backends.iter();
+        ways.answers_from_any = backends.any(|(_, port, _)| *port == 0);
         ways
     }
 
+    fn lead(&mut self, listener: &Listener, ix: ServiceIx) {
+        let (address, protocol) = (listener.address, listener.protocol);
+        if let Some(Endpoint { port, .. }) = listener.single() {
+            self.by_address.insert((address, port, protocol), ix);
+            return;
+        }
+        let wide = self.wide.entry((address, protocol)).or_default();
+        if listener.is_any() {
+            wide.any = Some(ix);
+        } else {
+            wide.add(listener.ports(), ix);
+        }
+    }
+
     fn admit(&mut self, ix: ServiceIx, service: &Service) {
-        for Backend {
-            number, address, ..
-        } in service.backends.iter()
-        {
-            let only = (service.strays == Strays::Admit).then_some((ix, *number));
-            self.admitted
-                .entry((address.address, address.port, service.protocol))
-                .and_modify(|before| *before = None)
-                .or_insert(only);
+        let admits = service.strays == Strays::Admit && service.only_vip().is_some();
+        for Listener { protocol, .. } in &*service.listeners {
+            for backend in service.backends.iter() {
+                let Endpoint { address, port } = backend.address;
+                self.admitted
+                    .entry((address, port, *protocol))
+                    .and_modify(|before| *before = None)
+                    .or_insert(admits.then_some((ix, backend.number)));
+            }
         }
     }
 }
@@ -289,27 +355,38 @@ impl Services {
         self.generation
     }
 
-    /// The service that a client addresses.
+    /// The service that a client addresses: that of the port, that of a range of ports, or that
+    /// of any port.
     #[inline]
     pub fn find(&self, to: Endpoint, protocol: Protocol) -> Option<ServiceIx> {
-        self.ways
-            .by_address
-            .get(&(to.address, to.port, protocol))
-            .copied()
+        let Ways {
+            by_address, wide, ..
+        } = &*self.ways;
+        let exact = by_address.get(&(to.address, to.port, protocol));
+        if exact.is_some() || wide.is_empty() {
+            return exact.copied();
+        }
+        wide.get(&(to.address, protocol))?.find(to.port)
     }
 
     /// True where a packet from here may be the answer of a NAT backend.
     #[inline]
     pub fn is_nat_backend(&self, from: Endpoint, protocol: Protocol) -> bool {
-        self.ways
-            .nat_backends
-            .contains(&(from.address, from.port, protocol))
+        let Ways {
+            nat_backends,
+            answers_from_any,
+            ..
+        } = &*self.ways;
+        nat_backends.contains(&(from.address, from.port, protocol))
+            || *answers_from_any && nat_backends.contains(&(from.address, 0, protocol))
     }
 
     /// The service whose sessions begin with answers from here, and the backend that answers.
     pub fn admits(&self, from: Endpoint, protocol: Protocol) -> Option<(ServiceIx, BackendIx)> {
-        let key = (from.address, from.port, protocol);
-        *self.ways.admitted.get(&key)?
+        let admitted = &self.ways.admitted;
+        let from_any = || admitted.contains_key(&(from.address, 0, protocol));
+        let only = *admitted.get(&(from.address, from.port, protocol))?;
+        only.filter(|_| !from_any())
     }
 
     /// True where any service has its SYNs clamped.

@@ -299,6 +299,45 @@ fn a_reload_moves_nobody_whose_backend_is_still_there() {
     assert!(!rig.reload(&same).unwrap().changed);
 }
 
+/// As [`config`], where `web` is addressed so.
+fn addressed(addresses: &str) -> String {
+    let one = format!(r#"(name: "web", address: "{WEB}""#);
+    let several = format!(r#"(name: "web", addresses: [{addresses}]"#);
+    config("Nat", "10.1.0.254", &BOTH).replacen(&one, &several, 1)
+}
+
+#[test]
+fn addresses_of_a_service_come_and_go_and_the_others_keep_their_connections() {
+    const LATER: &str = "192.0.2.101:22";
+    let sent = |rig: &mut Rig, to: &str, flags: &str| {
+        let out = rig.exchange(0, &spec(0, &client(1), to).tcp(flags));
+        rig.check_books();
+        // Not the reset that ends a connection.
+        let mut forwarded = out
+            .into_iter()
+            .filter(|(port, frame)| *port == 1 && frame[47] & 4 == 0);
+        forwarded.next().map(|(_, frame)| frame[5])
+    };
+    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));
+    let first = sent(&mut rig, WEB, "S");
+    assert!(first.is_some());
+    assert_eq!(sent(&mut rig, LATER, "S"), None);
+    rig.reload(&addressed(r#""192.0.2.100:80", "192.0.2.101:20-29""#))
+        .unwrap();
+    assert_eq!(sent(&mut rig, WEB, "A"), first);
+    let second = sent(&mut rig, LATER, "S");
+    assert!(second.is_some() && second != first, "one cursor for both");
+    // Another service has the port from now on; who is connected stays.
+    let all = addressed(r#""192.0.2.100:80", "192.0.2.101:20-29""#);
+    let other = r#"services: [(name: "ssh", address: "192.0.2.101:22", protocol: Tcp,
+        forward: Nat, backends: [(name: "ssh1", address: "10.1.0.13:22")]),"#;
+    rig.reload(&all.replacen("services: [", other, 1)).unwrap();
+    assert_eq!(sent(&mut rig, LATER, "A"), second);
+    rig.reload(&addressed(r#""192.0.2.100:80""#)).unwrap();
+    assert_eq!(sent(&mut rig, LATER, "A"), None);
+    assert_eq!(sent(&mut rig, WEB, "A"), first);
+}
+
 #[test]
 fn a_reload_keeps_what_was_said_of_backends() {
     let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));

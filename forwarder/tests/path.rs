@@ -29,6 +29,8 @@ mod groups;
 mod host;
 #[path = "path/icmp.rs"]
 mod icmp;
+#[path = "path/listeners.rs"]
+mod listeners;
 #[path = "path/nat.rs"]
 mod nat;
 #[path = "path/octets.rs"]
@@ -60,6 +62,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     groups::cases,
     host::cases,
     icmp::cases,
+    listeners::cases,
     nat::cases,
     pieces::cases,
     refusals::cases,
@@ -112,6 +115,11 @@ fn full_nat_cases() {
 #[test]
 fn icmp_cases() {
     case::run(&icmp::cases());
+}
+
+#[test]
+fn listener_cases() {
+    case::run(&listeners::cases());
 }
 
 #[test]

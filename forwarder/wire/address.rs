@@ -88,6 +88,16 @@ impl Endpoint {
     pub const fn new(address: Ipv4Addr, port: u16) -> Self {
         Self { address, port }
     }
+
+    /// With that port, where it has none of its own but 0.
+    #[inline]
+    #[must_use]
+    pub const fn or_port(self, port: u16) -> Self {
+        match self.port {
+            0 => Self { port, ..self },
+            _ => self,
+        }
+    }
 }
 
 impl From<Endpoint> for SocketAddr {

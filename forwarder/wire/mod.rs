@@ -16,6 +16,7 @@ pub mod checksum;
 pub mod ethernet;
 pub mod icmp;
 pub mod ipv4;
+mod listener;
 mod ports;
 pub mod quic;
 pub mod tcp;
@@ -24,4 +25,5 @@ pub mod usual;
 pub mod vrrp;
 
 pub use address::{Endpoint, Mac, Protocol};
+pub use listener::Listener;
 pub use ports::Ports;

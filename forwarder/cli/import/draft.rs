@@ -51,8 +51,6 @@ impl Draft {
         let address = service.address;
         let why = if self.services.iter().any(|other| other.name() == name) {
             "it is there already"
-        } else if address.port() == 0 {
-            "services of any port are not built into this weir"
         } else if address.ip().is_unspecified() || address.ip().is_multicast() {
             "this is no address of a host"
         } else {
@@ -128,11 +126,15 @@ impl Service {
             let why =
                 "another forwarding method than the first one's; make it a service of its own";
             backend.left_out = Some(why.to_owned());
-        } else if chosen != Forward::Nat && backend.address.port() != self.address.port() {
+        } else if backend.address.port() != self.address.port()
+            && (chosen != Forward::Nat || self.address.port() == 0)
+        {
             let (address, port) = (backend.address, self.address.port());
-            backend
-                .notes
-                .push(format!("was {address}; without NAT ports stay"));
+            let why = match port {
+                0 => "IPVS keeps the port where a service has any",
+                _ => "without NAT ports stay",
+            };
+            backend.notes.push(format!("was {address}; {why}"));
             backend.address.set_port(port);
         }
         if self

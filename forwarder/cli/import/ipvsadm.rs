@@ -124,7 +124,7 @@ impl Rule {
 
     fn target(&self) -> Result<(bool, SocketAddrV4), String> {
         if self.fwmark_service.is_some() {
-            return Err("firewall marks have no counterpart".to_owned());
+            return Err("a mark names no address; write what it marks as `addresses`".to_owned());
         }
         match (&self.tcp_service, &self.udp_service) {
             (Some(address), _) => Ok((false, v4(address)?)),

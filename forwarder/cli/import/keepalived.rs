@@ -96,7 +96,7 @@ fn virtual_server(block: &Block, groups: &HashMap<&str, &Block>, draft: &mut Dra
 /// The addresses that are written `192.0.2.3-10 80`.
 fn range(address: &str, port: &str) -> Result<Vec<SocketAddrV4>, String> {
     if address == "fwmark" {
-        return Err("firewall marks have no counterpart".to_owned());
+        return Err("a mark names no address; write what it marks as `addresses`".to_owned());
     }
     let port = if port.is_empty() { "0" } else { port };
     let Some((first, last)) = address.split_once('-') else {

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt::Write,
-    net::Ipv4Addr,
+    net::{Ipv4Addr, SocketAddrV4},
 };
 
 use super::draft::{Backend, Draft, Forward, Service};
@@ -77,7 +77,7 @@ fn put_service(out: &mut String, service: &Service) -> std::fmt::Result {
         out,
         "            name: \"{}\", address: \"{}\", protocol: {protocol},",
         service.name(),
-        service.address
+        any_port(service.address, ":*")
     )?;
     let mut line = format!("forward: {forward}, scheduler: {},", service.scheduler);
     if service.hash_port && hashes {
@@ -113,7 +113,8 @@ fn put_backend(out: &mut String, backend: &Backend) -> std::fmt::Result {
     };
     writeln!(
         out,
-        "{indent}(name: \"{address}\", address: \"{address}\"{weight}),"
+        "{indent}(name: \"{address}\", address: \"{}\"{weight}),",
+        any_port(*address, "")
     )
 }
 
@@ -126,6 +127,14 @@ fn notes(out: &mut String, indent: &str, notes: &[String]) -> std::fmt::Result {
 /// What is quoted of a foreign file stays within its comment.
 fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// An address with its port, or with what stands for any.
+fn any_port(address: SocketAddrV4, any: &str) -> String {
+    match address.port() {
+        0 => format!("{}{any}", address.ip()),
+        _ => address.to_string(),
+    }
 }
 
 /// An address of the director in each network of 256 that a VIP or a backend is in.

@@ -24,6 +24,7 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
 -A -f 1 -s rr
 -A -t [2001:db8::1]:80 -s rr
 -A -t 192.0.2.103:0 -s rr -p
+-a -t 192.0.2.103:0 -r 10.1.0.14:8080 -m
 --set 300 0 60
 -X";
     let (text, checked) = imported(&ipvsadm::read(rules));
@@ -34,10 +35,11 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
         [
             "tcp-192.0.2.100:80",
             "udp-192.0.2.101:53",
-            "tcp-192.0.2.102:443"
+            "tcp-192.0.2.102:443",
+            "tcp-192.0.2.103:0"
         ]
     );
-    let [web, dns, tls] = &config.services[..] else {
+    let [web, dns, tls, any] = &config.services[..] else {
         panic!("{names:?}")
     };
     let weights = |service: &crate::config::Service| -> Vec<u32> {
@@ -53,11 +55,13 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
     assert_eq!(dns.backends[0].address.to_string(), "10.1.0.11:53");
     assert_eq!((tls.scheduler.name, weights(tls)), ("sh", vec![3]));
     assert_eq!(tls.forward, crate::config::Forward::Tun);
+    assert_eq!(any.key().to_string(), "192.0.2.103:*");
     assert_eq!(config.timeouts.udp_ms(), 60_000);
     for comment in [
-        "// line 10: -A -f 1 -s rr: left out, firewall marks have no counterpart",
+        "// line 10: -A -f 1 -s rr: left out, a mark names no address; write what it marks",
         "// line 11: -A -t [2001:db8::1]:80 -s rr: left out, IPv6 is not built into this weir",
-        "// tcp-192.0.2.103:0: left out, services of any port are not built into this weir",
+        "                // was 10.1.0.14:8080; IPVS keeps the port where a service has any",
+        "                (name: \"10.1.0.14:0\", address: \"10.1.0.14\"),",
         "            // -p 360 -M 255.255.255.255: persistence is not built into this weir",
         "                // weight was 70000; 65535 is the most",
         "                // -x 100: thresholds are not built into this weir",
@@ -119,7 +123,7 @@ virtual_server group G {
     assert_eq!(checked.config.timeouts.udp_ms(), 60_000);
     for comment in [
         "// line 5: vrrp_instance VI_1: write it in `groups`, see docs/groups.md",
-        "// line 10: fwmark 3: left out, firewall marks have no counterpart",
+        "// line 10: fwmark 3: left out, a mark names no address; write what it marks",
         "// line 19: TCP_CHECK: write it as `health`, see docs/health.md",
         "// line 20: notify_up /bin/echo } {: no counterpart",
         "// line 23: left out, it is for --config-id a",

@@ -10,14 +10,12 @@ use crate::{
 /// Writes a line for each service and each backend, as `ipvsadm --save` does.
 pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> io::Result<()> {
     for service in services {
-        let protocol = match service.protocol {
-            Protocol::Tcp => "-t",
-            Protocol::Udp => "-u",
+        let address = || name(&service.virtual_address, service.protocol);
+        let target = match (service.mark(), service.protocol) {
+            (Some(mark), _) => format!("-f {mark}"),
+            (None, Protocol::Tcp) => format!("-t {}", address()),
+            (None, Protocol::Udp) => format!("-u {}", address()),
         };
-        let target = format!(
-            "{protocol} {}",
-            name(&service.virtual_address, service.protocol)
-        );
         write!(out, "-A {target} -s {}", service.scheduler)?;
         let flags = known(&service.flags);
         if flags.is_empty() {

@@ -76,6 +76,7 @@ async fn zero_says_nothing_and_finds_its_service() {
     let none = Err("No such service".to_owned());
     assert_eq!(said("-Z -u 10.9.0.100:80").await, none);
     assert_eq!(said("-Ln -t 10.9.0.100:81").await, none);
+    assert_eq!(said("-Ln -f 1").await, none);
 }
 
 #[tokio::test]
@@ -84,6 +85,7 @@ async fn what_ipvsadm_refuses_is_refused() {
         "-L -S",
         "-Lnc -t 10.9.0.100:80",
         "-Sn -t 10.9.0.100:80",
+        "-Ln -f 1 -t 10.9.0.100:80",
         "-Ln --timeout --stats",
         "-Ln extra",
         "-X",

@@ -55,6 +55,14 @@ pub(super) struct Words {
     )]
     pub(super) udp_service: Option<String>,
 
+    #[arg(
+        short = 'f',
+        long,
+        value_name = "MARK",
+        conflicts_with_all = ["connection", "timeout", "save", "tcp_service", "udp_service"],
+    )]
+    pub(super) fwmark_service: Option<u32>,
+
     #[arg(short = 'n', long)]
     pub(super) numeric: bool,
     #[arg(short = 'c', long, conflicts_with_all = ["stats", "rate", "thresholds", "timeout"])]

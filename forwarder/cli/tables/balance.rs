@@ -5,7 +5,9 @@ use std::{
     net::SocketAddr,
 };
 
-use crate::control::views::{Backend, Forward, Protocol, Rates, Service, Session, Traffic};
+use crate::control::views::{
+    Backend, Forward, Listener, Protocol, Rates, Service, Session, Traffic,
+};
 
 /// As `ipvsadm -Ln`, trailing blanks and all, so that what reads that reads this.
 pub(in crate::cli) fn services(
@@ -65,6 +67,8 @@ pub(in crate::cli) struct Style {
     pub(in crate::cli) exact: bool,
     /// What addresses are called.
     pub(in crate::cli) name: Name,
+    /// Services that IPVS knows by a firewall mark alone are so called.
+    pub(in crate::cli) marks: bool,
 }
 
 impl Default for Style {
@@ -73,6 +77,7 @@ impl Default for Style {
             columns: Columns::default(),
             exact: false,
             name: numeric,
+            marks: false,
         }
     }
 }
@@ -85,8 +90,7 @@ pub(in crate::cli) fn list(
 ) -> io::Result<()> {
     out.write_all(head(style.columns).as_bytes())?;
     for service in services {
-        let address = (style.name)(&service.virtual_address, service.protocol);
-        let target = format!("{:<4} {address}", service.protocol.name());
+        let target = target(service, style);
         match style.columns {
             Columns::Statistics => {
                 writeln!(
@@ -99,12 +103,39 @@ pub(in crate::cli) fn list(
             _ if service.flags.is_empty() => writeln!(out, "{target} {}", service.scheduler)?,
             _ => writeln!(out, "{target} {} {}", service.scheduler, service.flags)?,
         }
+        if !style.marks {
+            for listener in service.listeners.iter().skip(1) {
+                writeln!(out, "{}", written(listener))?;
+            }
+        }
         for backend in &service.backends {
             let address = (style.name)(&backend.address, service.protocol);
             writeln!(out, "  -> {address:<28}{}", row(backend, style))?;
         }
     }
     Ok(())
+}
+
+/// What clients address first of a service, or the mark that IPVS would know it by.
+fn target(service: &Service, style: &Style) -> String {
+    let first = service.listeners.first();
+    match (service.mark(), first) {
+        (Some(mark), _) if style.marks => format!("{:<4} {mark}", "FWM"),
+        (Some(_), Some(first)) => written(first),
+        _ => {
+            let address = (style.name)(&service.virtual_address, service.protocol);
+            format!("{:<4} {address}", service.protocol.name())
+        }
+    }
+}
+
+fn written(listener: &Listener) -> String {
+    let Listener {
+        protocol,
+        address,
+        ports,
+    } = listener;
+    format!("{:<4} {address}:{ports}", protocol.name())
 }
 
 /// The two lines above a list.

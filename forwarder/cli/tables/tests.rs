@@ -1,5 +1,5 @@
 use super::{balance::large, *};
-use crate::control::views::samples;
+use crate::control::views::{Protocol, samples};
 
 fn text(print: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) -> String {
     let mut out = Vec::new();
@@ -20,6 +20,41 @@ fn services_are_as_ipvsadm_lists_them() {
             "  -> 10.10.0.12:8080              Masq    0      0          0         \n",
             "UDP  10.9.0.101:53 mh (mh-port)\n",
         )
+    );
+}
+
+#[test]
+fn services_of_several_addresses_have_them_below_each_other_or_a_mark() {
+    let mut all = samples::services();
+    let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);
+    all[0].listeners.extend([
+        samples::listener(udp, "10.9.0.100", "8000-8999"),
+        samples::listener(tcp, "10.9.0.102", "*"),
+    ]);
+    let listeners = |marks| {
+        let style = Style {
+            marks,
+            ..Style::default()
+        };
+        let shown = text(|out| list(out, &all, &style));
+        let above: Vec<_> = shown.lines().skip(2).map(str::to_owned).collect();
+        above
+            .into_iter()
+            .filter(|line| !line.starts_with("  ->"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        listeners(false),
+        [
+            "TCP  10.9.0.100:80 wlc",
+            "UDP  10.9.0.100:8000-8999",
+            "TCP  10.9.0.102:*",
+            "UDP  10.9.0.101:53 mh (mh-port)",
+        ]
+    );
+    assert_eq!(
+        listeners(true),
+        ["FWM  1 wlc", "UDP  10.9.0.101:53 mh (mh-port)"]
     );
 }
 
@@ -62,7 +97,7 @@ fn sessions_are_as_ipvsadm_lists_them() {
     let mut two = samples::sessions(2);
     two[1].expires_ms = 3_600_000 * 2;
     two[1].state = "UDP".to_owned();
-    two[1].protocol = crate::control::views::Protocol::Udp;
+    two[1].protocol = Protocol::Udp;
     two[1].local = Some("10.10.0.200:2049".parse().unwrap());
     assert_eq!(
         text(|out| {

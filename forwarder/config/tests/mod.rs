@@ -69,7 +69,7 @@ fn what_is_written_is_what_is_meant() {
     assert_eq!(config.neighbours[0].port, PortIx(1));
     assert_eq!(config.neighbours[0].mac.to_string(), "02:00:00:00:00:11");
     let service = &config.services[0];
-    assert_eq!(service.address.to_string(), "192.0.2.100:80");
+    assert_eq!(service.key().to_string(), "192.0.2.100:80");
     assert_eq!(service.forward, Forward::Nat);
     assert_eq!(service.scheduler.name, "wlc");
     assert_eq!(service.backends[0].weight, 2);

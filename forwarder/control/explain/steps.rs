@@ -18,9 +18,10 @@ use crate::{
     path::{DropReason, Layer, Recall},
     session::{Forward, Session},
     snapshot::{Service, Snapshot, Strays},
+    wire::Endpoint,
 };
 
-/// Services of an address that are named at most.
+/// Services of an address, and addresses of a service, that are named at most.
 const NAMED: usize = 8;
 
 /// What is known of a packet once its fate is.
@@ -113,10 +114,10 @@ impl Account<'_> {
             };
             return format!("none: {address} is not weir's own, and `other` is {other}");
         };
-        let beside = self.config.services.iter();
-        let beside = beside.filter(|service| service.address.address == address);
+        let beside = self.config.services.iter().flat_map(|one| &one.listeners);
+        let beside = beside.filter(|listener| listener.address == address);
         let beside: Vec<String> = beside
-            .map(|one| format!("{} {}", one.protocol, one.address.port))
+            .map(|one| format!("{} {}", one.protocol, one.ports_text()))
             .collect();
         let own = format!("none: {address} is a {}", route::name(*own));
         match beside.len() {
@@ -138,10 +139,13 @@ impl Account<'_> {
         let Flow {
             protocol, source, ..
         } = *self.flow;
+        let answers =
+            |address: Endpoint| address == source || address == Endpoint::new(source.address, 0);
         let services = self.config.services.iter().filter(|service| {
+            let mut protocols = service.listeners.iter().map(|one| one.protocol);
             service.forward == config::Forward::Nat
-                && service.protocol == protocol
-                && service.backends.iter().any(|one| one.address == source)
+                && protocols.any(|one| one == protocol)
+                && service.backends.iter().any(|one| answers(one.address))
         });
         services.map(|service| &*service.name).collect()
     }
@@ -236,7 +240,7 @@ impl Account<'_> {
         let taken = self.recall.and_then(|recall| recall.taken);
         let is_chosen = |one: &config::Backend| match (&self.told.backend, taken) {
             (Some(backend), _) => self.told.new_session && one.name == *backend,
-            (None, Some(taken)) => one.address == taken.rip(),
+            (None, Some(taken)) => one.address.or_port(self.flow.destination.port) == taken.rip(),
             (None, None) => false,
         };
         let place = service.backends.iter().position(is_chosen)?;
@@ -258,7 +262,8 @@ impl Account<'_> {
         let services = &self.config.services;
         let service = services.iter().find(|one| one.name == *service)?;
         let backend = service.backends.iter().find(|one| one.name == *name)?;
-        let (address, weight) = (backend.address, backend.weight);
+        let address = backend.address.or_port(self.flow.destination.port);
+        let weight = backend.weight;
         Some(format!("{name}: {address}, weight {weight}"))
     }
 
@@ -294,7 +299,7 @@ impl Account<'_> {
         {
             texts.push(match service.forward {
                 Forward::Nat | Forward::FullNat => {
-                    format!("answers leave as from {}", service.address)
+                    format!("answers leave as from {}", self.flow.destination)
                 }
                 Forward::Dr | Forward::Tun => "answers do not pass here".to_owned(),
             });
@@ -339,15 +344,18 @@ fn is_before_sessions(layer: Layer) -> bool {
 }
 
 fn described(service: &config::Service) -> String {
-    let config::Service {
-        name,
-        protocol,
-        address,
-        ..
-    } = service;
+    let name = &service.name;
+    let listeners = service.listeners.iter();
+    let mut listeners = listeners.map(|one| format!("{} {one}", one.protocol));
+    let named: Vec<String> = listeners.by_ref().take(NAMED).collect();
+    let more = match listeners.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let listeners = format!("{}{more}", named.join(", "));
     let forward = views::Forward::from(service.forward).name();
     let scheduler = choice::name(&service.scheduler);
-    format!("{name}: {protocol} {address}, {forward}, {scheduler}")
+    format!("{name}: {listeners}, {forward}, {scheduler}")
 }
 
 /// Minutes and seconds, as `show sessions` prints them.

@@ -65,9 +65,7 @@ pub struct HostCounters {
 pub fn served(roster: &Roster) -> BTreeSet<Ipv4Addr> {
     let backends = roster.backends();
     let serving = backends.filter(|(_, backend, member)| member.share(backend) > 0);
-    serving
-        .map(|(service, _, _)| service.address.address)
-        .collect()
+    serving.flat_map(|(service, _, _)| service.vips()).collect()
 }
 
 /// The kernel's ends of all ports.

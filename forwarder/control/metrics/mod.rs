@@ -191,17 +191,24 @@ impl Scrape {
 
 /// Services and their backends.
 fn balance<'a>(text: &mut Text, services: &'a [views::Service]) {
-    let help = "How a service is set up, always 1.";
+    let help = "How a service is set up, always 1; once for each of its addresses.";
     let mut samples = text.metric(Gauge, "service_info", help);
     for service in services {
-        let labels = [
-            ("service", &*service.name),
-            ("protocol", service.protocol.name()),
-            ("address", &service.virtual_address.to_string()),
-            ("forward", service.forward.name()),
-            ("scheduler", &service.scheduler),
-        ];
-        samples.add(&labels, 1);
+        for listener in &service.listeners {
+            let views::Listener {
+                protocol,
+                address,
+                ports,
+            } = listener;
+            let labels = [
+                ("service", &*service.name),
+                ("protocol", protocol.name()),
+                ("address", &format!("{address}:{ports}")),
+                ("forward", service.forward.name()),
+                ("scheduler", &service.scheduler),
+            ];
+            samples.add(&labels, 1);
+        }
     }
     for (name, help, of) in SERVICE {
         let mut samples = text.metric(Counter, name, help);

@@ -2,8 +2,8 @@
 
 use super::{
     Backend, Change, Checks, Direction, DriverCounters, Drop, Event, Explanation, Forward, Group,
-    Health, Hop, Neighbour, NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent, Service,
-    Session, State, Step, Timeouts, Traffic, Verdict, Worker,
+    Health, Hop, Listener, Neighbour, NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent,
+    Service, Session, State, Step, Timeouts, Traffic, Verdict, Worker,
 };
 
 pub(crate) fn services() -> Vec<Service> {
@@ -26,6 +26,8 @@ pub(crate) fn services() -> Vec<Service> {
             name: "web".to_owned(),
             protocol: Protocol::Tcp,
             virtual_address: "10.9.0.100:80".parse().unwrap(),
+            listeners: vec![listener(Protocol::Tcp, "10.9.0.100", "80")],
+            number: 0,
             scheduler: "wlc".to_owned(),
             flags: String::new(),
             forward: Forward::Masq,
@@ -54,6 +56,8 @@ pub(crate) fn services() -> Vec<Service> {
             name: "dns".to_owned(),
             protocol: Protocol::Udp,
             virtual_address: "10.9.0.101:53".parse().unwrap(),
+            listeners: vec![listener(Protocol::Udp, "10.9.0.101", "53")],
+            number: 1,
             scheduler: "mh".to_owned(),
             flags: "(mh-port)".to_owned(),
             forward: Forward::Route,
@@ -62,6 +66,14 @@ pub(crate) fn services() -> Vec<Service> {
             backends: Vec::new(),
         },
     ]
+}
+
+pub(crate) fn listener(protocol: Protocol, address: &str, ports: &str) -> Listener {
+    Listener {
+        protocol,
+        address: address.parse().unwrap(),
+        ports: ports.to_owned(),
+    }
 }
 
 fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Backend {

@@ -22,6 +22,8 @@ fn services_and_backends() {
             "name": "web",
             "protocol": "TCP",
             "virtual_address": "10.9.0.100:80",
+            "listeners": [{ "protocol": "TCP", "address": "10.9.0.100", "ports": "80" }],
+            "number": 0,
             "scheduler": "wlc",
             "flags": "",
             "forward": "Masq",

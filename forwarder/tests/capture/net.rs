@@ -57,7 +57,7 @@ pub fn backend_mac(backend: u8) -> Mac {
 /// A service of each kind; some of them share their backends.
 const SERVICES: &str = r#"
     (name: "web", address: "192.0.2.100:80", protocol: Tcp, forward: Nat, SCHEDULER, WEB),
-    (name: "web-too", address: "192.0.2.101:80", protocol: Tcp, forward: Nat, SCHEDULER, WEB),
+    (name: "web-too", address: "192.0.2.101:1-100", protocol: Tcp, forward: Nat, SCHEDULER, WEB),
     (name: "web-dr", address: "192.0.2.102:80", protocol: Tcp, forward: Dr, SCHEDULER, backends: [
         (name: "b2", address: "10.1.0.13:80"),
         (name: "b3", address: "10.1.0.14:80"),
@@ -72,13 +72,16 @@ const SERVICES: &str = r#"
         (name: "b3", address: "10.1.0.14:8080", weight: 0),
     ]),
     (name: "dns", address: "192.0.2.100:53", protocol: Udp, forward: Nat, SCHEDULER, DNS),
-    (name: "dns-too", address: "192.0.2.101:53", protocol: Udp, forward: Nat, SCHEDULER, DNS),
+    (name: "dns-too", address: "192.0.2.101:*", protocol: Udp, forward: Nat, SCHEDULER, backends: [
+        (name: "b0", address: "10.1.0.11"),
+        (name: "b1", address: "10.1.0.12:53", weight: 3),
+    ]),
     (name: "dns-dr", address: "192.0.2.102:53", protocol: Udp, forward: Dr, SCHEDULER, backends: [
         (name: "b2", address: "10.1.0.13:53"),
         (name: "b3", address: "10.1.0.14:53", weight: 2),
     ]),
-    (name: "dns-full", address: "192.0.2.105:53", protocol: Udp, forward: FullNat, SCHEDULER,
-     local_addresses: ["10.1.0.200"], DNS),
+    (name: "dns-full", addresses: ["192.0.2.105:53", "192.0.2.106:*"], protocol: Udp,
+     forward: FullNat, SCHEDULER, local_addresses: ["10.1.0.200"], DNS),
     (name: "dns-tun", address: "192.0.2.103:53", protocol: Udp, forward: Tun, SCHEDULER, backends: [
         (name: "b0", address: "10.1.0.11:53"),
         (name: "b3", address: "10.1.0.14:53"),
