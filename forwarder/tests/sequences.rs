@@ -32,13 +32,15 @@ const CLIENTS: [&str; 4] = [
     "198.51.100.8:999",
 ];
 
-/// A service: its address, protocol, mode and, where it is not the backends' own, their port.
+/// A service: its address, protocol, mode, the port of its backends, and what becomes of sessions
+/// whose backend is gone.
 #[derive(Clone, Copy, Debug)]
 struct Service {
     vip: &'static str,
     udp: bool,
     mode: &'static str,
     port: u16,
+    gone: &'static str,
 }
 
 /// The first two share their backends, so that flows of theirs get into each other's way.
@@ -48,32 +50,40 @@ const SERVICES: [Service; 5] = [
         udp: false,
         mode: "Nat",
         port: 8080,
+        gone: "Reset",
     },
     Service {
         vip: "192.0.2.101:80",
         udp: false,
         mode: "Nat",
         port: 8080,
+        gone: "Reschedule",
     },
     Service {
         vip: "192.0.2.100:53",
         udp: true,
         mode: "Nat",
         port: 5353,
+        gone: "Drop",
     },
     Service {
         vip: "192.0.2.102:80",
         udp: false,
         mode: "Dr",
         port: 80,
+        gone: "Reset",
     },
     Service {
         vip: "192.0.2.103:53",
         udp: true,
         mode: "Tun",
         port: 53,
+        gone: "Reset",
     },
 ];
+
+/// Of a segment's flags.
+const RST: u8 = 4;
 
 /// What the director announces of itself is not what this is about.
 const ARP: [u8; 2] = [8, 6];
@@ -113,6 +123,7 @@ fn config(weights: [Option<u8>; 3]) -> String {
              udp,
              mode,
              port,
+             gone,
          }| {
             let name = vip.replace([':', '.'], "-");
             let protocol = if udp { "Udp" } else { "Tcp" };
@@ -125,7 +136,7 @@ fn config(weights: [Option<u8>; 3]) -> String {
             let backends: String = backends.collect();
             format!(
                 r#"(name: "{name}", address: "{vip}", protocol: {protocol}, forward: {mode},
-                scheduler: rr, backends: [{backends}]),"#
+                scheduler: rr, backend_gone: {gone}, backends: [{backends}]),"#
             )
         },
     );
@@ -311,8 +322,16 @@ impl Run {
 
         let begins = service.udp || flags == "S";
         let known = self.model.get(&key).copied();
-        let known = known.filter(|known| self.weight(known.backend).is_some());
-        let known = known.filter(|known| !(begins && known.is_over(key.1)));
+        let (served, gone): (Option<Known>, _) = match known {
+            Some(known) if self.weight(known.backend).is_none() => (None, Some(known.backend)),
+            known => (known, None),
+        };
+        if let Some(backend) = gone
+            && self.ends(key, backend, flags, false, &out)
+        {
+            return;
+        }
+        let known = served.filter(|known| !(begins && known.is_over(key.1)));
         let backend = match (known, backend_of(&out, service)) {
             (Some(known), backend) => {
                 assert_eq!(backend, Some(known.backend), "it stays with its backend");
@@ -379,8 +398,7 @@ impl Run {
             return;
         };
         if self.weight(backend).is_none() {
-            assert!(out.is_empty(), "it answers for nobody: {out:02x?}");
-            self.model.remove(&key);
+            assert!(self.ends(key, backend, flags, true, &out));
             return;
         }
         let [(0, frame)] = &out[..] else {
@@ -390,6 +408,52 @@ impl Run {
         assert_eq!(ends(frame), (vip, at(client)));
         let known = self.model.get_mut(&key).unwrap();
         known.see(key.1, Direction::Reverse, flags, now_ms);
+    }
+
+    /// A packet meets a session whose backend is gone. False where it goes on, as a stranger's.
+    fn ends(
+        &mut self,
+        key: (usize, usize),
+        backend: u8,
+        flags: &str,
+        answers: bool,
+        out: &[(u8, Vec<u8>)],
+    ) -> bool {
+        let (client, service) = (CLIENTS[key.0], SERVICES[key.1]);
+        if service.gone == "Drop" {
+            assert!(out.is_empty(), "it is dropped: {out:02x?}");
+            return true;
+        }
+        self.model.remove(&key);
+        let resets = service.gone == "Reset";
+        if !answers && (flags == "S" && !service.udp || service.udp && !resets) {
+            return false;
+        }
+        if resets && !service.udp && !flags.contains('R') {
+            let [(0, back), (1, on)] = out else {
+                panic!("both ends are told: {out:02x?}");
+            };
+            assert_eq!(ends(back), (at(service.vip), at(client)));
+            let rip = Endpoint::new(Ipv4Addr::new(10, 1, 0, backend), service.port);
+            let to = if service.mode == "Nat" {
+                rip
+            } else {
+                at(service.vip)
+            };
+            assert_eq!(ends(on), (at(client), to));
+            assert!(back[47] & on[47] & RST != 0);
+            return true;
+        }
+        if resets && service.udp && !answers {
+            let [(0, back)] = out else {
+                panic!("the client is told: {out:02x?}");
+            };
+            assert_eq!((back[23], &back[34..36]), (1, &[3, 3][..]));
+            return true;
+        }
+        // A segment of no connection is that of a stranger.
+        assert!(out.is_empty(), "it is for nobody: {out:02x?}");
+        true
     }
 
     /// Sessions end when they are met and their backend is gone; where it is back by then, they go
