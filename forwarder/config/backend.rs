@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{
-    Check,
+    BackendLimits, Check,
     address::endpoint,
     health,
     problem::Problems,
@@ -25,6 +25,8 @@ pub struct Backend {
     pub address: Endpoint,
     /// Its share of new sessions, 0 to 65535; at 0 it gets none.
     pub weight: u32,
+    /// How many sessions it takes.
+    pub limits: BackendLimits,
     /// What it writes into QUIC connection IDs, as many octets as the service says. Unique in the
     /// service.
     pub server_id: Option<Vec<u8>>,
@@ -101,6 +103,7 @@ fn read<'a>(
             });
     }
     let weight = number_or(raw.weight, "weight", 1, &(0..=65_535), problems);
+    let limits = BackendLimits::read(&raw, problems);
     let server_id = match raw.server_id {
         None => Some(None),
         Some(written) => server_id(written, stand.quic, problems).map(Some),
@@ -132,6 +135,7 @@ fn read<'a>(
         name: name?,
         address: address?,
         weight: weight?,
+        limits: limits?,
         server_id: server_id?,
         health: health?,
     };

@@ -14,6 +14,8 @@ pub struct Tables {
     pub backends: u32,
     /// Pairs of a LIP and a backend that have sessions at once, over all workers.
     pub local_port_pairs: u32,
+    /// Sources that one worker remembers for their rates.
+    pub sources: u32,
     /// Neighbours learned, over all ports.
     pub neighbours: u32,
     /// Bursts in each ring between threads.
@@ -57,6 +59,7 @@ impl Tables {
             &(1..=65_536),
             problems,
         );
+        let sources = number_or(raw.sources, "sources", 16_384, &(8..=16_777_216), problems);
         let neighbours = number_or(raw.neighbours, "neighbours", 4096, &(1..=65_535), problems);
         let ring_bursts = number_or(raw.ring_bursts, "ring_bursts", 256, &(1..=65_536), problems);
         Some(Self {
@@ -64,6 +67,7 @@ impl Tables {
             services: services?,
             backends: backends?,
             local_port_pairs: local_port_pairs?,
+            sources: sources?,
             neighbours: neighbours?,
             ring_bursts: ring_bursts?,
         })

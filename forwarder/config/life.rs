@@ -1,6 +1,6 @@
 //! How long backends live for sessions, and sessions without them.
 
-use super::{Forward, Refusal, Scheduler, problem::Problems, raw, value::optional};
+use super::{Backend, Forward, Refusal, Scheduler, problem::Problems, raw, value::optional};
 
 /// What a service says of backends that come and go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,7 @@ pub(super) fn check_strays<'a>(
     tcp: bool,
     forward: Option<Forward>,
     scheduler: Option<Scheduler>,
+    backends: &[(Backend, &'a str)],
     problems: &mut Problems<'a>,
 ) {
     let Some(written) = raw.strays else { return };
@@ -79,6 +80,9 @@ pub(super) fn check_strays<'a>(
     } else if admits && scheduler.is_some_and(|scheduler| !scheduler.goes_by_key_alone()) {
         "only a hash alone tells which backend a connection had; write `scheduler: Maglev` \
          without `balance_factor`, `SourceHashing` or `DestinationHashing`"
+    } else if admits && backends.iter().any(|(backend, _)| backend.limits.any()) {
+        "where backends have limits, the hash alone does not tell which one a connection had; \
+         remove `max_connections` and `connections_per_second` of all, or write `Answer` or `Drop`"
     } else {
         return;
     };

@@ -3,6 +3,7 @@
 use std::net::Ipv4Addr;
 
 use super::{
+    Forward,
     address::address,
     problem::Problems,
     raw,
@@ -41,6 +42,24 @@ pub(super) fn read<'a>(
     });
     let read: Vec<Lip<'a>> = read.collect();
     (read.len() == expected).then_some(read)
+}
+
+/// Reads those of a service, which FULLNAT alone has.
+pub(super) fn of_service<'a>(
+    raw: &raw::Service<'a>,
+    forward: Option<Forward>,
+    problems: &mut Problems<'a>,
+) -> Option<Vec<Lip<'a>>> {
+    if let (Some(written), Some(Forward::Nat | Forward::Dr | Forward::Tun)) =
+        (raw.local_addresses, forward)
+    {
+        let text = format!(
+            "`{}` has no local addresses, `FullNat` alone has; remove this key",
+            raw.forward.text()
+        );
+        problems.refuse(written.text(), text);
+    }
+    read(raw.local_addresses, problems)
 }
 
 /// The LIPs without their places.

@@ -135,6 +135,8 @@ pub(super) struct Service<'a> {
     pub(super) quic: Option<Written<'a, Quic<'a>>>,
     pub(super) clamp_mss: Option<Written<'a, bool>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
+    pub(super) connections_per_second: Option<Number<'a>>,
+    pub(super) source_limit: Option<Written<'a, SourceLimit<'a>>>,
     pub(super) backend_gone: Option<Written<'a, Gone>>,
     pub(super) strays: Option<Written<'a, Strays>>,
     pub(super) health: Option<Written<'a, Health<'a>>>,
@@ -230,8 +232,18 @@ pub(super) struct Backend<'a> {
     pub(super) name: Text<'a>,
     pub(super) address: Text<'a>,
     pub(super) weight: Option<Number<'a>>,
+    pub(super) max_connections: Option<Number<'a>>,
+    pub(super) min_connections: Option<Number<'a>>,
+    pub(super) connections_per_second: Option<Number<'a>>,
     pub(super) server_id: Option<Text<'a>>,
     pub(super) health: Option<Written<'a, Health<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct SourceLimit<'a> {
+    pub(super) prefix: Option<Number<'a>>,
+    pub(super) connections_per_second: Number<'a>,
 }
 
 #[derive(Deserialize)]
@@ -262,6 +274,7 @@ pub(super) struct Tables<'a> {
     pub(super) services: Option<Number<'a>>,
     pub(super) backends: Option<Number<'a>>,
     pub(super) local_port_pairs: Option<Number<'a>>,
+    pub(super) sources: Option<Number<'a>>,
     pub(super) neighbours: Option<Number<'a>>,
     pub(super) ring_bursts: Option<Number<'a>>,
 }

@@ -5,7 +5,8 @@ use std::{collections::HashMap, net::Ipv4Addr};
 use ipnet::Ipv4Net;
 
 use super::{
-    Backend, Life, Quic, Refusal, Route, Scheduler, Tables, backend, health, life, listener,
+    Backend, Life, Quic, Refusal, Route, Scheduler, ServiceLimits, Tables, backend, health, life,
+    listener,
     listener::Said,
     local::{self, Lip},
     problem::Problems,
@@ -38,6 +39,8 @@ pub struct Service {
     pub quic: Option<Quic>,
     /// Whether SYNs may announce no larger segments than the ways take.
     pub clamp_mss: bool,
+    /// How many sessions may begin.
+    pub limits: ServiceLimits,
     /// What is said of backends that come and go.
     pub life: Life,
     /// How long its sessions may be idle.
@@ -132,7 +135,7 @@ fn read<'a>(
         .forward
         .read("`Nat`, `Dr`, `Tun` or `FullNat`", problems)
         .map(Forward::from);
-    let lips = read_lips(&raw, forward, problems);
+    let lips = local::of_service(&raw, forward, problems);
     let quic = quic::Said::read(raw.quic, problems);
     let backends = read_backends(&raw, said, quic, problems);
     if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
@@ -140,8 +143,10 @@ fn read<'a>(
         problems.refuse(address_at, text);
     }
     let scheduler = Scheduler::read(&raw, backends.as_deref().unwrap_or_default(), problems);
-    life::check_strays(&raw, said.tcp, forward, scheduler, problems);
+    let of_backends = backends.as_deref().unwrap_or_default();
+    life::check_strays(&raw, said.tcp, forward, scheduler, of_backends, problems);
     check_use(&raw, said, scheduler, backends.as_deref(), problems);
+    let limits = ServiceLimits::read(&raw, problems);
     let life = Life::read(&raw, usual.strays, problems);
     let timeouts = timeouts::read(raw.timeouts, &usual.timeouts, problems);
     let clamp_mss = read_clamp_mss(&raw, forward, said.tcp, problems);
@@ -154,17 +159,12 @@ fn read<'a>(
         scheduler: scheduler?,
         quic: quic.quic(),
         clamp_mss: clamp_mss?,
+        limits: limits?,
         life: life?,
         timeouts: timeouts?,
         backends,
     };
-    if service.backends.is_empty() {
-        let text = format!(
-            "service `{}` has no backends; it serves nobody",
-            service.name
-        );
-        problems.warn(address_at, text);
-    }
+    warn_of_nobody(&service, address_at, problems);
     Some(Draft {
         service,
         listeners_at,
@@ -172,6 +172,16 @@ fn read<'a>(
         lips: lips?,
         backends_at,
     })
+}
+
+fn warn_of_nobody<'a>(service: &Service, at: &'a str, problems: &mut Problems<'a>) {
+    if service.backends.is_empty() {
+        let text = format!(
+            "service `{}` has no backends; it serves nobody",
+            service.name
+        );
+        problems.warn(at, text);
+    }
 }
 
 fn read_clamp_mss<'a>(
@@ -184,23 +194,6 @@ fn read_clamp_mss<'a>(
         None => Some(forward == Some(Forward::Tun) && tcp),
         Some(written) => written.read("`true` or `false`", problems),
     }
-}
-
-fn read_lips<'a>(
-    raw: &raw::Service<'a>,
-    forward: Option<Forward>,
-    problems: &mut Problems<'a>,
-) -> Option<Vec<Lip<'a>>> {
-    if let (Some(written), Some(Forward::Nat | Forward::Dr | Forward::Tun)) =
-        (raw.local_addresses, forward)
-    {
-        let text = format!(
-            "`{}` has no local addresses, `FullNat` alone has; remove this key",
-            raw.forward.text()
-        );
-        problems.refuse(written.text(), text);
-    }
-    local::read(raw.local_addresses, problems)
 }
 
 /// Reads the backends with what their service says for all of them.

@@ -12,7 +12,8 @@ const KEYS_NOT_BUILT: [(&str, &str); 4] = [
 const CHOICES_NOT_BUILT: [(&str, &str); 2] = [("Snat", "source NAT"), ("Sctp", "SCTP")];
 
 /// An example of each key that cannot be left out.
-const EXAMPLES: [(&str, &str); 17] = [
+const EXAMPLES: [(&str, &str); 18] = [
+    ("connections_per_second", "connections_per_second: 100"),
     ("workers", "workers: [1]"),
     ("max", "max: \"50us\""),
     ("name", "name: \"web\""),

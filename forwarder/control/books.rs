@@ -6,6 +6,7 @@ use ipnet::Ipv4Net;
 use tokio::sync::watch;
 
 use super::{
+    flags::scheduler_flags,
     loss::Loss,
     neighbour::{Neighbours, Row, State},
     rates::{Estimator, Rate},
@@ -311,6 +312,8 @@ impl Books {
             address: backend.address.into(),
             forward,
             weight: member.share(backend),
+            max_connections: backend.limits.max_connections,
+            min_connections: backend.limits.min_connections,
             state: member.state().into(),
             health: None,
             active,
@@ -373,6 +376,7 @@ impl Books {
             sessions_evicted: counters.evicted.get(),
             sessions_refused: counters.refused.get(),
             sessions_out_of_ports: counters.out_of_ports.get(),
+            sources_forgotten: counters.sources_forgotten.get(),
             sessions_gone: counters.sessions_gone.get(),
             received: over_ports(|t| t.rx.frames.get()),
             injected: counters.injected.get(),
@@ -388,29 +392,6 @@ impl Books {
             answered: (0..Answer::COUNT).map(|kind| counters.answers(kind)).sum(),
         }
     }
-}
-
-/// A scheduler's flags as ipvsadm prints them, and by weir's own keys what ipvsadm does not know.
-pub(super) fn scheduler_flags(scheduler: &config::Scheduler) -> String {
-    let flags = match scheduler.method {
-        sched::Method::SourceHashing { fallback } => [
-            fallback.then(|| "sh-fallback".to_owned()),
-            scheduler.hash_port.then(|| "sh-port".to_owned()),
-        ],
-        sched::Method::Maglev { balance_factor, .. } => [
-            scheduler.hash_port.then(|| "mh-port".to_owned()),
-            balance_factor.map(|factor| format!("balance_factor={factor}")),
-        ],
-        sched::Method::Random { draws } if scheduler.name == "random" => {
-            [Some(format!("draws={draws}")), None]
-        }
-        _ => [None, None],
-    };
-    let flags: Vec<String> = flags.into_iter().flatten().collect();
-    if flags.is_empty() {
-        return String::new();
-    }
-    format!("({})", flags.join(","))
 }
 
 impl From<roster::State> for views::State {

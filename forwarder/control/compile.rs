@@ -12,8 +12,8 @@ use crate::{
     io::PortIx,
     session::{FixedIx, Forward, Generation, ServiceIx},
     snapshot::{
-        Backend, Backends, Gone, HashBy, Hop, Neighbours, Own, PortFacts, Quic, Routes, Service,
-        Services, Slots, Snapshot, Strays,
+        Backend, Backends, Gone, HashBy, Hop, Limits, Neighbours, Own, PortFacts, Quic, Routes,
+        Service, Services, Slots, Snapshot, SourceLimit, Strays,
     },
     wire::{Endpoint, Mac, Protocol},
 };
@@ -69,6 +69,7 @@ pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, Co
     let services = &before.snapshot.services;
     let generation = services.generation().next();
     let mut schedulers = Schedulers::new(Some((before.roster, services)));
+    let config = roster.config();
     let mut all = vec![None; numbers(roster)];
     for (service, enrolled) in roster.services() {
         let former = services.shared(enrolled.number);
@@ -80,7 +81,14 @@ pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, Co
             former => {
                 let hop = |place| former?.backends.at(place).map(|backend| backend.hop);
                 let backends = backends(roster.config(), service, enrolled, hop);
-                let made = compile(service, enrolled, backends, generation, &mut schedulers)?;
+                let made = compile(
+                    config,
+                    service,
+                    enrolled,
+                    backends,
+                    generation,
+                    &mut schedulers,
+                )?;
                 Arc::new(made)
             }
         };
@@ -135,6 +143,7 @@ pub(super) fn reload(
         let compiled = match same {
             Some(same) => same,
             None => Arc::new(compile(
+                config,
                 service,
                 enrolled,
                 backends,
@@ -262,6 +271,7 @@ fn backends(
             address: backend.address,
             hop: hop(place)?,
             serves: member.serves(service.life.gone),
+            limits: limits(config, backend.limits),
             local_addresses: local_addresses(config, service, backend),
         })
     };
@@ -270,6 +280,7 @@ fn backends(
 }
 
 fn compile<'c>(
+    config: &Config,
     service: &'c config::Service,
     enrolled: &Enrolled,
     backends: Vec<Backend>,
@@ -282,15 +293,23 @@ fn compile<'c>(
             service: service.name.clone(),
             source,
         })?;
+    let bounds_backends = backends.iter().any(|backend| backend.limits.any());
+    let workers = config.dpdk.workers.len();
     Ok(Service {
         listeners: service.listeners.as_slice().into(),
+        per_1000_s: per_1000_s(service.limits.connections_per_second, workers),
+        source_limit: service.limits.source.map(|limit| SourceLimit {
+            mask: u32::MAX << (32 - u32::from(limit.prefix)),
+            per_1000_s: per_1000_s(limit.connections_per_second, workers),
+        }),
+        bounds_backends,
         forward: match service.forward {
             config::Forward::Nat => Forward::Nat,
             config::Forward::Dr => Forward::Dr,
             config::Forward::Tun => Forward::Tun,
             config::Forward::FullNat => Forward::FullNat,
         },
-        consistent: scheduler.goes_by_key_alone(),
+        consistent: scheduler.goes_by_key_alone() && !bounds_backends,
         scheduler,
         hash_by: match service.scheduler.method {
             sched::Method::DestinationHashing => HashBy::Destination,
@@ -323,6 +342,23 @@ fn gone(service: &config::Service) -> Option<Gone> {
         Some(config::Gone::Drop) => Some(Gone::Drop),
         Some(config::Gone::Keep) | None => None,
     }
+}
+
+/// How many sessions a backend takes.
+fn limits(config: &Config, limits: config::BackendLimits) -> Limits {
+    let rate = Limits {
+        per_1000_s: per_1000_s(limits.connections_per_second, config.dpdk.workers.len()),
+        ..Limits::default()
+    };
+    match limits.max_connections {
+        0 => rate,
+        upper => rate.thresholds(upper, limits.min_connections),
+    }
+}
+
+/// Each worker's part of a rate, rounded up.
+fn per_1000_s(per_second: u32, workers: usize) -> u64 {
+    (u64::from(per_second) * 1000).div_ceil(workers as u64)
 }
 
 fn strays(service: &config::Service) -> Strays {

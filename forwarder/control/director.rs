@@ -95,6 +95,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             ends: ends.into(),
             sessions: config.tables.sessions_per_worker,
             services: config.tables.services,
+            sources: config.tables.sources,
             local_port_pairs: config.tables.local_port_pairs,
             seed: seeds.sessions,
             subscriber: publisher.subscribe(),

@@ -10,6 +10,7 @@ mod exchange;
 pub mod explain;
 mod facts;
 mod fate;
+mod flags;
 mod health;
 mod heartbeat;
 pub mod host;

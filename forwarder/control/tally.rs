@@ -7,8 +7,8 @@ use sched::Load;
 use crate::{
     io::Now,
     path::Loads,
-    session::{BackendCounts, BackendIx},
-    snapshot::Services,
+    session::BackendCounts,
+    snapshot::{Backend, Services},
 };
 
 /// Between two sums. With a turn of the management thread as long as this in between, what a
@@ -54,13 +54,14 @@ impl Tally {
         let asking = services
             .iter()
             .map(|(_, service)| service)
-            .filter(|service| service.scheduler.asks_for_loads());
+            .filter(|service| service.scheduler.asks_for_loads() || service.bounds_backends);
         asking
             .flat_map(|service| service.backends.iter())
-            .for_each(|backend| self.sum(backend.number));
+            .for_each(|backend| self.sum(backend));
     }
 
-    fn sum(&mut self, backend: BackendIx) {
+    fn sum(&mut self, backend: &Backend) {
+        let (most, backend) = (backend.limits.most, backend.number);
         let Self {
             others,
             tables,
@@ -85,6 +86,13 @@ impl Tally {
                 inactive: without(inactive, own.inactive),
             };
             others.set(backend, load);
+            if most > 0 {
+                // What room there is now is shared out until the next sum.
+                let room = u64::from(most).saturating_sub(active + inactive);
+                let share = room.div_ceil(tables.len() as u64);
+                let ceiling = u64::from(own.active) + u64::from(own.inactive) + share;
+                others.set_ceiling(backend, u32::try_from(ceiling.max(1)).unwrap_or(u32::MAX));
+            }
         }
     }
 }

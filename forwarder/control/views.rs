@@ -211,6 +211,10 @@ pub struct Backend {
     pub forward: Forward,
     /// Its share of new flows; 0 gets none.
     pub weight: u32,
+    /// With so many connections it takes no more; 0 is no bound.
+    pub max_connections: u32,
+    /// Having come to that, it takes more when it has fewer than this; 0 is three quarters.
+    pub min_connections: u32,
     /// Whether it gets anything.
     pub state: State,
     /// What its checks say; nothing where it is not checked.
@@ -551,6 +555,8 @@ pub struct Worker {
     pub sessions_refused: u64,
     /// New sessions for which no local port was left.
     pub sessions_out_of_ports: u64,
+    /// Sources of sessions that had to be forgotten, and their rates with them.
+    pub sources_forgotten: u64,
     /// Sessions that ended because their backend was gone.
     pub sessions_gone: u64,
     /// Frames received from ports.

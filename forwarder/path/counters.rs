@@ -133,6 +133,8 @@ pub struct Counters {
     pub refused: Counter,
     /// New sessions for which no local port was left.
     pub out_of_ports: Counter,
+    /// Sources that had to be forgotten before their time.
+    pub sources_forgotten: Counter,
     /// Sessions that ended because their backend was gone.
     pub sessions_gone: Counter,
     /// Turns in which there was nothing to do.
@@ -159,6 +161,7 @@ impl Counters {
             evicted: Counter::default(),
             refused: Counter::default(),
             out_of_ports: Counter::default(),
+            sources_forgotten: Counter::default(),
             sessions_gone: Counter::default(),
             idle_turns: Counter::default(),
             turns: Counter::default(),
@@ -256,6 +259,7 @@ impl Counters {
                 &counters.evicted,
                 &counters.refused,
                 &counters.out_of_ports,
+                &counters.sources_forgotten,
                 &counters.sessions_gone,
                 &counters.idle_turns,
                 &counters.turns,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sched::{Cursor, Flow, Load};
 
-use super::{Answer, Loads, limiter::Limiter};
+use super::{Answer, Loads, gate::Gate, limiter::Limiter};
 use crate::{
     io::Now,
     session::{BackendCounts, BackendIx, ServiceIx, Table},
@@ -21,6 +21,8 @@ pub(super) struct Flows {
     others: Arc<Loads>,
     /// Where each service's scheduler stands, by [`ServiceIx`].
     cursors: Box<[Cursor]>,
+    /// What bounds how many sessions begin.
+    pub(super) gate: Gate,
     /// By [`Answer::index`].
     answers: [Limiter; Answer::COUNT],
     /// When a packet last went on without a session, since there was no room for one.
@@ -42,14 +44,15 @@ impl Flows {
         sessions: Table,
         others: Arc<Loads>,
         cursors: impl Iterator<Item = Cursor>,
-        worker: WorkerIx,
-        workers: usize,
+        gate: Gate,
+        (worker, workers): (WorkerIx, usize),
     ) -> Self {
         Self {
             own: sessions.counts(),
             sessions,
             others,
             cursors: cursors.collect(),
+            gate,
             answers: Default::default(),
             overflowed: None,
             last_id: worker.0.into(),
@@ -60,17 +63,50 @@ impl Flows {
 
     /// Asks the service's scheduler for a backend by its place in the service.
     #[inline]
-    pub(super) fn pick(&mut self, ix: ServiceIx, service: &Service, flow: Flow) -> Option<usize> {
+    pub(super) fn pick(
+        &mut self,
+        ix: ServiceIx,
+        service: &Service,
+        key: u64,
+        now: Now,
+    ) -> Option<usize> {
         let Self {
             own,
             others,
             cursors,
+            gate,
             ..
         } = self;
         let cursor = cursors.get_mut(ix.index())?;
-        service
-            .scheduler
-            .pick(cursor, flow, |at| load(own, others, service, at))
+        let now_s = now.ms() / 1000;
+        let flow = Flow { key, now_s };
+        let load = |at| load(own, others, service, at);
+        if !service.bounds_backends {
+            return service.scheduler.pick(cursor, flow, load);
+        }
+        let open = |at| {
+            let backend = service.backends.at(at);
+            backend.is_some_and(|one| gate.is_open(one, own_load(own, one.number), others, now))
+        };
+        service.scheduler.pick_open(cursor, flow, load, open)
+    }
+
+    /// True where the backend at a place of a service takes one more session.
+    pub(super) fn is_open(&self, service: &Service, at: usize, now: Now) -> bool {
+        service.backends.at(at).is_some_and(|one| {
+            let own = own_load(&self.own, one.number);
+            self.gate.is_open(one, own, &self.others, now)
+        })
+    }
+
+    /// Notes that a session with a backend has begun.
+    #[inline]
+    pub(super) fn begun(&self, backend: &Backend, now: Now) {
+        if backend.limits.any() {
+            let own = own_load(&self.own, backend.number);
+            let others = self.others.get(backend.number);
+            self.gate.begun(backend, together(own, others), now);
+        }
     }
 
     /// Where a service's scheduler stands.
@@ -92,6 +128,7 @@ impl Flows {
                 inactive: load.inactive.saturating_sub(own.inactive),
             };
             self.others.set(*number, others);
+            self.others.set_ceiling(*number, u32::MAX);
         }
     }
 
@@ -130,7 +167,11 @@ fn load(own: &[BackendCounts], others: &Loads, service: &Service, at: usize) -> 
     let Some(Backend { number, .. }) = service.backends.at(at) else {
         return Load::default();
     };
-    let (own, others) = (own_load(own, *number), others.get(*number));
+    together(own_load(own, *number), others.get(*number))
+}
+
+#[inline]
+fn together(own: Load, others: Load) -> Load {
     Load {
         active: others.active.saturating_add(own.active),
         inactive: others.inactive.saturating_add(own.inactive),
@@ -149,12 +190,14 @@ fn own_load(own: &[BackendCounts], backend: BackendIx) -> Load {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::path::gate::Room;
 
     #[test]
     fn a_flood_of_one_kind_leaves_the_others_their_rate() {
         let table = Table::new(8, 1, 1).unwrap();
         let others = Arc::new(Loads::new(1));
-        let mut flows = Flows::new(table, others, std::iter::empty(), WorkerIx(0), 1);
+        let gate = Gate::new(Room::default(), 1, 0);
+        let mut flows = Flows::new(table, others, std::iter::empty(), gate, (WorkerIx(0), 1));
         let now = Now::from_ms(1);
         let mut answered = |answer| {
             (0..50)

@@ -1,6 +1,6 @@
 //! What schedulers are told of other workers' sessions.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use sched::Load;
 
@@ -11,19 +11,25 @@ use crate::session::BackendIx;
 /// The management thread alone writes, and the worker reads. A load is one word, so its two
 /// numbers are of one moment.
 #[derive(Debug)]
-pub struct Loads(Box<[AtomicU64]>);
+pub struct Loads {
+    loads: Box<[AtomicU64]>,
+    ceilings: Box<[AtomicU32]>,
+}
 
 impl Loads {
     /// None yet, for so many backends.
     pub fn new(backends: usize) -> Self {
-        Self((0..backends).map(|_| AtomicU64::new(0)).collect())
+        Self {
+            loads: (0..backends).map(|_| AtomicU64::new(0)).collect(),
+            ceilings: (0..backends).map(|_| AtomicU32::new(0)).collect(),
+        }
     }
 
     /// The load of a backend.
     #[inline]
     pub fn get(&self, backend: BackendIx) -> Load {
         let word = self
-            .0
+            .loads
             .get(backend.index())
             .map_or(0, |load| load.load(Relaxed));
         Load {
@@ -32,9 +38,25 @@ impl Loads {
         }
     }
 
+    /// How many sessions with a backend the worker may have until the next sum, where those are
+    /// bounded; 0 before the first.
+    #[inline]
+    pub fn ceiling(&self, backend: BackendIx) -> u32 {
+        self.ceilings
+            .get(backend.index())
+            .map_or(0, |ceiling| ceiling.load(Relaxed))
+    }
+
+    /// Replaces that.
+    pub fn set_ceiling(&self, backend: BackendIx, ceiling: u32) {
+        if let Some(word) = self.ceilings.get(backend.index()) {
+            word.store(ceiling, Relaxed);
+        }
+    }
+
     /// Replaces the load of a backend.
     pub fn set(&self, backend: BackendIx, load: Load) {
-        if let Some(word) = self.0.get(backend.index()) {
+        if let Some(word) = self.loads.get(backend.index()) {
             let active = u64::from(load.active) << 32;
             word.store(active | u64::from(load.inactive), Relaxed);
         }

@@ -15,6 +15,7 @@ mod counters;
 mod encapsulate;
 mod flows;
 mod fragment;
+mod gate;
 mod gone;
 mod inquiry;
 mod limiter;

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use sched::{Cursor, Flow, Load};
 
-use super::{flows::Flows, schedule};
+use super::{flows::Flows, gate::Standing, schedule};
 use crate::{
     io::Now,
     session::{FlowKey, Forward, New, Ports, ServiceIx, Session, Table},
@@ -43,6 +43,10 @@ struct Choice {
     /// What the backends have to carry, by their place in the service; none where the scheduler
     /// does not ask.
     loads: Box<[Load]>,
+    /// What bounds the backends, by their place in the service; none where nothing does.
+    standings: Box<[Standing]>,
+    /// Whether they take more, likewise.
+    open: Box<[bool]>,
 }
 
 impl Recall {
@@ -55,16 +59,17 @@ impl Recall {
         services: &Services,
     ) -> Self {
         let choice = |ix| {
-            let scheduler = &services.service(ix)?.scheduler;
-            let asked_of = if scheduler.asks_for_loads() {
-                scheduler.candidates()
-            } else {
-                0
-            };
+            let service = services.service(ix)?;
+            let scheduler = &service.scheduler;
+            let all_if = |asked: bool| if asked { scheduler.candidates() } else { 0 };
+            let asked_of = all_if(scheduler.asks_for_loads() || service.bounds_backends);
+            let bounded = all_if(service.bounds_backends);
             Some(Choice {
                 service: ix,
                 cursor: scheduler.start(),
                 loads: vec![Load::default(); asked_of].into(),
+                standings: vec![Standing::default(); bounded].into(),
+                open: vec![true; bounded].into(),
             })
         };
         Self {
@@ -97,7 +102,7 @@ impl Recall {
             let mut held = None;
             while held != Some(flows.sessions.len()) {
                 held = Some(flows.sessions.len());
-                choice.copy(flows, service);
+                choice.copy(flows, service, now);
                 let next = choice
                     .next(service, &key, self.session.as_ref(), now)
                     .and_then(|at| service.backends.at(at));
@@ -118,7 +123,7 @@ impl Recall {
                     self.locals.extend(lips.map(ports));
                 }
             }
-            choice.copy(flows, service);
+            choice.copy(flows, service, now);
         }
         self.full = flows.sessions.len() >= flows.sessions.capacity();
     }
@@ -145,17 +150,28 @@ impl Recall {
             for (at, load) in choice.loads.iter().enumerate() {
                 flows.assume(service, at, *load);
             }
+            for (at, standing) in choice.standings.iter().enumerate() {
+                if let Some(backend) = service.backends.at(at) {
+                    flows.gate.set_standing(backend, *standing);
+                }
+            }
         }
     }
 }
 
 impl Choice {
-    fn copy(&mut self, flows: &mut Flows, service: &Service) {
+    fn copy(&mut self, flows: &mut Flows, service: &Service, now: Now) {
         if let Some(cursor) = flows.cursor(self.service) {
             self.cursor.copy_from(cursor);
         }
         for (at, load) in self.loads.iter_mut().enumerate() {
             *load = flows.load(service, at);
+        }
+        for (at, (standing, open)) in self.standings.iter_mut().zip(&mut self.open).enumerate() {
+            if let Some(backend) = service.backends.at(at) {
+                *standing = flows.gate.standing(backend);
+                *open = flows.is_open(service, at, now);
+            }
         }
     }
 
@@ -174,7 +190,13 @@ impl Choice {
         };
         let over = session.filter(|session| schedule::is_over(session));
         let goes = over.map(Session::backend);
-        let Self { cursor, loads, .. } = self;
+        let Self {
+            cursor,
+            loads,
+            open,
+            ..
+        } = self;
+        let open = |at: usize| open.get(at).is_none_or(|open| *open);
         let load = |at: usize| {
             let Load { active, inactive } = loads.get(at).copied().unwrap_or_default();
             let one_less =
@@ -185,7 +207,8 @@ impl Choice {
             }
         };
         let now_s = now.ms() / 1000;
-        service.scheduler.pick(cursor, Flow { key, now_s }, load)
+        let flow = Flow { key, now_s };
+        service.scheduler.pick_open(cursor, flow, load, open)
     }
 }
 

@@ -1,7 +1,5 @@
 //! Whom a new flow goes to, and the session that remembers it.
 
-use sched::Flow;
-
 use super::{
     Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Transport, Verdict, local,
     session::begin,
@@ -84,12 +82,10 @@ pub(super) fn run(
         });
     }
     let (client, vip) = (meta.key.source(), meta.key.destination());
+    may_begin(client, service_ix, service, bench)?;
     let picked = match service.meant(client, vip, || data(head, meta)) {
         Meant::Server(place) => Some(place),
-        Meant::Key(key) => {
-            let now_s = bench.now_ms / 1000;
-            bench.flows.pick(service_ix, service, Flow { key, now_s })
-        }
+        Meant::Key(key) => bench.flows.pick(service_ix, service, key, bench.now),
     };
     let Some(backend) = picked.and_then(|at| service.backends.at(at)) else {
         return Step::Break(Verdict::Answer(Answer::PortUnreachable));
@@ -105,6 +101,24 @@ pub(super) fn run(
     let ends = (client, vip);
     let new = session(meta, ends, direction, local, service_ix, service, backend);
     remember(meta, &new, direction, service, backend, bench)
+}
+
+/// Ends what begins beyond the rate of its service or of the client's prefix.
+#[inline]
+fn may_begin(
+    client: Endpoint,
+    service_ix: ServiceIx,
+    service: &Service,
+    bench: &mut Bench<'_>,
+) -> Step {
+    let (gate, now) = (&mut bench.flows.gate, bench.now);
+    let of_source = |limit| gate.may_come(service_ix, client.address, limit, now);
+    let within = service.source_limit.is_none_or(of_source);
+    if within && gate.may_begin(service_ix, service.per_1000_s, now) {
+        Step::Continue(())
+    } else {
+        DropReason::RateLimited.into()
+    }
 }
 
 /// Makes a session for the connection that this answer of a NAT backend belongs to, which came
@@ -144,6 +158,7 @@ fn remember(
     };
     match insert(&new, bench) {
         Ok(session) => {
+            bench.flows.begun(backend, bench.now);
             if let Some(traffic) = bench.counters.backend(backend.number) {
                 traffic.connections.add(1);
             }

@@ -239,6 +239,8 @@ drop_reasons! {
     TooBig, "too_big", Way, "larger than the way out allows, and no answer allowed";
     NoHeadroom, "no_headroom", Way, "no room in the buffer for another header";
     NeighbourFailed, "neighbour_failed", Way, "the next hop does not answer ARP";
+    RateLimited, "rate_limited", Limit,
+        "a new session beyond the rate of its service or of the client's prefix";
     AnswerLimited, "answer_limited", Limit, "would be answered, but the rate is used up";
     HandOverFull, "hand_over_full", Limit, "the ring to the owner is full";
     PuntFull, "punt_full", Limit, "the ring to the management thread is full";

@@ -6,7 +6,10 @@ use crossbeam::queue::ArrayQueue;
 
 use super::{
     Batch, Bench, Counters, Ends, Inquiries, Inquiry, Loads, Outbox, Page, Parcel, Recall, Rings,
-    flows::Flows, outbox::Outside, run,
+    flows::Flows,
+    gate::{Gate, Room},
+    outbox::Outside,
+    run,
 };
 use crate::{
     io::{BURST, Now, Port, PortIx},
@@ -38,6 +41,8 @@ pub struct WorkerSpec<P: Port> {
     pub sessions: u32,
     /// The bound of the numbers of services.
     pub services: u16,
+    /// The bound of the sources that are remembered for their rates.
+    pub sources: u32,
     /// Pairs of a LIP and a backend between which it can have sessions at once.
     pub local_port_pairs: u32,
     /// Seed of the session table's hash.
@@ -83,7 +88,13 @@ impl<P: Port> Worker<P> {
         let sessions = Table::new(spec.sessions, spec.counters.backends(), spec.seed)?
             .with_local_ports(spec.local_port_pairs, slots)?;
         let cursors = Flows::cursors(&snapshot.services, spec.services);
-        let flows = Flows::new(sessions, spec.others, cursors, spec.worker, workers);
+        let room = Room {
+            backends: sessions.counts().len(),
+            services: spec.services.into(),
+            sources: usize::try_from(spec.sources).unwrap_or_default(),
+        };
+        let gate = Gate::new(room, workers, spec.seed);
+        let flows = Flows::new(sessions, spec.others, cursors, gate, (spec.worker, workers));
         Ok(Self {
             worker: spec.worker,
             subscriber: spec.subscriber,
@@ -174,6 +185,9 @@ impl<P: Port> Worker<P> {
         self.counters.evicted.set(table.evicted);
         self.counters.refused.set(table.full);
         self.counters.out_of_ports.set(table.out_of_ports);
+        self.counters
+            .sources_forgotten
+            .set(self.flows.gate.forgotten);
         self.counters.turns.add(1);
         self.counters.idle_turns.add(u64::from(moved == 0));
         // A turn's end is the next one's beginning: the clock is read once for both.

@@ -5,6 +5,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod limits;
 mod neighbours;
 mod publish;
 mod quic;
@@ -19,6 +20,7 @@ use rustc_hash::FxHashMap;
 
 use crate::{io::PortIx, wire::Mac};
 
+pub use limits::{Limits, SourceLimit};
 pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
 pub use quic::{Quic, Told};

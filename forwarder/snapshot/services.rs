@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Quic, Told};
+use super::{Limits, Quic, SourceLimit, Told};
 use crate::{
     session::{BackendIx, FixedIx, Forward, Generation, ServiceIx, Timeouts},
     wire::{Endpoint, Listener, Protocol},
@@ -34,6 +34,12 @@ pub struct Service {
     pub strays: Strays,
     /// Whether SYNs may announce no larger segments than the ways take.
     pub clamp_mss: bool,
+    /// Sessions that may begin in 1000 s with one worker; 0 is any number.
+    pub per_1000_s: u64,
+    /// Those of clients who have a prefix in common.
+    pub source_limit: Option<SourceLimit>,
+    /// True where any backend has limits.
+    pub bounds_backends: bool,
     /// In the order of the configuration, which is that of the scheduler's candidates.
     pub backends: Backends,
     /// Since when it is as it is: sessions that agree with earlier ones look at it again.
@@ -106,6 +112,8 @@ pub struct Backend {
     pub hop: FixedIx,
     /// False where it is down: sessions may not stay with it.
     pub serves: bool,
+    /// How many sessions it takes.
+    pub limits: Limits,
     /// The LIPs that it may see, of a FULLNAT service.
     pub local_addresses: Arc<[Ipv4Addr]>,
 }

@@ -121,10 +121,11 @@ fn run(soak: &mut Soak, frames: u64) {
 }
 
 /// What needs another configuration in force, FULLNAT, or a host behind the director.
-const ELSEWHERE: [&str; 4] = [
+const ELSEWHERE: [&str; 5] = [
     "drop.backend_gone",
     "answer.out_of_ports",
     "answer.session_reset",
+    "drop.rate_limited",
     "punt.host",
 ];
 

@@ -35,7 +35,12 @@ impl Bounded {
     }
 
     #[inline]
-    pub(crate) fn pick(&self, mut key: u64, load: impl Fn(usize) -> Load) -> Option<u16> {
+    pub(crate) fn pick(
+        &self,
+        mut key: u64,
+        load: impl Fn(usize) -> Load,
+        open: impl Fn(usize) -> bool,
+    ) -> Option<u16> {
         let connections = |one: Eligible| {
             let load = one.load(&load);
             u64::from(load.active).wrapping_add(u64::from(load.inactive))
@@ -48,15 +53,20 @@ impl Bounded {
             .sum::<u64>();
         let all = all.wrapping_add(1);
         for _ in 0..TRIES {
-            let index = self.maglev.pick(key)?;
+            let index = *self.maglev.owner(key)?;
             let weight = *self.weights.get(usize::from(index))?;
             let one = Eligible { index, weight };
-            if self.has_room(one, connections(one), all) {
+            if one.is_open(&open) && self.has_room(one, connections(one), all) {
                 return Some(index);
             }
             key = other(key);
         }
-        least(self.eligible.iter().copied(), connections).map(|one| one.index)
+        let left = self
+            .eligible
+            .iter()
+            .copied()
+            .filter(|one| one.is_open(&open));
+        least(left, connections).map(|one| one.index)
     }
 
     /// True where it has less than `factor` % of its share of `all`.

@@ -54,6 +54,12 @@ impl Eligible {
         u64::from(load.active) << 8 | u64::from(load.inactive)
     }
 
+    /// True where it takes more.
+    #[inline]
+    pub(crate) fn is_open(self, open: &impl Fn(usize) -> bool) -> bool {
+        open(usize::from(self.index))
+    }
+
     /// What it has to carry.
     #[inline]
     pub(crate) fn load(self, load: &impl Fn(usize) -> Load) -> Load {

@@ -37,12 +37,17 @@ impl Fill {
     }
 
     #[inline]
-    pub(crate) fn pick(&self, load: impl Fn(usize) -> Load) -> Option<u16> {
+    pub(crate) fn pick(
+        &self,
+        load: impl Fn(usize) -> Load,
+        open: impl Fn(usize) -> bool,
+    ) -> Option<u16> {
         let has_room = |one: &&Eligible| match self.order {
             Order::Failover => true,
             Order::Overflow => one.load(&load).active <= one.weight,
             Order::First => one.load(&load).active < one.weight,
         };
-        self.eligible.iter().find(has_room).map(|one| one.index)
+        let mut all = self.eligible.iter().filter(|one| one.is_open(&open));
+        all.find(has_room).map(|one| one.index)
     }
 }

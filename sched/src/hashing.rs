@@ -5,6 +5,9 @@ use crate::{
     shares::{Shares, other},
 };
 
+/// Owners asked for one flow, before all are.
+const TRIES: u32 = 64;
+
 /// `sh`: the flow's key decides. Who has no weight keeps the share of a weight of 1, and its
 /// clients are refused, or shared out among the others (`fallback`).
 #[derive(Debug)]
@@ -25,16 +28,27 @@ impl Source {
     }
 
     #[inline]
-    pub(crate) fn pick(&self, key: u64) -> Option<u16> {
+    pub(crate) fn pick(&self, mut key: u64, open: impl Fn(usize) -> bool) -> Option<u16> {
         let owner = self.all.owner(key)?;
-        if self
-            .serves
-            .get(usize::from(owner))
-            .is_some_and(|serves| *serves)
-        {
+        if self.serves(owner) && open(owner.into()) {
             return Some(owner);
         }
-        self.fallback.as_ref()?.owner(other(key))
+        let fallback = self.fallback.as_ref()?;
+        for _ in 0..TRIES {
+            key = other(key);
+            let owner = fallback.owner(key)?;
+            if open(owner.into()) {
+                return Some(owner);
+            }
+        }
+        fallback.first(|owner| open(owner.into()))
+    }
+
+    #[inline]
+    fn serves(&self, owner: u16) -> bool {
+        self.serves
+            .get(usize::from(owner))
+            .is_some_and(|serves| *serves)
     }
 }
 
@@ -56,9 +70,10 @@ impl Destination {
     }
 
     #[inline]
-    pub(crate) fn pick(&self, key: u64) -> Option<u16> {
+    pub(crate) fn pick(&self, key: u64, open: impl Fn(usize) -> bool) -> Option<u16> {
         let bucket = usize::try_from(key & 0xff).ok()?;
         let place = bucket.checked_rem(self.list.len())?;
-        *self.list.get(place)?
+        let chosen = *self.list.get(place)?;
+        chosen.filter(|chosen| open(usize::from(*chosen)))
     }
 }

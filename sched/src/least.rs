@@ -36,8 +36,17 @@ impl Least {
     }
 
     #[inline]
-    pub(crate) fn pick(&self, load: impl Fn(usize) -> Load) -> Option<u16> {
-        let all = || self.eligible.iter().copied();
+    pub(crate) fn pick(
+        &self,
+        load: impl Fn(usize) -> Load,
+        open: impl Fn(usize) -> bool,
+    ) -> Option<u16> {
+        let all = || {
+            self.eligible
+                .iter()
+                .copied()
+                .filter(|one| one.is_open(&open))
+        };
         let active = |one: Eligible| u64::from(one.load(&load).active);
         let delay = |one| active(one).wrapping_add(1);
         let chosen = match self.measure {

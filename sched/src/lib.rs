@@ -243,18 +243,34 @@ impl Scheduler {
         flow: Flow,
         load: impl Fn(usize) -> Load,
     ) -> Option<usize> {
+        self.pick_open(cursor, flow, load, |_| true)
+    }
+
+    /// As [`pick`](Self::pick), among those alone that `open` says take more: the others are passed
+    /// over as if their weight were 0, but no shares change for it. Hashes then lead to others, for
+    /// each key to the same ones in the same order, but for `dh` and `sh` without fallback, which
+    /// have nobody. Beyond the times of `pick` it may take as long as looking at each candidate
+    /// once.
+    #[inline]
+    pub fn pick_open(
+        &self,
+        cursor: &mut Cursor,
+        flow: Flow,
+        load: impl Fn(usize) -> Load,
+        open: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
         let chosen = match &self.rule {
-            Rule::RoundRobin(rule) => rule.pick(cursor),
-            Rule::WeightedRoundRobin(rule) => rule.pick(cursor),
-            Rule::StaticRoundRobin(rule) => rule.pick(cursor),
-            Rule::Least(rule) => rule.pick(load),
-            Rule::Fill(rule) => rule.pick(load),
-            Rule::Locality(rule) => rule.pick(&mut cursor.memory, flow, load),
-            Rule::Random(rule) => rule.pick(cursor, flow.key, load),
-            Rule::Source(rule) => rule.pick(flow.key),
-            Rule::Destination(rule) => rule.pick(flow.key),
-            Rule::Maglev(rule) => rule.pick(flow.key),
-            Rule::Bounded(rule) => rule.pick(flow.key, load),
+            Rule::RoundRobin(rule) => rule.pick(cursor, open),
+            Rule::WeightedRoundRobin(rule) => rule.pick(cursor, open),
+            Rule::StaticRoundRobin(rule) => rule.pick(cursor, open),
+            Rule::Least(rule) => rule.pick(load, open),
+            Rule::Fill(rule) => rule.pick(load, open),
+            Rule::Locality(rule) => rule.pick(&mut cursor.memory, flow, load, open),
+            Rule::Random(rule) => rule.pick(cursor, flow.key, load, open),
+            Rule::Source(rule) => rule.pick(flow.key, open),
+            Rule::Destination(rule) => rule.pick(flow.key, open),
+            Rule::Maglev(rule) => rule.pick(flow.key, open),
+            Rule::Bounded(rule) => rule.pick(flow.key, load, open),
         };
         chosen.map(usize::from)
     }

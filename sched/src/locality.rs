@@ -61,12 +61,16 @@ impl Locality {
         memory: &mut Memory,
         flow: Flow,
         load: impl Fn(usize) -> Load,
+        open: impl Fn(usize) -> bool,
     ) -> Option<u16> {
+        let open = |one: &Eligible| one.is_open(&open);
         if flow.now_s.saturating_sub(memory.used_s) > EXPIRATION_S {
             memory.count = 0;
         }
         memory.used_s = flow.now_s;
-        let remembered = least(self.remembered(memory), |one| one.overhead(&load));
+        let remembered = least(self.remembered(memory).filter(open), |one| {
+            one.overhead(&load)
+        });
         if self.replicates
             && memory.count > 1
             && flow.now_s.saturating_sub(memory.changed_s) > EXPIRATION_S
@@ -76,7 +80,8 @@ impl Locality {
         if let Some(one) = remembered.filter(|one| !self.is_overloaded(*one, &load)) {
             return Some(one.index);
         }
-        let chosen = least(self.eligible.iter().copied(), |one| one.overhead(&load))?;
+        let all = self.eligible.iter().copied().filter(open);
+        let chosen = least(all, |one| one.overhead(&load))?;
         if !self.replicates {
             memory.count = 0;
         }

@@ -4,10 +4,13 @@ use std::cmp::Reverse;
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use crate::{BuildError, Candidate};
+use crate::{BuildError, Candidate, shares::other};
 
 /// The most slots of one table: a prime that has a hundred for each of the most candidates.
 pub const MOST_SLOTS: u32 = 8_388_593;
+
+/// Slots asked for one flow, before all who have any are.
+const TRIES: u32 = 64;
 
 /// A slot without an owner; no index is as high.
 const FREE: u16 = u16::MAX;
@@ -19,6 +22,8 @@ const FREE: u16 = u16::MAX;
 #[derive(Debug)]
 pub(crate) struct Maglev {
     owners: Box<[u16]>,
+    /// All who have slots, by name.
+    takers: Box<[u16]>,
     slots: u64,
     /// (2^64 - 1) / slots, rounded down.
     reciprocal: u64,
@@ -54,17 +59,38 @@ impl Maglev {
             .into_iter()
             .map(|(index, candidate)| Taker::of(index, candidate, slots, seed))
             .collect();
+        let by_name = takers.iter().map(|taker| taker.index).collect();
         let owners = fill(slots, takers);
         Ok(Self {
+            takers: by_name,
             owners,
             slots: u64::from(slots),
             reciprocal: u64::MAX / u64::from(slots),
         })
     }
 
+    /// The owner of the key's slot. If that is full, those of other slots are asked, for each key
+    /// the same ones in the same order.
     #[inline]
-    pub(crate) fn pick(&self, key: u64) -> Option<u16> {
-        self.owner(key).copied()
+    pub(crate) fn pick(&self, key: u64, open: impl Fn(usize) -> bool) -> Option<u16> {
+        let owner = *self.owner(key)?;
+        if open(owner.into()) {
+            return Some(owner);
+        }
+        self.another(key, open)
+    }
+
+    #[cold]
+    fn another(&self, mut key: u64, open: impl Fn(usize) -> bool) -> Option<u16> {
+        for _ in 0..TRIES {
+            key = other(key);
+            let owner = *self.owner(key)?;
+            if open(owner.into()) {
+                return Some(owner);
+            }
+        }
+        let mut takers = self.takers.iter().copied();
+        takers.find(|taker| open(usize::from(*taker)))
     }
 
     #[inline]

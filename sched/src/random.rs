@@ -24,6 +24,12 @@ impl Random {
         }
     }
 
+    fn all(&self) -> impl Iterator<Item = Eligible> {
+        let all = (0..u16::MAX).zip(self.weights.iter().copied());
+        all.filter(|(_, weight)| *weight > 0)
+            .map(|(index, weight)| Eligible { index, weight })
+    }
+
     /// Numbers are drawn from the flow's key and the cursor's stage, which counts the draws, so
     /// workers do not follow each other.
     #[inline]
@@ -32,7 +38,9 @@ impl Random {
         cursor: &mut Cursor,
         key: u64,
         load: impl Fn(usize) -> Load,
+        open: impl Fn(usize) -> bool,
     ) -> Option<u16> {
+        let open = |one: &Eligible| one.is_open(&open);
         let drawings = (0..self.draws).filter_map(|_| {
             cursor.stage = cursor.stage.wrapping_add(1).max(1);
             let drawn = other(key ^ other(u64::from(cursor.stage)));
@@ -40,6 +48,10 @@ impl Random {
             let weight = *self.weights.get(usize::from(index))?;
             Some(Eligible { index, weight })
         });
-        least(drawings, |one| one.overhead(&load)).map(|one| one.index)
+        let overhead = |one: Eligible| one.overhead(&load);
+        let chosen = least(drawings.filter(open), overhead);
+        // Where all that were drawn are full, everybody is asked.
+        let chosen = chosen.or_else(|| least(self.all().filter(open), overhead));
+        chosen.map(|one| one.index)
     }
 }

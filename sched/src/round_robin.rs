@@ -36,12 +36,16 @@ impl RoundRobin {
     }
 
     #[inline]
-    pub(crate) fn pick(&self, cursor: &mut Cursor) -> Option<u16> {
-        let chosen = self
-            .successors
-            .get(usize::from(cursor.last))
-            .or(self.successors.last())?;
-        cursor.last = *chosen;
-        Some(*chosen)
+    pub(crate) fn pick(&self, cursor: &mut Cursor, open: impl Fn(usize) -> bool) -> Option<u16> {
+        let mut last = cursor.last;
+        for _ in &self.successors {
+            let next = self.successors.get(usize::from(last));
+            last = *next.or(self.successors.last())?;
+            if open(last.into()) {
+                cursor.last = last;
+                return Some(last);
+            }
+        }
+        None
     }
 }

@@ -42,6 +42,14 @@ impl Shares {
     }
 }
 
+impl Shares {
+    /// The first by name who fits.
+    pub(crate) fn first(&self, fits: impl Fn(u16) -> bool) -> Option<u16> {
+        let mut owners = self.ranges.iter().map(|(_, owner)| *owner);
+        owners.find(|owner| fits(*owner))
+    }
+}
+
 /// Another number that has nothing to do with this one but by this rule, which is for ever:
 /// directors of different releases must agree on it. It is the output function of `SplitMix64`
 /// (Steele, Lea, Flood: Fast splittable pseudorandom number generators, OOPSLA 2014).

@@ -21,7 +21,12 @@ pub fn turns_of(weights: impl Iterator<Item = u32> + Clone) -> u64 {
 #[derive(Debug)]
 pub(crate) struct StaticRoundRobin {
     cycle: Box<[u16]>,
+    /// Who has turns, by index.
+    takers: Box<[u16]>,
 }
+
+/// Turns of others that are passed over for one flow.
+const PASSED: usize = 256;
 
 impl StaticRoundRobin {
     pub(crate) fn build(candidates: &[Candidate<'_>]) -> Result<Self, BuildError> {
@@ -34,6 +39,7 @@ impl StaticRoundRobin {
         let shares = (0..u16::MAX).zip(weights.map(|weight| weight / divisor));
         let takers = shares.filter(|(_, share)| *share > 0);
         Ok(Self {
+            takers: takers.clone().map(|(taker, _)| taker).collect(),
             cycle: cycle(
                 turns,
                 takers.map(|(taker, share)| Turn::first(taker, share)),
@@ -41,9 +47,19 @@ impl StaticRoundRobin {
         })
     }
 
+    /// The next turn of somebody who is open; if that is far off, whoever of these is first.
+    #[inline]
+    pub(crate) fn pick(&self, cursor: &mut Cursor, open: impl Fn(usize) -> bool) -> Option<u16> {
+        let turns = self.cycle.len().min(PASSED);
+        let is_open = |taker: &u16| open(usize::from(*taker));
+        let mut next = (0..turns).filter_map(|_| self.turn(cursor));
+        next.find(is_open)
+            .or_else(|| self.takers.iter().copied().find(is_open))
+    }
+
     /// The cursor's stage is the number of the next turn, from 1.
     #[inline]
-    pub(crate) fn pick(&self, cursor: &mut Cursor) -> Option<u16> {
+    fn turn(&self, cursor: &mut Cursor) -> Option<u16> {
         let before = usize::try_from(cursor.stage).ok()?.wrapping_sub(1);
         if let Some(chosen) = self.cycle.get(before) {
             cursor.stage = cursor.stage.wrapping_add(1);

@@ -5,6 +5,7 @@ use crate::{
     locality::Memory, turns_of,
 };
 
+mod closed;
 mod connections;
 mod hashes;
 

@@ -32,17 +32,36 @@ impl WeightedRoundRobin {
     }
 
     #[inline]
-    pub(crate) fn pick(&self, cursor: &mut Cursor) -> Option<u16> {
+    pub(crate) fn pick(&self, cursor: &mut Cursor, open: impl Fn(usize) -> bool) -> Option<u16> {
         let rest = self
             .weights
             .get(..usize::from(cursor.last))
             .unwrap_or(&self.weights);
-        let chosen = last_of_weight(rest, cursor.stage).or_else(|| {
-            cursor.stage = self.level_below(cursor.stage);
-            last_of_weight(&self.weights, cursor.stage)
+        let chosen = last_of_weight(rest, cursor.stage, &open).or_else(|| {
+            let below = self.level_below(cursor.stage);
+            let (level, chosen) = match last_of_weight(&self.weights, below, &open) {
+                Some(chosen) => (below, chosen),
+                None => self.skip(below, &open)?,
+            };
+            cursor.stage = level;
+            Some(chosen)
         })?;
         cursor.last = u16::try_from(chosen).ok()?;
         Some(cursor.last)
+    }
+
+    /// The next round below this level in which somebody who is open takes part, and who that is.
+    /// The rounds between are empty, however many they are.
+    #[cold]
+    fn skip(&self, level: u32, open: &impl Fn(usize) -> bool) -> Option<(u32, usize)> {
+        let weights = self.weights.iter().enumerate();
+        let heaviest = weights.filter(|(index, weight)| **weight > 0 && open(*index));
+        let heaviest = *heaviest.map(|(_, weight)| weight).max()?;
+        let rounds = level.saturating_sub(heaviest).div_ceil(self.step);
+        let level = level
+            .saturating_sub(rounds.saturating_mul(self.step))
+            .max(1);
+        Some((level, last_of_weight(&self.weights, level, open)?))
     }
 
     /// The cursor may come from other weights, and so from above the top.
@@ -56,8 +75,10 @@ impl WeightedRoundRobin {
 }
 
 #[inline]
-fn last_of_weight(weights: &[u32], level: u32) -> Option<usize> {
-    weights.iter().rposition(|weight| *weight >= level)
+fn last_of_weight(weights: &[u32], level: u32, open: &impl Fn(usize) -> bool) -> Option<usize> {
+    let mut heavy = weights.iter().enumerate().rev();
+    let (index, _) = heavy.find(|(index, weight)| **weight >= level && open(*index))?;
+    Some(index)
 }
 
 /// The greatest number that divides all of these; 1 where there is none but 0.

@@ -39,6 +39,8 @@ pub(super) struct Service {
 pub(super) struct Backend {
     pub(super) address: SocketAddrV4,
     pub(super) weight: u32,
+    /// Upper and lower, 0 where there is none.
+    pub(super) thresholds: [u32; 2],
     pub(super) notes: Vec<String>,
     /// Why it cannot be one.
     pub(super) left_out: Option<String>,
@@ -159,8 +161,20 @@ impl Backend {
         Self {
             address,
             weight: 1,
+            thresholds: [0; 2],
             notes: Vec::new(),
             left_out: None,
         }
+    }
+
+    /// Notes its thresholds; a lower one means nothing without an upper one that is no less.
+    pub(super) fn set_thresholds(&mut self, upper: Option<u32>, lower: Option<u32>) {
+        let (upper, lower) = (upper.unwrap_or(0), lower.unwrap_or(0));
+        if lower > upper {
+            self.notes.push(format!(
+                "lower threshold {lower}: above the upper one, {upper}"
+            ));
+        }
+        self.thresholds = [upper, if lower > upper { 0 } else { lower }];
     }
 }

@@ -159,21 +159,10 @@ impl Rule {
     fn backend(&self, address: SocketAddrV4) -> Backend {
         let mut backend = Backend::new(address);
         backend.weight = self.weight;
-        let mut note = |text: String| backend.notes.push(text);
-        if let Some(most) = self.u_threshold.filter(|most| *most > 0) {
-            note(format!(
-                "-x {most}: thresholds are not built into this weir"
-            ));
-        }
-        if let Some(least) = self.l_threshold.filter(|least| *least > 0) {
-            note(format!(
-                "-y {least}: thresholds are not built into this weir"
-            ));
-        }
+        backend.set_thresholds(self.u_threshold, self.l_threshold);
         if let Some(kind) = self.tun_type.as_deref().filter(|kind| *kind != "ipip") {
-            note(format!(
-                "--tun-type {kind}: no counterpart; tunnels are IP in IP"
-            ));
+            let note = format!("--tun-type {kind}: no counterpart; tunnels are IP in IP");
+            backend.notes.push(note);
         }
         backend
     }

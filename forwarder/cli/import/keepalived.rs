@@ -162,7 +162,7 @@ fn real_server(
     };
     let mut backend = Backend::new(v4_of(block.word(1), &port)?);
     backend.weight = weight;
-    let mut forward = None;
+    let (mut forward, mut upper, mut lower) = (None, None, None);
     for line in &block.inside {
         match line.word(0) {
             "weight" => {
@@ -172,11 +172,14 @@ fn real_server(
                     .map_err(|_| format!("`{weight}` is no weight"))?;
             }
             "lvs_method" => forward = Some(forward_by(line)?),
+            "uthreshold" => upper = line.word(1).parse().ok(),
+            "lthreshold" => lower = line.word(1).parse().ok(),
             _ => backend
                 .notes
                 .push(format!("{}: {}", place(line), why_not(line))),
         }
     }
+    backend.set_thresholds(upper, lower);
     Ok((backend, forward))
 }
 
@@ -199,7 +202,6 @@ fn why_not(line: &Block) -> &'static str {
         "persistence_timeout" | "persistence_granularity" => {
             "persistence is not built into this weir"
         }
-        "uthreshold" | "lthreshold" => "thresholds are not built into this weir",
         word if word.ends_with("_CHECK") || word.ends_with("_GET") => CHECK,
         "delay_loop" | "alpha" | "retry" | "connect_timeout" | "delay_before_retry" | "warmup" => {
             CHECK

@@ -97,7 +97,10 @@ fn put_service(out: &mut String, service: &Service) -> std::fmt::Result {
 
 fn put_backend(out: &mut String, backend: &Backend) -> std::fmt::Result {
     let Backend {
-        address, weight, ..
+        address,
+        weight,
+        thresholds: [upper, lower],
+        ..
     } = backend;
     let indent = "                ";
     notes(out, indent, &backend.notes)?;
@@ -111,9 +114,13 @@ fn put_backend(out: &mut String, backend: &Backend) -> std::fmt::Result {
         1 => String::new(),
         weight => format!(", weight: {weight}"),
     };
+    let named = [("max_connections", upper), ("min_connections", lower)];
+    let named = named.into_iter().filter(|(_, threshold)| **threshold > 0);
+    let thresholds: Vec<_> = named.map(|(key, n)| format!(", {key}: {n}")).collect();
+    let thresholds = thresholds.concat();
     writeln!(
         out,
-        "{indent}(name: \"{address}\", address: \"{}\"{weight}),",
+        "{indent}(name: \"{address}\", address: \"{}\"{weight}{thresholds}),",
         any_port(*address, "")
     )
 }

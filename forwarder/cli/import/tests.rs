@@ -51,6 +51,7 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
     };
     assert_eq!((web.scheduler.name, weights(web)), ("wlc", vec![65_535, 0]));
     assert_eq!(web.backends[1].address.to_string(), "10.1.0.12:8080");
+    assert_eq!(web.backends[1].limits.max_connections, 100);
     assert!(dns.scheduler.hash_port);
     assert_eq!(dns.backends[0].address.to_string(), "10.1.0.11:53");
     assert_eq!((tls.scheduler.name, weights(tls)), ("sh", vec![3]));
@@ -64,7 +65,6 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
         "                (name: \"10.1.0.14:0\", address: \"10.1.0.14\"),",
         "            // -p 360 -M 255.255.255.255: persistence is not built into this weir",
         "                // weight was 70000; 65535 is the most",
-        "                // -x 100: thresholds are not built into this weir",
         "                // 10.1.0.13:80, weight 1: left out, another forwarding method than",
         "    timeouts: (established: \"300s\", udp: \"60s\"),",
     ] {

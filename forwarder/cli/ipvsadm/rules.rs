@@ -33,7 +33,16 @@ pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> i
             };
             let address = name(&backend.address, service.protocol);
             let weight = backend.weight;
-            writeln!(out, "-a {target} -r {address} {method} -w {weight}{tunnel}")?;
+            write!(out, "-a {target} -r {address} {method} -w {weight}")?;
+            for (option, threshold) in [
+                ("-x", backend.max_connections),
+                ("-y", backend.min_connections),
+            ] {
+                if threshold > 0 {
+                    write!(out, " {option} {threshold}")?;
+                }
+            }
+            writeln!(out, "{tunnel}")?;
         }
     }
     Ok(())

@@ -39,6 +39,9 @@ async fn lists_are_ipvsadms() {
     assert!(rates.contains(
         "TCP  10.9.0.100:80                       1       11        9  1234567  987654K\n"
     ));
+    let thresholds = said("-Ln --thresholds -t 10.9.0.100:80").await.unwrap();
+    let of_web2 = "  -> 10.10.0.12:8080              100        50         0          0         \n";
+    assert!(thresholds.ends_with(of_web2), "{thresholds}");
     let rates = said("-Ln --rate --exact").await.unwrap();
     assert!(rates.contains(
         "TCP  10.9.0.100:80                       1       11        9  1234567987654321\n"
@@ -50,7 +53,7 @@ async fn rules_can_be_read_back() {
     let rules = concat!(
         "-A -t 10.9.0.100:80 -s wlc\n",
         "-a -t 10.9.0.100:80 -r 10.10.0.11:80 -m -w 1\n",
-        "-a -t 10.9.0.100:80 -r 10.10.0.12:8080 -m -w 0\n",
+        "-a -t 10.9.0.100:80 -r 10.10.0.12:8080 -m -w 0 -x 100 -y 50\n",
         "-A -u 10.9.0.101:53 -s mh -b mh-port\n",
     );
     assert_eq!(said("-S -n").await, Ok(rules.to_owned()));

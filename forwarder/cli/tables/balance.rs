@@ -43,7 +43,7 @@ pub(in crate::cli) enum Columns {
     Statistics,
     /// `--rate`
     Rates,
-    /// `--thresholds`: none has any.
+    /// `--thresholds`
     Thresholds,
     /// `--persistent-conn`: there are none.
     Persistent,
@@ -176,7 +176,10 @@ fn row(backend: &Backend, style: &Style) -> String {
         Columns::Forwarding => format!(" {forward:<7} {weight:<6} {connections}"),
         Columns::Statistics => traffic(&backend.traffic, style.exact),
         Columns::Rates => rates(backend.rates, style.exact),
-        Columns::Thresholds => format!(" {0:<10} {0:<10} {connections}", 0),
+        Columns::Thresholds => {
+            let (upper, lower) = (backend.max_connections, backend.min_connections);
+            format!(" {upper:<10} {lower:<10} {connections}")
+        }
         Columns::Persistent => format!(" {weight:<9} {:<11} {connections}", 0),
         Columns::Tunnels => {
             let tunnel = match backend.forward {

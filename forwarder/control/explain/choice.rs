@@ -4,7 +4,7 @@ use sched::{Load, Method};
 
 use crate::{
     config::{self, Scheduler},
-    control::books::scheduler_flags,
+    control::flags::scheduler_flags,
 };
 
 /// Whom a scheduler chooses.
@@ -34,6 +34,9 @@ pub(super) fn nobody(service: &config::Service) -> &'static str {
     match method {
         _ if service.backends.iter().all(|one| one.weight == 0) => {
             "no backend has a weight above 0"
+        }
+        _ if service.backends.iter().any(|one| one.limits.any()) => {
+            "no backend takes one more connection now"
         }
         Method::WeightedOverflow => "every backend has more active connections than its weight",
         Method::First => "every backend has as many active connections as its weight",

@@ -20,6 +20,9 @@ use crate::{
 /// Sessions that it has room for: those that decide about one flow, and the one that begins.
 const SESSIONS: u32 = 8;
 
+/// Places for the source of one packet.
+const SOURCES: u32 = 8;
+
 /// A backend and all LIPs that it may see.
 const LOCAL_PORT_PAIRS: u32 = 64;
 
@@ -101,6 +104,7 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         ends: ends.collect(),
         sessions: SESSIONS,
         services: services.max().unwrap_or_default(),
+        sources: SOURCES,
         local_port_pairs: LOCAL_PORT_PAIRS,
         seed: 0,
         subscriber: Publisher::new(snapshot.clone()).subscribe(),

@@ -35,10 +35,16 @@ pub(super) const SERVICE: [Row<views::Traffic, u64>; 5] = [
     ),
 ];
 
-pub(super) const BACKEND: [KindRow<views::Backend, u64>; 8] = [
+pub(super) const BACKEND: [KindRow<views::Backend, u64>; 9] = [
     (Gauge, "backend_weight", "Its share of new sessions.", |b| {
         b.weight.into()
     }),
+    (
+        Gauge,
+        "backend_connections_max",
+        "Its upper threshold; 0 is no bound.",
+        |b| b.max_connections.into(),
+    ),
     (
         Gauge,
         "backend_connections_active",
@@ -142,7 +148,7 @@ pub(super) const PORT: [KindRow<views::Port, Option<u64>>; 6] = [
     ),
 ];
 
-pub(super) const WORKER: [KindRow<views::Worker, u64>; 13] = [
+pub(super) const WORKER: [KindRow<views::Worker, u64>; 14] = [
     (Counter, "worker_turns_total", "Turns of its loop.", |w| {
         w.turns
     }),
@@ -211,6 +217,12 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 13] = [
         "worker_sessions_out_of_ports_total",
         "New sessions for which no local port was left.",
         |w| w.sessions_out_of_ports,
+    ),
+    (
+        Counter,
+        "worker_sources_forgotten_total",
+        "Sources of sessions that had to be forgotten, and their rates with them.",
+        |w| w.sources_forgotten,
     ),
     (
         Counter,

@@ -37,6 +37,8 @@ pub(crate) fn services() -> Vec<Service> {
                 backend("web1", "10.10.0.11:80", Forward::Masq, traffic),
                 Backend {
                     weight: 0,
+                    max_connections: 100,
+                    min_connections: 50,
                     state: State::Down,
                     health: Some(Health {
                         check: "Http".to_owned(),
@@ -82,6 +84,8 @@ fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Bac
         address: address.parse().unwrap(),
         forward,
         weight: 1,
+        max_connections: 0,
+        min_connections: 0,
         state: State::Up,
         health: None,
         active: 0,
@@ -252,6 +256,7 @@ pub(crate) fn workers() -> Vec<Worker> {
         sessions_evicted: 2,
         sessions_refused: 0,
         sessions_out_of_ports: 0,
+        sources_forgotten: 0,
         sessions_gone: 0,
         received: 1_000_000,
         injected: 5,

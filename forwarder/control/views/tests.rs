@@ -16,6 +16,36 @@ where
 
 #[test]
 fn services_and_backends() {
+    let backends = json!([
+        {
+            "name": "web1", "address": "10.10.0.11:80", "forward": "Masq",
+            "weight": 1, "max_connections": 0, "min_connections": 0,
+            "active": 0, "inactive": 119, "connections": 119,
+            "in_packets": 1190, "out_packets": 952,
+            "in_octets": 123_456_789, "out_octets": 98_765_432_100_u64,
+            "rates": {
+                "connections": 1, "in_packets": 11, "out_packets": 9,
+                "in_octets": 1_234_567, "out_octets": 987_654_321,
+            },
+            "state": "up", "health": null,
+        },
+        {
+            "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
+            "weight": 0, "max_connections": 100, "min_connections": 50,
+            "active": 0, "inactive": 0, "connections": 0,
+            "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
+            "rates": {
+                "connections": 0, "in_packets": 0, "out_packets": 0,
+                "in_octets": 0, "out_octets": 0,
+            },
+            "state": "down",
+            "health": {
+                "check": "Http", "up": false, "fault": "status 503 for /",
+                "reason": "Http: status 503 for /", "since_ms": 125_000,
+                "last_ms": 400, "took_ms": 3, "weight": null,
+            },
+        },
+    ]);
     holds(
         &samples::services()[0],
         json!({
@@ -36,34 +66,7 @@ fn services_and_backends() {
                 "connections": 1, "in_packets": 11, "out_packets": 9,
                 "in_octets": 1_234_567, "out_octets": 987_654_321,
             },
-            "backends": [
-                {
-                    "name": "web1", "address": "10.10.0.11:80", "forward": "Masq",
-                    "weight": 1, "active": 0, "inactive": 119, "connections": 119,
-                    "in_packets": 1190, "out_packets": 952,
-                    "in_octets": 123_456_789, "out_octets": 98_765_432_100_u64,
-                    "rates": {
-                        "connections": 1, "in_packets": 11, "out_packets": 9,
-                        "in_octets": 1_234_567, "out_octets": 987_654_321,
-                    },
-                    "state": "up", "health": null,
-                },
-                {
-                    "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
-                    "weight": 0, "active": 0, "inactive": 0, "connections": 0,
-                    "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
-                    "rates": {
-                        "connections": 0, "in_packets": 0, "out_packets": 0,
-                        "in_octets": 0, "out_octets": 0,
-                    },
-                    "state": "down",
-                    "health": {
-                        "check": "Http", "up": false, "fault": "status 503 for /",
-                        "reason": "Http: status 503 for /", "since_ms": 125_000,
-                        "last_ms": 400, "took_ms": 3, "weight": null,
-                    },
-                },
-            ],
+            "backends": backends,
         }),
     );
 }
@@ -153,7 +156,7 @@ fn drops_and_workers() {
             "uptime_ns": 1_000_000_000, "busy_ns": 160_000_000,
             "sessions": 12, "session_capacity": 1_048_576,
             "sessions_evicted": 2, "sessions_refused": 0, "sessions_out_of_ports": 0,
-            "sessions_gone": 0,
+            "sources_forgotten": 0, "sessions_gone": 0,
             "received": 1_000_000, "injected": 5, "made": 2, "taken_over": 0,
             "sent": 999_000, "dropped": 1_000, "punted": 5, "handed_over": 0, "answered": 4,
         }),

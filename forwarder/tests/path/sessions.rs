@@ -35,6 +35,7 @@ pub fn cases() -> Vec<Case> {
     let mut cases = vec![
         retransmitted(),
         weight_zero(),
+        rate_limited(),
         reused(State::TimeWait, "<SA >A >FA <FA"),
         reused(State::Close, "<SA >A >R"),
         not_reused(),
@@ -75,6 +76,26 @@ fn retransmitted() -> Case {
         .tx(1, to_b1(client(5)).tcp("S"))
         .moved(NEW)
         .active("1/0 1/0")
+}
+
+fn rate_limited() -> Case {
+    let more = "connections_per_second: 1,";
+    case(
+        "beyond its rate a service takes nothing new",
+        world(&service_with("Tcp Nat rr", VIP, more, &[B1])),
+    )
+    .rx(0, inbound().tcp("S"))
+    .tx(1, to_b1(inbound()).tcp("S"))
+    .moved(NEW)
+    .rx(0, client(5).tcp("S"))
+    .drops("rate_limited")
+    .rx(0, inbound().tcp("A"))
+    .tx(1, to_b1(inbound()).tcp("A"))
+    .moved(IN)
+    .rx(0, client(5).tcp("S"))
+    .after_ms(1000)
+    .tx(1, to_b1(client(5)).tcp("S"))
+    .moved(NEW)
 }
 
 fn weight_zero() -> Case {
