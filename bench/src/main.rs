@@ -14,6 +14,7 @@ use machine::Cores;
 mod abba;
 mod binary;
 mod dut;
+mod e2e;
 #[cfg(feature = "dpdk")]
 mod generator;
 mod inprocess;
@@ -66,6 +67,8 @@ enum Command {
     Turns(turns::Arguments),
     /// Cost of balancing: weir beside testpmd on a capture, each on one core
     Vdev(vdev::Options),
+    /// HTTP through weir, and through HAProxy, nginx and nftables in its place, in the lab
+    E2e(e2e::Options),
     /// Everything, into bench/RESULTS.md
     Results(results::Options),
     /// A second worker, and the cost of handing packets over to it
@@ -102,6 +105,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Command::Instructions(arguments) => instructions::run(arguments, cores)?,
         Command::Turns(arguments) => return turns::run(arguments),
         Command::Vdev(options) => vdev::run(options, cores)?,
+        Command::E2e(options) => e2e::run(options, cores)?,
         Command::Results(options) => return results::run(options, cores),
         Command::Scale(options) => scale::run(options, cores)?,
         #[cfg(feature = "dpdk")]

@@ -1,4 +1,5 @@
-"""`python3 -m lab demo`, `python3 -m lab test [NAME …]`."""
+"""`python3 -m lab demo`, `python3 -m lab test [NAME …]`, and `python3 -m lab e2e WORKER MAIN`,
+which `bench e2e` runs: the cores of directors and of everything else."""
 
 import pathlib
 import sys
@@ -28,6 +29,11 @@ def main(words):
         case ["test", *names]:
             contain()
             return test(names)
+        case ["e2e", worker_core, main_core]:
+            contain()
+            from lab.e2e import main as e2e
+
+            return e2e(int(worker_core), int(main_core))
         case _:
             print(__doc__, file=sys.stderr)
             return 2

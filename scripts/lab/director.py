@@ -22,7 +22,7 @@ CONFIG = """\
         workers: {workers}, main_core: {main_core},
         hugepages: Off, memory_mb: 256, file_prefix: "weir-lab",
     ),
-    idle: Sleep(max: "50us"),
+    idle: {idle},
     api: (socket: "{socket}"),
     other: {other}, {more}
     ports: [
@@ -134,10 +134,10 @@ def cores(workers):
     return usable[-workers:], usable[0]
 
 
-def config(services, *, workers, other, arms, driver, taps, more, lan_mtu):
+def config(services, *, workers, other, arms, driver, taps, more, lan_mtu, idle, placed):
     """The text of a configuration file."""
     ports, gateway = arms
-    worker_cores, main_core = cores(workers)
+    worker_cores, main_core = placed or cores(workers)
     port_texts = [
         PORT.format(
             name=name,
@@ -151,6 +151,7 @@ def config(services, *, workers, other, arms, driver, taps, more, lan_mtu):
     return CONFIG.format(
         workers=worker_cores,
         main_core=main_core,
+        idle=idle,
         socket=SOCKET,
         other=other,
         more=more,
@@ -161,7 +162,10 @@ def config(services, *, workers, other, arms, driver, taps, more, lan_mtu):
 
 
 class Director:
-    """A weir with these services; as a context manager it runs meanwhile and must end cleanly."""
+    """A weir with these services; as a context manager it runs meanwhile and must end cleanly.
+
+    `placed` are the cores of its workers and the core of its management thread, where it matters.
+    """
 
     def __init__(
         self,
@@ -176,12 +180,15 @@ class Director:
         taps=False,
         more="",
         lan_mtu=None,
+        idle='Sleep(max: "50us")',
+        placed=None,
     ):
         self._namespace = namespace
         self._log = log_folder / "weir.log"
         self._config = log_folder / "weir.ron"
         settings = {"workers": workers, "other": other, "arms": arms, "driver": driver}
-        text = config(services, **settings, taps=taps, more=more, lan_mtu=lan_mtu)
+        settings |= {"taps": taps, "more": more, "lan_mtu": lan_mtu}
+        text = config(services, **settings, idle=idle, placed=placed)
         self._config.write_text(text)
         self.process = None
 
