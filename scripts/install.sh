@@ -24,6 +24,7 @@ commands=(
     promtool:prometheus
     keepalived:keepalived
     chromium:chromium
+    luac:lua5.3
 )
 libraries=(libc6-dev libdpdk-dev libclang-dev)
 

@@ -15,8 +15,8 @@ fuzz_seconds=600
 
 # The steps, in order: first what fails fastest.
 steps_quick=(format units units_no_dpdk)
-steps_default=(format units hugepages machine_without_dpdk orders soak build instructions oracle
-    package demo lab)
+steps_default=(format units hugepages machine_without_dpdk orders soak build instructions
+    generators oracle package demo lab)
 
 format() { cargo fmt --all --check; }
 units() { cargo test --workspace --locked; }
@@ -45,6 +45,14 @@ checks() {
 build() { cargo build --locked --release --package weir --package bench; }
 # A change that costs a packet instructions is seen here, however busy the machine is.
 instructions() { cargo run --locked --release --package bench -- instructions --check; }
+# Their programs are no part of this repository: what can be said of the scripts without them.
+generators() {
+    luac -p -- scripts/pktgen/*.lua
+    python3 -B -c 'import ast, pathlib
+for file in pathlib.Path("scripts/trex").glob("*.py"):
+    ast.parse(file.read_text(), str(file))'
+    "$target/release/weir" check scripts/pktgen/weir.ron
+}
 # Where memory is touched that nobody owns, AddressSanitizer stops the test: in Rust, and in the
 # shim between it and DPDK. Its flag is nightly's, on the one stable toolchain.
 addresses() {
