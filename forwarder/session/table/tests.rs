@@ -286,6 +286,28 @@ fn under_a_flood_half_open_sessions_go_in_turn() {
 }
 
 #[test]
+fn the_hand_comes_round_and_leaves_each_a_whole_round() {
+    let mut table = table(100);
+    for client in 0..350 {
+        table.insert(&half_open(client), 0).unwrap();
+    }
+    let here = (0..350).filter(|client| table.forward(&half_open(*client), 0).is_some());
+    assert_eq!(here.collect::<Vec<_>>(), (250..350).collect::<Vec<_>>());
+}
+
+#[test]
+fn the_hand_passes_sixty_four_entries_for_a_newcomer_and_goes_on_from_there() {
+    let mut table = table(1024);
+    for client in 0..1024 {
+        let new = if client == 500 { half_open } else { nat };
+        table.insert(&new(client), 0).unwrap();
+    }
+    let refused = (2000..).take_while(|client| table.insert(&nat(*client), 0).is_err());
+    assert_eq!(refused.count(), 500 / 64);
+    assert_eq!(table.counters().evicted, 1);
+}
+
+#[test]
 fn a_flood_finds_room_in_a_table_half_full_of_established_connections() {
     // The clock hand passes them all in a row, further than it may reach for one newcomer.
     let mut table = table(4096);
@@ -411,6 +433,17 @@ fn a_sweep_looks_at_no_more_than_its_budget_and_comes_round() {
     assert_eq!((table.len(), table.count(0)), (5, (5, 0)));
     assert_eq!(table.sweep(100, 1000), 5);
     assert!(table.is_empty());
+}
+
+#[test]
+fn a_sweep_of_the_whole_table_misses_no_entry_wherever_it_begins() {
+    let mut table = table(3);
+    for now_ms in (0..).step_by(60_000).take(8) {
+        for client in 0..3 {
+            table.insert(&nat(client), now_ms).unwrap();
+        }
+        assert_eq!(table.sweep(now_ms + 60_000, 3), 3);
+    }
 }
 
 #[test]
