@@ -71,6 +71,14 @@ fn a_page_goes_to_another_pair_when_none_of_its_ports_is_held() {
 }
 
 #[test]
+fn pages_of_which_nobody_holds_a_port_go_round() {
+    let mut ports = all(3);
+    for rip in 0..20 {
+        assert!(ports.give(pair(200, rip), 5).is_some(), "{rip}");
+    }
+}
+
+#[test]
 fn a_copy_gives_what_the_original_would_have_given() {
     let (mut ports, mut copy) = (all(1), all(1));
     for before in [0, 1, 247, 248] {

@@ -267,6 +267,15 @@ fn tunnels() -> Vec<Case> {
             .rx(1, about(HOST, 43))
             .drops("icmp_unmatched"),
     );
+    // It carries a packet of the session, but is none that the director made.
+    let foreign = with(&tunnel, 26, &[192, 0, 2, 9]);
+    let about = error(1, ROUTER, "192.0.2.9:0", quote(&foreign, 67));
+    cases.push(
+        begun("ICMP error about a tunnel of others")
+            .rx(1, about.clone().icmp(HOST))
+            .tx(0, about.out(0, CLIENT_MAC).icmp(HOST))
+            .moved("port1.rx port0.tx"),
+    );
     cases
 }
 
