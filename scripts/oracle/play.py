@@ -15,8 +15,10 @@ FIRST_CLIENT_PORT = 30000
 STEP_NS = 1_000_123
 SECOND_NS = 1_000_000_000
 EXPIRE_S = 20
-# After so many cases IPVS is asked what it remembers, before short idle times are over.
+# After so many cases, or so much time, IPVS is asked what it remembers, before short idle times are
+# over. What ends while it is listed hides others.
 CHAPTER = 50
+CHAPTER_S = 3.0
 
 
 @dataclasses.dataclass
@@ -106,15 +108,17 @@ class Group:
             f"ipvsadm --set {established} {fin_wait} {udp}",
             f"ip link set vec{plan.LAN} mtu {self.lan_mtu}",
         )
-        clock = Clock()
+        clock, chapter, begun_s = Clock(), [], time.monotonic()
         for case in self.cases:
             case.script(Play(guest, case, clock))
             case.ended_s, case.ended_ns = time.monotonic(), clock.now_ns
-            if (case.number + 1) % CHAPTER == 0 or case is self.cases[-1]:
-                chapter = self.cases[case.number // CHAPTER * CHAPTER : case.number + 1]
+            chapter.append(case)
+            late = case.ended_s - begun_s > CHAPTER_S
+            if late or len(chapter) == CHAPTER or case is self.cases[-1]:
                 memory = _memory(guest)
                 for told in chapter:
                     told.memory = memory
+                chapter, begun_s = [], time.monotonic()
 
 
 def _memory(guest):
