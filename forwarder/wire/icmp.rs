@@ -231,6 +231,16 @@ mod tests {
     }
 
     #[test]
+    fn any_other_reply_that_adds_up_to_zero_has_zero_as_its_checksum() {
+        for (id, seq, data) in [(0xffff, 0, [0; 2]), (0, 0xffff, [0; 2]), (0, 0, [0xff; 2])] {
+            let echo = IcmpEchoHeader { id, seq };
+            let mut request = message(Icmpv4Type::EchoRequest(echo), &data);
+            assert!(make_echo_reply(&mut request));
+            assert_eq!(request[2..4], [0, 0]);
+        }
+    }
+
+    #[test]
     fn an_error_needs_room_for_its_header() {
         assert!(!write_error(&mut [0; 7], UNREACHABLE, PORT_UNREACHABLE, 0));
         let mut bare = [0xee; 8];

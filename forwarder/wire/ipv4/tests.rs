@@ -68,6 +68,26 @@ fn a_whole_datagram_is_no_fragment() {
 }
 
 #[test]
+fn a_fragment_is_what_it_was_made() {
+    let mut octets = OCTETS;
+    let (header, _) = Header::mut_from_prefix(&mut octets).unwrap();
+    for (total, offset, more) in [(1500, 0, true), (1400, 1480, true), (28, 65_512, false)] {
+        header.set_fragment(total, offset, more);
+        assert_eq!(
+            (
+                header.total_octets(),
+                header.fragment_offset(),
+                header.more_fragments()
+            ),
+            (total, offset, more)
+        );
+        assert!(header.is_fragment() && !header.dont_fragment());
+    }
+    header.set_fragment(40, 0, false);
+    assert!(!header.is_fragment());
+}
+
+#[test]
 fn a_packet_at_its_last_hop_is_not_forwarded() {
     for ttl in [0, 1] {
         let mut octets = with(8, ttl);
