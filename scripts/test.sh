@@ -76,6 +76,7 @@ oracle() {
     cd scripts
     python3 -B -m unittest oracle.test_oracle oracle.test_ipvsadm
     python3 -B -m oracle
+    grep -E '^ *[0-9]+ cases ' "$logs/oracle.log" >&3
 }
 package() { scripts/test-package.sh; }
 demo() { scripts/demo.sh; }
@@ -93,18 +94,20 @@ say() {
     [ -z "$results" ] || echo "$1" >>"$results"
 }
 
-# step NAME COMMAND…: runs the command and prints one line, and the log's end where it fails.
+# step NAME COMMAND…: runs the command and prints one line, and the log's end where it fails; what
+# the command writes to its descriptor 3 is said too.
 step() {
     local name=$1 log=$logs/$1.log begin=$SECONDS
     shift
     (
         set -e
         "$@"
-    ) >"$log" 2>&1
+    ) >"$log" 2>&1 3>"$log.said"
     # shellcheck disable=SC2181 # in an `if`, set -e would not hold inside
     if [ $? -eq 0 ]; then
         passed=$((passed + 1))
         say "ok  $name  $((SECONDS - begin)) s"
+        [ ! -s "$log.said" ] || say "$(sed 's/^ */    /' "$log.said")"
     else
         failed=$((failed + 1))
         tail -n 40 "$log"
