@@ -84,9 +84,22 @@ impl Cell {
             Self::Sample(sample) => Some(sample.median),
         }
     }
+
+    /// From where to where it was, where it was measured several times.
+    pub fn spread(&self) -> Option<(f64, f64)> {
+        match self {
+            Self::Sample(sample) => Some((sample.min, sample.max)),
+            Self::Empty | Self::Text(_) | Self::Count(_) | Self::Figure(_) => None,
+        }
+    }
 }
 
 impl Report {
+    /// What was measured on.
+    pub fn machine(&self) -> &Machine {
+        &self.machine
+    }
+
     /// Columns are keys of JSON, units last (`ns_per_packet`); people see them with spaces.
     pub fn new(title: impl Into<String>, machine: Machine, columns: &[&'static str]) -> Self {
         Self {

@@ -17,7 +17,10 @@ use crate::{
 };
 
 mod goals;
+mod measurements;
 mod page;
+
+use measurements::{MEASUREMENTS, Measurement};
 
 /// What is made, and where.
 #[derive(Debug, clap::Args)]
@@ -25,6 +28,12 @@ pub struct Options {
     /// Measurements to make again; of the others the last ones are taken
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
+    /// Make those that are missing, after one that was broken off
+    #[arg(long, conflicts_with = "only")]
+    resume: bool,
+    /// Fewer cases and rounds: about a quarter of an hour instead of most of one
+    #[arg(long)]
+    quick: bool,
     /// The weir to measure; the one beside this program unless given
     #[arg(long, value_name = "PATH")]
     binary: Option<PathBuf>,
@@ -36,79 +45,10 @@ pub struct Options {
     keep: PathBuf,
 }
 
-/// A run of this program.
-struct Measurement {
-    name: &'static str,
-    arguments: &'static [&'static str],
-    /// Whether it measures a binary of weir, and not what is built into this program.
-    of_binary: bool,
-    /// Its picture, if it makes one.
-    picture: Option<&'static str>,
-}
-
-const MEASUREMENTS: [Measurement; 8] = [
-    Measurement {
-        name: "vdev",
-        arguments: &["vdev"],
-        of_binary: true,
-        picture: Some("vdev.svg"),
-    },
-    Measurement {
-        name: "vdev-wlc",
-        arguments: &[
-            "vdev",
-            "--scheduler",
-            "WeightedLeastConnections",
-            "--modes",
-            "dr,tun,nat",
-            "--sizes",
-            "64",
-        ],
-        of_binary: true,
-        picture: None,
-    },
-    Measurement {
-        name: "path",
-        arguments: &["path"],
-        of_binary: false,
-        picture: None,
-    },
-    Measurement {
-        name: "sessions",
-        arguments: &["sessions"],
-        of_binary: false,
-        picture: None,
-    },
-    Measurement {
-        name: "flood",
-        arguments: &["flood"],
-        of_binary: false,
-        picture: None,
-    },
-    Measurement {
-        name: "scale",
-        arguments: &["scale"],
-        of_binary: true,
-        picture: None,
-    },
-    Measurement {
-        name: "ndr",
-        arguments: &["ndr", "--modes", "dr,tun,nat"],
-        of_binary: true,
-        picture: None,
-    },
-    Measurement {
-        name: "latency",
-        arguments: &["latency"],
-        of_binary: true,
-        picture: Some("latency.svg"),
-    },
-];
-
 /// What was measured, with its name.
 type Reports = Vec<(&'static str, Report)>;
 
-/// Makes the page.
+/// Makes the page. What fails does not keep the rest from being measured.
 pub fn run(options: &Options, cores: Cores) -> Result<()> {
     for name in &options.only {
         ensure!(
@@ -120,18 +60,56 @@ pub fn run(options: &Options, cores: Cores) -> Result<()> {
     for folder in [&options.keep, &options.into] {
         fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
-    let mut reports = Reports::new();
+    let mut failed = Vec::new();
     for measurement in &MEASUREMENTS {
-        let kept = options.keep.join(format!("{}.json", measurement.name));
-        if options.only.is_empty() || options.only.iter().any(|name| name == measurement.name) {
+        let kept = kept(measurement, options);
+        if is_wanted(measurement, options, kept.exists()) {
             progress(&format!("## {}", measurement.name));
-            let printed = measure(measurement, options, cores)?;
-            fs::write(&kept, printed)
-                .with_context(|| format!("cannot write {}", kept.display()))?;
+            match measure(measurement, options, cores) {
+                Ok(printed) => fs::write(&kept, printed)
+                    .with_context(|| format!("cannot write {}", kept.display()))?,
+                Err(error) => {
+                    progress(&format!("{error:#}"));
+                    failed.push(measurement.name);
+                }
+            }
+            // A page that says what is there already, should the next one not end.
+            write(options)?;
         }
-        reports.push((measurement.name, read(&kept)?));
     }
-    let pictures: Vec<&str> = MEASUREMENTS.iter().filter_map(|m| m.picture).collect();
+    write(options)?;
+    ensure!(
+        failed.is_empty(),
+        "{} could not be measured",
+        failed.join(", ")
+    );
+    Ok(())
+}
+
+fn is_wanted(measurement: &Measurement, options: &Options, is_there: bool) -> bool {
+    if options.resume {
+        return !is_there;
+    }
+    options.only.is_empty() || options.only.iter().any(|name| name == measurement.name)
+}
+
+/// Where the figures of a measurement are kept.
+fn kept(measurement: &Measurement, options: &Options) -> PathBuf {
+    options.keep.join(format!("{}.json", measurement.name))
+}
+
+/// Writes the page of all that is there.
+fn write(options: &Options) -> Result<()> {
+    let mut reports = Reports::new();
+    let mut pictures = Vec::new();
+    for measurement in &MEASUREMENTS {
+        let kept = kept(measurement, options);
+        if kept.exists() {
+            reports.push((measurement.name, read(&kept)?));
+        }
+        let drawn = |name: &&str| options.into.join(name).exists();
+        pictures.extend(measurement.picture.filter(drawn));
+    }
     let page = options.into.join("RESULTS.md");
     fs::write(&page, page::text(&reports, &pictures))
         .with_context(|| format!("cannot write {}", page.display()))?;
@@ -142,9 +120,15 @@ pub fn run(options: &Options, cores: Cores) -> Result<()> {
 /// Runs it; gives what it printed.
 fn measure(measurement: &Measurement, options: &Options, cores: Cores) -> Result<Vec<u8>> {
     let own = env::current_exe().context("cannot find this program")?;
+    let quick = if options.quick {
+        measurement.quick
+    } else {
+        &[]
+    };
     let mut command = Command::new(own);
     command
         .args(measurement.arguments)
+        .args(quick)
         .arg("--json")
         .args(["--worker-core", &cores.worker_core.to_string()])
         .args(["--main-core", &cores.main_core.to_string()])
@@ -177,7 +161,7 @@ fn read(kept: &Path) -> Result<Report> {
 mod tests {
     use std::collections::HashSet;
 
-    use super::{MEASUREMENTS, goals::goals};
+    use super::{MEASUREMENTS, Options, goals::goals, is_wanted};
 
     #[test]
     fn every_goal_is_of_a_measurement() {
@@ -188,5 +172,23 @@ mod tests {
                 assert!(names.contains(figure.of), "{}: {}", goal.case, figure.of);
             }
         }
+    }
+
+    #[test]
+    fn what_is_measured_again_can_be_chosen() {
+        let options = |only: &[&str], resume| Options {
+            only: only.iter().map(|name| (*name).to_owned()).collect(),
+            resume,
+            quick: false,
+            binary: None,
+            into: "bench".into(),
+            keep: "target/bench".into(),
+        };
+        let [first, second, ..] = &MEASUREMENTS;
+        assert!(is_wanted(first, &options(&[], false), true));
+        let one = options(&[second.name], false);
+        assert!(!is_wanted(first, &one, false) && is_wanted(second, &one, true));
+        let rest = options(&[], true);
+        assert!(!is_wanted(first, &rest, true) && is_wanted(first, &rest, false));
     }
 }

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::{
     machine::{Cores, Machine},
+    plot::Plot,
     report::{Report, progress},
 };
 
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// Another build of this program, to be measured in turns with this one
     #[arg(long, value_name = "PROGRAM")]
     against: Option<PathBuf>,
+    /// Draw what a packet costs over the number of sessions, as SVG
+    #[arg(long, value_name = "FILE", conflicts_with = "against")]
+    plot: Option<PathBuf>,
 }
 
 /// Rounds of a program that is measured in turns with another.
@@ -99,7 +103,36 @@ pub fn run(arguments: &Arguments, cores: Cores) -> Result<Report> {
         frames.made_of,
         arguments.choice.rounds
     ));
+    if let Some(path) = &arguments.plot {
+        plot(arguments, &report).write(path)?;
+    }
     Ok(report)
+}
+
+/// A line for each kind of packets that belong to sessions.
+fn plot(arguments: &Arguments, report: &Report) -> Plot {
+    let cases = arguments.cases.iter();
+    let line = |case: &Case| {
+        let points = arguments.sessions.iter().filter_map(|sessions| {
+            let wanted = [
+                ("case", case.name().into()),
+                ("sessions", u64::from(*sessions).into()),
+            ];
+            let ns = report.cells(&wanted, "net_ns").next()?.figure()?;
+            Some((f64::from(*sessions), ns))
+        });
+        (case.name(), points.collect())
+    };
+    Plot {
+        title: "A packet's way through one worker, in this process".to_owned(),
+        x: "sessions".to_owned(),
+        y: "ns a packet".to_owned(),
+        is_log: false,
+        lines: cases
+            .filter(|case| case.traffic().is_of_sessions())
+            .map(line)
+            .collect(),
+    }
 }
 
 /// Measures the same with another build.

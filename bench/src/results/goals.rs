@@ -15,6 +15,8 @@ pub(super) struct Goal {
     pub(super) unit: &'static str,
     /// Where the figures are: the worst of them counts.
     pub(super) figures: Vec<Figure>,
+    /// The case of `instructions` that says what such a packet takes.
+    pub(super) profile: Option<&'static str>,
 }
 
 /// What is to be reached.
@@ -22,6 +24,8 @@ pub(super) struct Goal {
 pub(super) enum Target {
     AtMost(f64),
     AtLeast(f64),
+    /// Nothing in particular; the peer's figure is there to be held against.
+    Known,
 }
 
 /// A figure of a report, and the peer's.
@@ -40,6 +44,7 @@ pub(super) struct Figure {
 /// All of them, in the order of the table.
 pub(super) fn goals() -> Vec<Goal> {
     let mut goals = on_a_driver();
+    goals.extend(on_a_driver_beside());
     goals.extend(established());
     goals.extend(new_sessions());
     goals.extend(with_two_workers());
@@ -56,37 +61,43 @@ fn on_a_driver() -> Vec<Goal> {
             "DPVS 66-83",
             8.0,
             vdev("dr", &few, &[66.0, 70.0, 83.0]),
-        ),
+        )
+        .with_profile("dr"),
         ns(
             "`vdev` TUN, 1 to 4,096 flows",
             "DPVS 88-110, Katran 106-113",
             10.0,
             vdev("tun", &few, &[88.0, 93.0, 110.0]),
-        ),
+        )
+        .with_profile("tun"),
         ns(
             "`vdev` NAT, one way, 1 to 4,096 flows",
             "DPVS 97-122",
             11.0,
             vdev("nat", &few, &[100.0, 97.0, 122.0]),
-        ),
+        )
+        .with_profile("nat-forward"),
         ns(
             "`vdev` DR, 32,768 flows",
             "DPVS 109",
             10.0,
             vdev("dr", &many, &[109.0]),
-        ),
+        )
+        .with_profile("dr"),
         ns(
             "`vdev` TUN, 32,768 flows",
             "DPVS 143",
             12.0,
             vdev("tun", &many, &[143.0]),
-        ),
+        )
+        .with_profile("tun"),
         ns(
             "`vdev` NAT, 32,768 flows",
             "DPVS 172",
             13.0,
             vdev("nat", &many, &[172.0]),
-        ),
+        )
+        .with_profile("nat-forward"),
         ns(
             "`vdev`, a packet for no service",
             "DPVS 40-51, Katran 46",
@@ -96,7 +107,30 @@ fn on_a_driver() -> Vec<Goal> {
                 vdev("no-service", &many, &[46.0]),
             ]
             .concat(),
-        ),
+        )
+        .with_profile("no-service"),
+    ]
+}
+
+/// What peers can, and no goal names.
+fn on_a_driver_beside() -> Vec<Goal> {
+    vec![
+        at_most(
+            "`vdev` FULLNAT, one way, 1 to 4,096 flows",
+            "DPVS 99-129",
+            0.0,
+            "ns",
+            vdev("full-nat", &[1, 256, 4096], &[99.0, 105.0, 129.0]),
+        )
+        .known(),
+        at_most(
+            "`vdev` FULLNAT, 32,768 flows",
+            "DPVS 177",
+            0.0,
+            "ns",
+            vdev("full-nat", &[32_768], &[177.0]),
+        )
+        .known(),
     ]
 }
 
@@ -129,6 +163,24 @@ fn at_most(
         target: Target::AtMost(most),
         unit,
         figures,
+        profile: None,
+    }
+}
+
+impl Goal {
+    fn with_profile(self, case: &'static str) -> Self {
+        Self {
+            profile: Some(case),
+            ..self
+        }
+    }
+
+    /// The same without anything to reach.
+    fn known(self) -> Self {
+        Self {
+            target: Target::Known,
+            ..self
+        }
     }
 }
 
@@ -141,14 +193,16 @@ fn established() -> Vec<Goal> {
             22.0,
             "ns",
             vec![path("dr", million, None), path("tun", million, Some(250.0))],
-        ),
+        )
+        .with_profile("tun"),
         at_most(
             "`path` NAT, 1,048,576 sessions, both directions mixed",
             "-",
             28.0,
             "ns",
             vec![path("nat-both", million, None)],
-        ),
+        )
+        .with_profile("nat-both"),
         at_most(
             "`path` NAT, 10 million sessions",
             "-",
@@ -158,7 +212,8 @@ fn established() -> Vec<Goal> {
                 path("nat-forward", 10_000_000, None),
                 path("nat-both", 10_000_000, None),
             ],
-        ),
+        )
+        .with_profile("nat-both"),
     ]
 }
 
@@ -170,14 +225,24 @@ fn new_sessions() -> Vec<Goal> {
             40.0,
             "ns",
             sessions("new-dr", "net_ns", Some(134.0)),
-        ),
+        )
+        .with_profile("new-dr"),
         at_most(
             "every packet a new session, NAT",
             "-",
             60.0,
             "ns",
             sessions("new-nat", "net_ns", None),
-        ),
+        )
+        .with_profile("new-nat"),
+        at_most(
+            "every packet a new session, FULLNAT",
+            "DPVS 259",
+            0.0,
+            "ns",
+            sessions("new-full-nat", "net_ns", Some(259.0)),
+        )
+        .known(),
         at_most(
             "memory a session, DR, index and all included",
             "Katran 120, DPVS 576",
@@ -226,6 +291,15 @@ fn sessions(case: &'static str, column: &'static str, peer: Option<f64>) -> Vec<
     }]
 }
 
+fn reload(column: &'static str) -> Vec<Figure> {
+    vec![Figure {
+        of: "reload",
+        row: vec![("publishing", "yes".into())],
+        column,
+        peer: None,
+    }]
+}
+
 fn with_two_workers() -> Vec<Goal> {
     let scale = |program: &'static str, column| {
         vec![Figure {
@@ -242,6 +316,7 @@ fn with_two_workers() -> Vec<Goal> {
             target: Target::AtLeast(1.9),
             unit: "times",
             figures: scale("weir, own packets", "times_one"),
+            profile: None,
         },
         Goal {
             case: "hand-over of a frame",
@@ -249,13 +324,21 @@ fn with_two_workers() -> Vec<Goal> {
             target: Target::AtMost(15.0),
             unit: "ns",
             figures: scale("weir, all handed over", "hand_over_ns"),
+            profile: None,
         },
-        Goal {
-            case: "loss while configurations are published",
-            peers: "-",
-            target: Target::AtMost(0.0),
-            unit: "frames",
-            figures: Vec::new(),
-        },
+        at_most(
+            "frames lost by publishing at full load, beyond those lost without",
+            "-",
+            0.0,
+            "frames",
+            reload("lost_more"),
+        ),
+        at_most(
+            "pauses over 50 us a minute by publishing, beyond those without",
+            "-",
+            0.0,
+            "pauses",
+            reload("pauses_more"),
+        ),
     ]
 }
