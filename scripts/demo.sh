@@ -7,6 +7,6 @@ PATH=$PATH:/usr/sbin:/sbin:$HOME/.cargo/bin
 
 "$root/scripts/install.sh"
 echo "Building weir (some minutes the first time)."
-cargo build --release --locked --quiet --manifest-path "$root/Cargo.toml" --bin weir
+cargo build --release --locked --quiet --manifest-path "$root/Cargo.toml" --workspace --bin weir
 cd "$root/scripts"
 exec python3 -B -m lab demo

@@ -10,7 +10,7 @@ target=${CARGO_TARGET_DIR:-$root/target}
 out=$root/target/package
 
 command -v cargo-deb >/dev/null || cargo install --locked --quiet cargo-deb
-cargo build --locked --release --package weir >&2
+cargo build --locked --release --workspace --bin weir >&2
 weir=$target/release/weir
 rm -rf "$out"
 mkdir -p "$out/completions"
