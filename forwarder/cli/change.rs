@@ -4,12 +4,16 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Result;
 
 use super::{client, source::wait};
-use crate::{config::DEFAULT_SOCKET, control::views::Changed};
+use crate::{
+    config::{DEFAULT_SOCKET, parse_duration},
+    control::views::Changed,
+};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Reload {
@@ -29,7 +33,13 @@ enum What {
     /// Give it new flows again
     Enable(Which),
     /// Give it no new flows; its sessions stay
-    Drain(Which),
+    Drain {
+        #[command(flatten)]
+        which: Which,
+        /// After this time its sessions end, as with `disable`: a number and a unit, such as 60s
+        #[arg(long, value_name = "TIME", value_parser = parse_time)]
+        timeout: Option<Duration>,
+    },
     /// Give it nothing; its sessions end
     Disable(Which),
     /// Give it this weight, or without one that of the file again
@@ -65,7 +75,10 @@ pub(super) fn reload(arguments: &Reload) -> Result<ExitCode> {
 pub(super) fn backend(arguments: &Backend) -> Result<ExitCode> {
     let (which, change) = match &arguments.what {
         What::Enable(which) => (which, "enable".to_owned()),
-        What::Drain(which) => (which, "drain".to_owned()),
+        What::Drain { which, timeout } => match timeout {
+            Some(time) => (which, format!("drain&timeout_ms={}", time.as_millis())),
+            None => (which, "drain".to_owned()),
+        },
         What::Disable(which) => (which, "disable".to_owned()),
         What::Weight { which, weight } => match weight {
             Some(weight) => (which, format!("weight&weight={weight}")),
@@ -76,6 +89,12 @@ pub(super) fn backend(arguments: &Backend) -> Result<ExitCode> {
     let path = format!("/backend?service={service}&backend={backend}&change={change}");
     let changed = wait(async { Ok(client::post(&which.socket, &path).await?) })?;
     tell(changed, "done")
+}
+
+fn parse_time(text: &str) -> Result<Duration, String> {
+    let most = Duration::from_hours(168);
+    let time = parse_duration(text).filter(|time| *time <= most);
+    time.ok_or_else(|| "write a number and a unit up to 168h: 250ms, 60s, 5m".to_owned())
 }
 
 fn tell(Changed { changed }: Changed, done: &str) -> Result<ExitCode> {

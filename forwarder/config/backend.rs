@@ -10,7 +10,7 @@ use super::{
     quic::{Said, server_id},
     raw,
     unique::Unique,
-    value::{name, number_or},
+    value::{flag, name, number_or},
     written::Written,
 };
 use crate::wire::Endpoint;
@@ -25,6 +25,8 @@ pub struct Backend {
     pub address: Endpoint,
     /// Its share of new sessions, 0 to 65535; at 0 it gets none.
     pub weight: u32,
+    /// Whether it serves only while the others have no quorum.
+    pub sorry: bool,
     /// How many sessions it takes.
     pub limits: BackendLimits,
     /// What it writes into QUIC connection IDs, as many octets as the service says. Unique in the
@@ -103,6 +105,7 @@ fn read<'a>(
             });
     }
     let weight = number_or(raw.weight, "weight", 1, &(0..=65_535), problems);
+    let sorry = flag(raw.sorry, problems);
     let limits = BackendLimits::read(&raw, problems);
     let server_id = match raw.server_id {
         None => Some(None),
@@ -135,6 +138,7 @@ fn read<'a>(
         name: name?,
         address: address?,
         weight: weight?,
+        sorry: sorry?,
         limits: limits?,
         server_id: server_id?,
         health: health?,

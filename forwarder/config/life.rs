@@ -1,6 +1,13 @@
 //! How long backends live for sessions, and sessions without them.
 
-use super::{Backend, Forward, Refusal, Scheduler, problem::Problems, raw, value::optional};
+use std::time::Duration;
+
+use super::{
+    Backend, Forward, Refusal, Scheduler,
+    problem::Problems,
+    raw,
+    value::{duration, number_or, optional},
+};
 
 /// What a service says of backends that come and go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -9,6 +16,12 @@ pub struct Life {
     pub gone: Option<Gone>,
     /// What becomes of TCP that belongs to no session and opens none.
     pub strays: Strays,
+    /// The weight that those backends have together at least that make it a service.
+    pub quorum: u32,
+    /// By how much that weight must be above the quorum to be one again, and below to be none.
+    pub hysteresis: u32,
+    /// How long the share of a backend grows that is up again; zero is not at all.
+    pub slow_start: Duration,
 }
 
 /// What becomes of TCP that belongs to no session and opens none.
@@ -54,9 +67,27 @@ impl Life {
             (None, Refusal::Answer) => Some(Strays::Answer),
             (None, Refusal::Drop) => Some(Strays::Drop),
         };
+        let most = u32::from(u16::MAX) * u32::from(u16::MAX);
+        let quorum = number_or(raw.quorum, "quorum", 1, &(1..=most), problems);
+        let hysteresis = number_or(raw.hysteresis, "hysteresis", 0, &(0..=most), problems);
+        if let (Some(quorum), Some(hysteresis), Some(written)) =
+            (quorum, hysteresis, raw.hysteresis)
+            && hysteresis >= quorum
+        {
+            let text =
+                format!("`hysteresis` is less than the quorum, {quorum}, not `{hysteresis}`");
+            problems.refuse(written.text(), text);
+        }
+        let slow_start = match raw.slow_start {
+            None => Some(Duration::ZERO),
+            Some(written) => duration(written, "slow_start", ["1s", "24h"], problems),
+        };
         Some(Self {
             gone: gone?,
             strays: strays?,
+            quorum: quorum?,
+            hysteresis: hysteresis?,
+            slow_start: slow_start?,
         })
     }
 }
@@ -87,6 +118,36 @@ pub(super) fn check_strays<'a>(
         return;
     };
     problems.refuse(written.text(), why.to_owned());
+}
+
+/// Refuses a quorum that is never reached, and shares that cannot grow.
+pub(super) fn check<'a>(
+    raw: &raw::Service<'a>,
+    life: &Life,
+    scheduler: Option<Scheduler>,
+    backends: &[(Backend, &'a str)],
+    problems: &mut Problems<'a>,
+) {
+    let regular = backends.iter().filter(|(backend, _)| !backend.sorry);
+    let weights: u64 = regular.map(|(backend, _)| u64::from(backend.weight)).sum();
+    let wanted = u64::from(life.quorum) + u64::from(life.hysteresis);
+    if let Some(written) = raw.quorum.or(raw.hysteresis)
+        && wanted > weights
+    {
+        let text = format!(
+            "a quorum of {} with a hysteresis of {} is never reached: all backends together weigh \
+             {weights}",
+            life.quorum, life.hysteresis
+        );
+        problems.refuse(written.text(), text);
+    }
+    if let Some(written) = raw.slow_start
+        && scheduler.is_some_and(|scheduler| !scheduler.shares_by_weight())
+    {
+        let text = "with this scheduler a weight is no share of new sessions, so none can grow; \
+                    choose another, such as `WeightedLeastConnections`, or remove this key";
+        problems.refuse(written.text(), text.to_owned());
+    }
 }
 
 impl From<raw::Strays> for Strays {

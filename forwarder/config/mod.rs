@@ -60,6 +60,7 @@ pub use quic::Quic;
 pub use route::{Neighbour, Route};
 pub use scheduler::Scheduler;
 pub use service::{Forward, Service};
+pub use value::parse_duration;
 
 use problem::Problems;
 use reach::Own;

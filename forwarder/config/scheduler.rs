@@ -69,6 +69,20 @@ impl Scheduler {
         })
     }
 
+    /// True where only the proportion of weights counts, whatever it is.
+    pub(super) fn shares_by_weight(&self) -> bool {
+        matches!(
+            self.method,
+            Method::WeightedRoundRobin
+                | Method::WeightedLeastConnections
+                | Method::ShortestExpectedDelay
+                | Method::NeverQueue
+                | Method::Random { .. }
+                | Method::SourceHashing { .. }
+                | Method::Maglev { .. }
+        )
+    }
+
     /// True where the backend follows from the packet alone.
     pub(super) fn goes_by_key_alone(&self) -> bool {
         matches!(

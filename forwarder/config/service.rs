@@ -148,6 +148,9 @@ fn read<'a>(
     check_use(&raw, said, scheduler, backends.as_deref(), problems);
     let limits = ServiceLimits::read(&raw, problems);
     let life = Life::read(&raw, usual.strays, problems);
+    if let Some(life) = &life {
+        life::check(&raw, life, scheduler, of_backends, problems);
+    }
     let timeouts = timeouts::read(raw.timeouts, &usual.timeouts, problems);
     let clamp_mss = read_clamp_mss(&raw, forward, said.tcp, problems);
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();

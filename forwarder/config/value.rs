@@ -68,7 +68,8 @@ pub(super) fn duration<'a>(
     Some(duration)
 }
 
-fn parse_duration(text: &str) -> Option<Duration> {
+/// A number and its unit, as in `250ms`.
+pub fn parse_duration(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit())?);
     let number: u64 = number.parse().ok()?;
     let us_per_unit = match unit {

@@ -3,7 +3,7 @@
 //! Whoever has a [`Commander`] may tell. Commands are carried out in the order of their coming, as
 //! many at once as have come; each is answered when what it changed is published.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
@@ -39,6 +39,8 @@ pub enum Command {
         /// What is wanted.
         change: AdminChange,
     },
+    /// Time has passed: shares grow, and who has drained for long enough is disabled.
+    Elapsed,
     /// Another configuration instead of the one in force.
     Reload(Arc<Config>),
 }
@@ -63,6 +65,7 @@ impl fmt::Display for Command {
                 backend,
                 change,
             } => write!(f, "{change} {service}/{backend}"),
+            Self::Elapsed => write!(f, "time has passed"),
             Self::Reload(_) => write!(f, "another configuration"),
         }
     }
@@ -73,6 +76,7 @@ impl fmt::Display for AdminChange {
         match self {
             Self::Enable => write!(f, "enable"),
             Self::Drain => write!(f, "drain"),
+            Self::DrainFor(time) => write!(f, "drain for {time:?}"),
             Self::Disable => write!(f, "disable"),
             Self::Weight(Some(weight)) => write!(f, "weight {weight} for"),
             Self::Weight(None) => write!(f, "weight of the file for"),
@@ -87,6 +91,8 @@ pub enum AdminChange {
     Enable,
     /// No new flows; sessions stay.
     Drain,
+    /// The same for this time; then no packets at all.
+    DrainFor(Duration),
     /// No packets at all.
     Disable,
     /// This weight instead of the configured one, or the configured one again.
@@ -152,6 +158,16 @@ pub struct Order {
     pub(super) command: Command,
     /// Who waits. That nobody does any more is no harm.
     pub(super) reply: oneshot::Sender<Answer>,
+}
+
+impl Order {
+    /// That time has passed. Nobody waits for the answer.
+    pub(super) fn elapsed() -> Self {
+        Self {
+            command: Command::Elapsed,
+            reply: oneshot::channel().0,
+        }
+    }
 }
 
 /// The end of who commands.

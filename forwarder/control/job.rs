@@ -8,10 +8,11 @@ use super::{
     commands::{AdminChange, Answer, Command, CommandError, Order, Outcome},
     compile::{self, Before, CompileError},
     numbers::{Exhausted, Numbers},
-    roster::{Admin, Enrolled, Member, Roster},
+    roster::{Admin, Enrolled, Member, Ramp, Roster, State},
 };
 use crate::{
     config::Config,
+    io::Now,
     path::{Counters, Totals},
     session::{BackendCounts, BackendIx, Generation, ServiceIx},
     snapshot::{Slots, Snapshot},
@@ -42,6 +43,7 @@ pub struct Job {
     /// The oldest services that a worker may still read.
     pub(super) oldest: Generation,
     pub(super) orders: Vec<Order>,
+    pub(super) now: Now,
 }
 
 /// What came of a [`Job`].
@@ -57,7 +59,8 @@ pub struct Done {
 pub(super) fn start(config: Config, macs: &[Mac], slots: Slots) -> Result<Force, CompileError> {
     let mut numbers = Numbers::new(config.tables.services, config.tables.backends);
     let roster = enrol(Arc::new(config), None, &mut numbers, &Counted::default());
-    let roster = roster.expect("a configuration has room for its services and backends");
+    let mut roster = roster.expect("a configuration has room for its services and backends");
+    roster.settle(None);
     let snapshot = compile::first(&roster, macs, slots, &mut numbers.fixed)?;
     Ok(Force {
         roster: Arc::new(roster),
@@ -74,6 +77,7 @@ impl Job {
             counted,
             oldest,
             orders,
+            now,
         } = self;
         let (replies, commands): (Vec<_>, Vec<_>) = orders
             .into_iter()
@@ -84,6 +88,7 @@ impl Job {
             let work = Work {
                 counted: &counted,
                 oldest,
+                now,
             };
             let (next, answers) = work.all(force, commands)?;
             if let Some(next) = next {
@@ -110,6 +115,7 @@ impl Job {
 struct Work<'a> {
     counted: &'a Counted,
     oldest: Generation,
+    now: Now,
 }
 
 impl Work<'_> {
@@ -133,12 +139,15 @@ impl Work<'_> {
                     }
                     answer
                 }
+                Command::Elapsed => Ok(Outcome {
+                    changed: roster.elapse(self.now),
+                }),
                 Command::SetHealth {
                     service,
                     backend,
                     health,
                     weight,
-                } => member(&mut roster, service, backend, |member| {
+                } => member(&mut roster, service, backend, self.now, |member| {
                     member.health = health.clone();
                     member.asked_weight = *weight;
                 }),
@@ -146,8 +155,8 @@ impl Work<'_> {
                     service,
                     backend,
                     change,
-                } => member(&mut roster, service, backend, |member| {
-                    administer(member, *change);
+                } => member(&mut roster, service, backend, self.now, |member| {
+                    administer(member, *change, self.now);
                 }),
             });
         }
@@ -155,6 +164,7 @@ impl Work<'_> {
         if !answers.iter().any(changed) {
             return Ok((None, answers));
         }
+        roster.settle(Some(&force.roster));
         let before = Before {
             roster: &force.roster,
             snapshot: &force.snapshot,
@@ -271,7 +281,12 @@ fn enrol(
                 None => Member::new(new, backend, Totals::default()),
             });
         }
-        services.push(Arc::new(Enrolled { number, backends }));
+        let quorum = former.is_none_or(|(_, enrolled)| enrolled.quorum);
+        services.push(Arc::new(Enrolled {
+            number,
+            quorum,
+            backends,
+        }));
     }
     Ok(Roster::new(config, services))
 }
@@ -281,6 +296,7 @@ fn member(
     roster: &mut Roster,
     service: &str,
     backend: &str,
+    now: Now,
     change: impl FnOnce(&mut Member),
 ) -> Answer {
     let place = roster
@@ -291,9 +307,10 @@ fn member(
             .backends
             .iter()
             .position(|one| one.name == backend)?;
-        Some((at, enrolled.backends.get(at)?.clone()))
+        let slowly = !configured.life.slow_start.is_zero();
+        Some((at, enrolled.backends.get(at)?.clone(), slowly))
     });
-    let Some((at, before)) = found else {
+    let Some((at, before, slowly)) = found else {
         return Err(CommandError::NoBackend {
             service: service.to_owned(),
             backend: backend.to_owned(),
@@ -301,6 +318,14 @@ fn member(
     };
     let mut after = before.clone();
     change(&mut after);
+    after.ramp = match (before.state(), after.state()) {
+        (State::Down, State::Up) if slowly && before.has_served() => Some(Ramp {
+            since: now,
+            step: 1,
+        }),
+        (_, State::Up) => after.ramp,
+        (_, State::Down | State::Draining) => None,
+    };
     let changed = after != before;
     if changed && let Some(member) = roster.member_mut(place, at) {
         *member = after;
@@ -308,8 +333,16 @@ fn member(
     Ok(Outcome { changed })
 }
 
-fn administer(member: &mut Member, change: AdminChange) {
+fn administer(member: &mut Member, change: AdminChange, now: Now) {
+    if !matches!(change, AdminChange::Weight(_)) {
+        member.drained_at = None;
+    }
     match change {
+        AdminChange::DrainFor(time) => {
+            let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            member.admin = Admin::Draining;
+            member.drained_at = Some(Now::from_ms(now.ms().saturating_add(ms)));
+        }
         AdminChange::Enable => member.admin = Admin::Enabled,
         AdminChange::Drain => member.admin = Admin::Draining,
         AdminChange::Disable => member.admin = Admin::Disabled,

@@ -47,6 +47,8 @@ pub struct Manager<L: Pool> {
     /// None while a job is under way, which has them.
     numbers: Option<Numbers>,
     counted: Counted,
+    /// When time alone changes something next.
+    due: Option<Now>,
     exchange: Exchange<L::Frame>,
 }
 
@@ -81,6 +83,7 @@ impl<L: Pool> Manager<L> {
             roster: watch::Sender::new(parts.force.roster),
             numbers: Some(parts.force.numbers),
             counted,
+            due: None,
             exchange: parts.exchange,
         };
         manager.publish(now);
@@ -112,7 +115,7 @@ impl<L: Pool> Manager<L> {
     /// Why it was not carried out.
     pub fn obey(&mut self, command: Command, now: Now) -> commands::Answer {
         let (reply, mut answer) = oneshot::channel();
-        let job = self.prepare(vec![Order { command, reply }]);
+        let job = self.prepare(vec![Order { command, reply }], now);
         let done = job.ok_or(CommandError::Busy)?.run();
         self.finish(done, now);
         answer.try_recv().unwrap_or(Err(CommandError::Stopping))
@@ -120,7 +123,7 @@ impl<L: Pool> Manager<L> {
 
     /// What there is to be worked out for these orders, on whatever thread. What came of it is to
     /// be given to [`Manager::finish`]; until then, None is all there is.
-    pub fn prepare(&mut self, orders: Vec<Order>) -> Option<Job> {
+    pub fn prepare(&mut self, orders: Vec<Order>, now: Now) -> Option<Job> {
         Some(Job {
             force: Force {
                 roster: Arc::clone(&self.roster.borrow()),
@@ -130,7 +133,13 @@ impl<L: Pool> Manager<L> {
             counted: self.counted.clone(),
             oldest: self.oldest(),
             orders,
+            now,
         })
+    }
+
+    /// True where time alone changes something now: it takes [`Command::Elapsed`].
+    pub fn is_due(&self, now: Now) -> bool {
+        self.numbers.is_some() && self.due.is_some_and(|due| due <= now)
     }
 
     /// The oldest services that a worker may still read.
@@ -159,6 +168,7 @@ impl<L: Pool> Manager<L> {
                 self.groups.set_priorities(config);
             }
             self.publish_with(&force.snapshot, now);
+            self.due = force.roster.due();
             self.roster.send_replace(force.roster);
         }
         self.numbers = Some(force.numbers);

@@ -1,9 +1,10 @@
 //! The configuration in force, with the state of what it names.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     config::{self, Config, health::Start},
+    io::Now,
     path::Totals,
     session::{BackendIx, ServiceIx},
 };
@@ -27,6 +28,8 @@ pub struct Roster {
 pub struct Enrolled {
     /// What sessions know it by.
     pub number: ServiceIx,
+    /// Whether those of its backends that are up weigh enough.
+    pub quorum: bool,
     /// By the place in the configuration.
     pub backends: Vec<Member>,
 }
@@ -44,9 +47,27 @@ pub struct Member {
     pub health: Health,
     /// A weight that it asks for itself, by its check.
     pub asked_weight: Option<u32>,
+    /// When it has drained for long enough, if it drains for a time.
+    pub drained_at: Option<Now>,
+    /// How far its share has grown, if it grows.
+    pub ramp: Option<Ramp>,
+    /// Its share of new flows now, in proportion to the others'.
+    pub share: u32,
     /// What was counted under its number before it was given to this backend.
     pub base: Totals,
 }
+
+/// How far the share of a backend has grown that is up again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ramp {
+    /// Since when it is up.
+    pub since: Now,
+    /// Of how many of its [`STEPS`] parts its share consists.
+    pub step: u32,
+}
+
+/// Steps in which a share grows.
+pub const STEPS: u32 = 10;
 
 /// What the operator wants of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -90,6 +111,9 @@ impl Member {
             weight: None,
             health: Health::before_checks(configured),
             asked_weight: None,
+            drained_at: None,
+            ramp: None,
+            share: 0,
             base,
         }
     }
@@ -101,6 +125,11 @@ impl Member {
             (Admin::Draining, Health::Up) => State::Draining,
             (Admin::Enabled, Health::Up) => State::Up,
         }
+    }
+
+    /// False before its first check, of one that starts down: it has nothing to recover from.
+    pub(super) fn has_served(&self) -> bool {
+        !matches!(&self.health, Health::Down(reason) if **reason == *NOT_CHECKED)
     }
 
     /// Whether its sessions stay with it.
@@ -116,12 +145,103 @@ impl Member {
         weight.unwrap_or(configured.weight)
     }
 
-    /// Its share of new flows now.
-    pub fn share(&self, configured: &config::Backend) -> u32 {
+    /// Its weight now as people know it: 0 where it gets no new flows, and less than usual while
+    /// its share grows.
+    pub fn weight_now(&self, configured: &config::Backend) -> u32 {
+        let weight = self.weight(configured);
+        match self.ramp {
+            _ if self.share == 0 => 0,
+            Some(Ramp { step, .. }) => part(weight, step).div_euclid(STEPS).max(1),
+            None => weight,
+        }
+    }
+
+    /// Its weight where it is up.
+    fn usual(&self, configured: &config::Backend) -> u32 {
         match self.state() {
             State::Up => self.weight(configured),
             State::Down | State::Draining => 0,
         }
+    }
+}
+
+/// So many tenths.
+fn part(weight: u32, step: u32) -> u32 {
+    weight.saturating_mul(step)
+}
+
+impl Enrolled {
+    /// Works out whether there is a quorum, and the shares: the sorry backends' where there is
+    /// none, if any of them is up, else the others'.
+    pub(super) fn settle(&mut self, configured: &config::Service) {
+        let all = || configured.backends.iter().zip(&self.backends);
+        let of = |sorry: bool| {
+            let these = all().filter(move |(backend, _)| backend.sorry == sorry);
+            these.map(|(backend, member)| u64::from(member.usual(backend)))
+        };
+        let (has, sorry) = (of(false).sum::<u64>(), of(true).sum::<u64>());
+        let config::Life {
+            quorum, hysteresis, ..
+        } = configured.life;
+        self.quorum = if self.quorum {
+            has >= u64::from(quorum.saturating_sub(hysteresis)).max(1)
+        } else {
+            has >= u64::from(quorum.saturating_add(hysteresis))
+        };
+        let ramping = self.backends.iter().any(|member| member.ramp.is_some());
+        let regular = self.quorum || sorry == 0;
+        for (backend, member) in configured.backends.iter().zip(&mut self.backends) {
+            let usual = member.usual(backend);
+            let step = member.ramp.map_or(STEPS, |ramp| ramp.step);
+            member.share = match regular != backend.sorry {
+                false => 0,
+                // Where some grow, all are ten times as large, so that a weight of 1 has parts.
+                true if ramping => part(usual, step),
+                true => usual,
+            };
+        }
+    }
+
+    /// Lets time pass: shares grow, and who has drained for long enough is disabled.
+    pub(super) fn elapse(&mut self, configured: &config::Service, now: Now) {
+        for member in &mut self.backends {
+            if member.drained_at.is_some_and(|at| at <= now) {
+                member.drained_at = None;
+                member.admin = Admin::Disabled;
+            }
+            member.ramp = member.ramp.and_then(|ramp| {
+                let step = ramp.steps_at(configured.life.slow_start, now);
+                (step < STEPS).then_some(Ramp { step, ..ramp })
+            });
+        }
+    }
+
+    /// When that is next of any effect.
+    fn due(&self, configured: &config::Service) -> Option<Now> {
+        let slow_start = configured.life.slow_start;
+        let next = |member: &Member| {
+            let step = member.ramp.map(|ramp| ramp.next_at(slow_start));
+            member.drained_at.into_iter().chain(step).min()
+        };
+        self.backends.iter().filter_map(next).min()
+    }
+}
+
+impl Ramp {
+    fn step_ms(slow_start: Duration) -> u64 {
+        u64::try_from(slow_start.as_millis() / u128::from(STEPS)).unwrap_or(u64::MAX)
+    }
+
+    fn steps_at(self, slow_start: Duration, now: Now) -> u32 {
+        let passed_ms = now.ms().saturating_sub(self.since.ms());
+        let steps = passed_ms.checked_div(Self::step_ms(slow_start));
+        let steps = u32::try_from(steps.unwrap_or(u64::MAX)).unwrap_or(u32::MAX);
+        steps.saturating_add(1).min(STEPS)
+    }
+
+    fn next_at(self, slow_start: Duration) -> Now {
+        let passed_ms = Self::step_ms(slow_start).saturating_mul(self.step.into());
+        Now::from_ms(self.since.ms().saturating_add(passed_ms))
     }
 }
 
@@ -175,6 +295,36 @@ impl Roster {
             let backends = service.backends.iter().zip(&enrolled.backends);
             backends.map(move |(backend, member)| (service, backend, member))
         })
+    }
+
+    /// When time alone changes something next.
+    pub(super) fn due(&self) -> Option<Now> {
+        let due = self
+            .services()
+            .filter_map(|(service, one)| one.due(service));
+        due.min()
+    }
+
+    /// Lets time pass. True where it changes something.
+    pub(super) fn elapse(&mut self, now: Now) -> bool {
+        let mut changed = false;
+        for (service, enrolled) in self.config.services.iter().zip(&mut self.services) {
+            if enrolled.due(service).is_some_and(|due| due <= now) {
+                Arc::make_mut(enrolled).elapse(service, now);
+                changed = true;
+            }
+        }
+        changed
+    }
+
+    /// Works out quorums and shares of the services that are not as they were.
+    pub(super) fn settle(&mut self, before: Option<&Self>) {
+        for (service, enrolled) in self.config.services.iter().zip(&mut self.services) {
+            let was = before.and_then(|before| before.service(enrolled.number));
+            if was.is_none_or(|(_, was)| !Arc::ptr_eq(was, enrolled)) {
+                Arc::make_mut(enrolled).settle(service);
+            }
+        }
     }
 
     /// The place of a service by its name.

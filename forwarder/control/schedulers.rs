@@ -71,7 +71,7 @@ fn candidates<'c>(
     let backends = service.backends.iter().zip(&enrolled.backends);
     backends.map(|(backend, member)| Candidate {
         name: &backend.name,
-        weight: member.share(backend),
+        weight: member.share,
     })
 }
 
@@ -122,8 +122,12 @@ mod tests {
                 let number = BackendIx::default();
                 let enrolled = Enrolled {
                     number: ServiceIx::default(),
+                    quorum: true,
                     backends: backends
-                        .map(|backend| Member::new(number, backend, Totals::default()))
+                        .map(|backend| Member {
+                            share: backend.weight,
+                            ..Member::new(number, backend, Totals::default())
+                        })
                         .collect(),
                 };
                 schedulers.of(service, &enrolled).unwrap()

@@ -12,7 +12,7 @@ use tokio::{
 use super::{
     api::{self, Change, Listeners, Query},
     clock::Clock,
-    commands::Commander,
+    commands::{Commander, Order},
     explain::{self, Scene},
     health::{self, Record},
     heartbeat::Watchdog,
@@ -151,6 +151,7 @@ pub async fn serve<L: Pool>(
                 },
                 _ = looks.tick(), if has_groups => manager.set_links(observer.links(), clock.now()),
                 _ = turns.tick() => {
+                    job = job.take().or_else(|| elapse(&mut manager, clock.now()));
                     turn(&mut manager, &observer, threads, clock.now());
                     watchdog.turn(observer.books().seen(), clock.now());
                     if farewell_until.is_some_and(|until| clock.now().ms() >= until) {
@@ -164,8 +165,7 @@ pub async fn serve<L: Pool>(
                     answer(query, &manager, &observer, (&desk, &record), clock);
                 }
                 _ = commands.recv_many(&mut orders, COMMANDS), if job.is_none() => {
-                    let prepared = manager.prepare(std::mem::take(&mut orders));
-                    job = prepared.map(|job| spawn_blocking(|| job.run()));
+                    job = begin(&mut manager, std::mem::take(&mut orders), clock.now());
                 }
                 done = under_way(&mut job) => {
                     job = None;
@@ -188,6 +188,22 @@ fn turn<L: Pool>(manager: &mut Manager<L>, observer: &Observer, threads: &mut Th
     manager.turn(now);
     observer.turn(now);
     threads.watch(now);
+}
+
+/// Has orders worked out aside.
+fn begin<L: Pool>(
+    manager: &mut Manager<L>,
+    orders: Vec<Order>,
+    now: Now,
+) -> Option<JoinHandle<Done>> {
+    let job = manager.prepare(orders, now)?;
+    Some(spawn_blocking(|| job.run()))
+}
+
+/// The same with what time alone changes, if it is time.
+fn elapse<L: Pool>(manager: &mut Manager<L>, now: Now) -> Option<JoinHandle<Done>> {
+    let due = manager.is_due(now);
+    due.then(|| begin(manager, vec![Order::elapsed()], now))?
 }
 
 /// Puts in force what was worked out, and tells the kernel of it.

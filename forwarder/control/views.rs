@@ -179,6 +179,8 @@ pub struct Service {
     pub flags: String,
     /// How packets reach its backends.
     pub forward: Forward,
+    /// Whether those of its backends that are up weigh enough.
+    pub quorum: bool,
     /// That of its backends together.
     #[serde(flatten)]
     pub traffic: Traffic,
@@ -211,6 +213,8 @@ pub struct Backend {
     pub forward: Forward,
     /// Its share of new flows; 0 gets none.
     pub weight: u32,
+    /// Whether it serves only while the others have no quorum.
+    pub sorry: bool,
     /// With so many connections it takes no more; 0 is no bound.
     pub max_connections: u32,
     /// Having come to that, it takes more when it has fewer than this; 0 is three quarters.
@@ -291,7 +295,8 @@ pub struct Checks {
     pub notices_lost: u64,
 }
 
-/// That a backend's checks have changed their mind.
+/// That a backend's checks have changed their mind, or that a service has lost its quorum or has
+/// it again.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// From 0, without gaps.
@@ -300,7 +305,7 @@ pub struct Event {
     pub ago_ms: u64,
     /// The service's name.
     pub service: String,
-    /// The backend's name.
+    /// The backend's name; empty where it is the service that has changed.
     pub backend: String,
     /// What it has become.
     pub state: State,

@@ -497,3 +497,162 @@ fn what_cannot_be_is_refused_and_changes_nothing() {
         [0xb2, 0xb1].map(Some)
     );
 }
+
+/// A configuration whose service `web` has these keys, and a sorry backend as its third.
+fn with_sorry(keys: &str) -> String {
+    let three = [BOTH[0], BOTH[1], ("sorry", "10.1.0.13:80")];
+    let text = config("Nat", "10.1.0.254", &three);
+    let sorry = r#"(name: "sorry", address: "10.1.0.13:80""#;
+    let text = text.replacen(sorry, &format!("{sorry}, sorry: true"), 1);
+    text.replacen("scheduler: rr", &format!("scheduler: wrr, {keys}"), 1)
+}
+
+fn has_quorum(rig: &Rig) -> bool {
+    rig.manager.in_force().named("web").unwrap().1.quorum
+}
+
+#[test]
+fn a_sorry_backend_serves_while_there_is_no_quorum() {
+    let mut rig = Rig::new(&with_sorry("quorum: 2"));
+    assert_eq!(
+        [1, 2, 3].map(|port| sent(&mut rig, port, "S")),
+        [0xb2, 0xb1, 0xb2].map(Some)
+    );
+    rig.tell(health("web", "web1", down())).unwrap();
+    assert!(!has_quorum(&rig));
+    assert_eq!(
+        [4, 5].map(|port| sent(&mut rig, port, "S")),
+        [Some(0xb3); 2]
+    );
+    // Who is up keeps what it has, and so does the sorry one afterwards.
+    assert_eq!(sent(&mut rig, 1, "A"), Some(0xb2));
+    rig.tell(health("web", "web1", Health::Up)).unwrap();
+    assert!(has_quorum(&rig));
+    assert_eq!(sent(&mut rig, 4, "A"), Some(0xb3));
+    let next = [6, 7].map(|port| sent(&mut rig, port, "S"));
+    assert!(!next.contains(&Some(0xb3)), "{next:?}");
+    // A sorry one that is down itself is nobody's consolation.
+    rig.tell(health("web", "sorry", down())).unwrap();
+    rig.tell(health("web", "web1", down())).unwrap();
+    assert!(!has_quorum(&rig));
+    assert_eq!(
+        [8, 9].map(|port| sent(&mut rig, port, "S")),
+        [Some(0xb2); 2]
+    );
+}
+
+#[test]
+fn a_quorum_comes_and_goes_with_hysteresis() {
+    // Lost below 2, there again from 4 on.
+    let mut rig = Rig::new(&with_sorry("quorum: 3, hysteresis: 1").replace(
+        r#"address: "10.1.0.11:80")"#,
+        r#"address: "10.1.0.11:80", weight: 3)"#,
+    ));
+    let mut quorum = |weight| {
+        rig.tell(admin("web2", AdminChange::Weight(Some(0))))
+            .unwrap();
+        rig.tell(admin("web1", AdminChange::Weight(Some(weight))))
+            .unwrap();
+        has_quorum(&rig)
+    };
+    let seen = [3, 2, 1, 2, 3, 4, 3, 2, 1].map(&mut quorum);
+    let wanted = [true, true, false, false, false, true, true, true, false];
+    assert_eq!(seen, wanted);
+    rig.reload(&with_sorry("quorum: 1")).unwrap();
+    assert!(has_quorum(&rig));
+}
+
+#[test]
+fn vips_are_announced_for_services_that_have_a_quorum_or_a_sorry_backend() {
+    let served = |rig: &Rig| weir::control::host::served(&rig.manager.in_force()).len();
+    for (sorry, announced) in [(true, 1), (false, 0)] {
+        let mut rig = Rig::new(&with_sorry("quorum: 2"));
+        rig.tell(health("dns", "web1", down())).unwrap();
+        rig.tell(health("dns", "web2", down())).unwrap();
+        rig.tell(health("dns", "sorry", down())).unwrap();
+        assert_eq!(served(&rig), 1);
+        if !sorry {
+            rig.tell(health("web", "sorry", down())).unwrap();
+        }
+        rig.tell(health("web", "web1", down())).unwrap();
+        assert_eq!(served(&rig), announced);
+    }
+}
+
+/// Lets time pass, as the management thread does.
+fn pass(rig: &mut Rig, ms: u64) {
+    rig.pass_ms(ms);
+    while rig.manager.is_due(rig.now) {
+        rig.tell(Command::Elapsed).unwrap();
+    }
+}
+
+#[test]
+fn who_drains_for_a_time_is_disabled_after_it() {
+    let mut rig = Rig::new(&config("Nat", "10.1.0.254", &BOTH));
+    let drain = AdminChange::DrainFor(std::time::Duration::from_mins(1));
+    assert_eq!(sent(&mut rig, 1, "S"), Some(0xb2));
+    rig.tell(admin("web2", drain)).unwrap();
+    pass(&mut rig, 59_999);
+    assert_eq!(sent(&mut rig, 1, "A"), Some(0xb2));
+    assert_eq!(sent(&mut rig, 2, "S"), Some(0xb1));
+    // A reload does not begin it anew.
+    let three = [BOTH[0], BOTH[1], ("web3", "10.1.0.13:80")];
+    rig.reload(&config("Nat", "10.1.0.254", &three)).unwrap();
+    pass(&mut rig, 1);
+    assert_eq!(sent(&mut rig, 1, "A"), None);
+    rig.tell(admin("web2", AdminChange::Enable)).unwrap();
+    // Who is enabled meanwhile is not disabled later.
+    rig.tell(admin("web2", drain)).unwrap();
+    rig.tell(admin("web2", AdminChange::Enable)).unwrap();
+    pass(&mut rig, 100_000);
+    let next = [3, 4, 5].map(|port| sent(&mut rig, port, "S"));
+    assert!(next.contains(&Some(0xb2)), "{next:?}");
+}
+
+#[test]
+fn the_share_of_who_is_up_again_grows_in_steps() {
+    for scheduler in ["wrr", "mh, hash_port: true", "sh, hash_port: true"] {
+        let text = config("Nat", "10.1.0.254", &BOTH);
+        let keys = format!("scheduler: {scheduler}, slow_start: \"10s\"");
+        let mut rig = Rig::new(&text.replacen("scheduler: rr", &keys, 1));
+        let mut port = 1;
+        let mut of_web1 = |rig: &mut Rig| {
+            let ports = port..port + 1100;
+            port += 1100;
+            let sent = ports.filter(|port| {
+                let to = sent(rig, *port, "S");
+                sent_reset(rig, *port);
+                to == Some(0xb1)
+            });
+            sent.count()
+        };
+        let near = |count: usize, wanted: usize| {
+            let off = if scheduler == "wrr" { 1 } else { 60 };
+            assert!(
+                count.abs_diff(wanted) <= off,
+                "{scheduler}: {count}, not {wanted}"
+            );
+        };
+        // Not at the start.
+        near(of_web1(&mut rig), 550);
+        rig.tell(health("web", "web1", down())).unwrap();
+        assert_eq!(of_web1(&mut rig), 0);
+        rig.tell(health("web", "web1", Health::Up)).unwrap();
+        near(of_web1(&mut rig), 100);
+        pass(&mut rig, 1000);
+        near(of_web1(&mut rig), 1100 * 2 / 12);
+        pass(&mut rig, 3000);
+        near(of_web1(&mut rig), 1100 * 5 / 15);
+        pass(&mut rig, 4999);
+        near(of_web1(&mut rig), 1100 * 9 / 19);
+        pass(&mut rig, 1);
+        near(of_web1(&mut rig), 550);
+        assert!(!rig.manager.is_due(rig.now));
+    }
+}
+
+/// Ends a connection, so that its table has room.
+fn sent_reset(rig: &mut Rig, port: u16) {
+    rig.exchange(0, &spec(0, &client(port), WEB).tcp("R"));
+}

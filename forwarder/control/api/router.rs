@@ -143,6 +143,8 @@ struct BackendParameters {
     backend: String,
     change: Wanted,
     weight: Option<u16>,
+    /// Of draining.
+    timeout_ms: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -161,7 +163,9 @@ async fn backend(
     let Parameters(parameters) = parameters?;
     let change = match parameters.change {
         Wanted::Enable => AdminChange::Enable,
-        Wanted::Drain => AdminChange::Drain,
+        Wanted::Drain => parameters.timeout_ms.map_or(AdminChange::Drain, |ms| {
+            AdminChange::DrainFor(Duration::from_millis(ms))
+        }),
         Wanted::Disable => AdminChange::Disable,
         Wanted::Weight => AdminChange::Weight(parameters.weight.map(u32::from)),
     };

@@ -300,7 +300,8 @@ async fn backends_know_their_service() {
         json!({
             "service": "web", "protocol": "TCP", "virtual_address": "10.9.0.100:80",
             "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
-            "max_connections": 100, "min_connections": 50, "weight": 0, "state": "down",
+            "sorry": false, "max_connections": 100, "min_connections": 50,
+            "weight": 0, "state": "down",
             "health": {
                 "check": "Http", "up": false, "reason": "Http: status 503 for /",
                 "since_ms": 125_000, "weight": null, "last_ms": 400, "took_ms": 3,

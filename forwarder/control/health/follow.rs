@@ -14,10 +14,14 @@ use std::{
 use tokio::{task::JoinSet, time::sleep};
 
 use super::{Change, Checkers, Record, Subject, events::Events};
-use crate::control::{
-    Clock,
-    commands::{Answer, Command, CommandError, Commander},
-    roster::{Health, Roster},
+use crate::{
+    config,
+    control::{
+        Clock,
+        commands::{Answer, Command, CommandError, Commander},
+        roster::{Health, Roster},
+    },
+    io::Now,
 };
 
 /// Before a command is given again that there was no room for.
@@ -38,10 +42,15 @@ pub fn begin(commander: Commander, clock: Clock) -> Option<(Record, impl Future<
         clock,
     };
     let events = Rc::clone(&record.events);
-    Some((record, follow(checkers, commander, events)))
+    Some((record, follow(checkers, commander, events, clock)))
 }
 
-async fn follow(mut checkers: Checkers, commander: Commander, events: Rc<RefCell<Events>>) {
+async fn follow(
+    mut checkers: Checkers,
+    commander: Commander,
+    events: Rc<RefCell<Events>>,
+    clock: Clock,
+) {
     let mut rosters = commander.roster();
     let mut roster = Arc::clone(&rosters.borrow_and_update());
     let mut due = differing(&roster, &checkers);
@@ -70,6 +79,11 @@ async fn follow(mut checkers: Checkers, commander: Commander, events: Rc<RefCell
                     checkers.set(now.config());
                     due.extend(differing(&now, &checkers));
                 }
+                for change in quorums(&roster, &now, clock.now()) {
+                    log(&change);
+                    checkers.tell(&change);
+                    events.borrow_mut().push(change);
+                }
                 roster = now;
             }
             Some(change) = checkers.changed() => {
@@ -88,6 +102,32 @@ async fn follow(mut checkers: Checkers, commander: Commander, events: Rc<RefCell
             }
         }
     }
+}
+
+/// The services that have lost their quorum, or have it again.
+fn quorums(before: &Roster, after: &Roster, now: Now) -> Vec<Change> {
+    let changes = after.services().filter_map(|(service, enrolled)| {
+        let (_, was) = before.service(enrolled.number)?;
+        let backends = service.backends.iter().zip(&enrolled.backends);
+        let sorry = backends.clone().filter(|(one, _)| one.sorry);
+        let instead = sorry.filter(|(_, member)| member.share > 0).count();
+        let config::Life {
+            quorum, hysteresis, ..
+        } = service.life;
+        (was.quorum != enrolled.quorum).then(|| Change {
+            subject: Subject {
+                service: service.name.clone(),
+                backend: String::new(),
+            },
+            up: enrolled.quorum,
+            weight: None,
+            reason: format!(
+                "quorum {quorum}, hysteresis {hysteresis}; {instead} sorry backends serve"
+            ),
+            at: now,
+        })
+    });
+    changes.collect()
 }
 
 /// Whose state in force is another than what is known of them.
@@ -129,6 +169,8 @@ fn log(change: &Change) {
         ..
     } = change;
     match (up, weight) {
+        (true, _) if backend.is_empty() => tracing::info!(service, reason, "quorum"),
+        (false, _) if backend.is_empty() => tracing::warn!(service, reason, "quorum lost"),
         (true, None) => tracing::info!(service, backend, reason, "up"),
         (true, Some(weight)) => tracing::info!(service, backend, weight, reason, "up"),
         (false, _) => tracing::warn!(service, backend, reason, "down"),

@@ -57,11 +57,12 @@ const OTHER_DESCRIPTORS: u64 = 256;
 pub struct Subject {
     /// The service.
     pub service: String,
-    /// The backend.
+    /// The backend; empty where it is the service as a whole.
     pub backend: String,
 }
 
-/// That a backend has gone up or down, or wants another weight.
+/// That a backend has gone up or down, or wants another weight; or that a service has lost its
+/// quorum or has it again.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
     /// Which one.
@@ -153,6 +154,7 @@ pub struct Checkers {
     wanted: Standings,
     orders: channel::Sender<Orders>,
     changes: mpsc::Receiver<Change>,
+    notices: notify::Notices,
     counters: Arc<Counters>,
     /// Dropped to end the thread.
     stop: Option<oneshot::Sender<()>>,
@@ -172,10 +174,13 @@ impl Checkers {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
+        let (notices, told) = notify::queue(Arc::clone(&counters));
         let shared = watch::Shared {
             clock,
             counters: Arc::clone(&counters),
             tell,
+            notices: notices.clone(),
+            told,
         };
         let body = move || runtime.block_on(watch::run(taken, shared, stopped));
         let thread = thread::Builder::new()
@@ -186,6 +191,7 @@ impl Checkers {
             wanted: Standings::default(),
             orders,
             changes,
+            notices,
             counters,
             stop: Some(stop),
             thread: Some(thread),
@@ -225,6 +231,11 @@ impl Checkers {
     /// Waits for the next change.
     pub async fn changed(&mut self) -> Option<Change> {
         self.changes.recv().await
+    }
+
+    /// Has the operator's program told of a change that is not of the checks.
+    pub(super) fn tell(&self, change: &Change) {
+        self.notices.push(change);
     }
 
     /// What is known of the backends, for whoever wants to know.

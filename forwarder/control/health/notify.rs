@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    Change, Counters, Orders,
+    Change, Counters, Orders, Subject,
     command::{self, Words},
 };
 use crate::config::health::Notify;
@@ -50,12 +50,17 @@ pub(super) async fn run(mut changes: mpsc::Receiver<Change>, orders: watch::Rece
 
 /// The words are those of keepalived's notify scripts: what it is, its name, its state, a number.
 async fn tell(notify: &Notify, change: &Change) {
-    let name = format!("{}/{}", change.subject.service, change.subject.backend);
+    let Subject { service, backend } = &change.subject;
+    let (kind, name) = if backend.is_empty() {
+        ("QUORUM", service.clone())
+    } else {
+        ("BACKEND", format!("{service}/{backend}"))
+    };
     let weight = change.weight.map(|weight| weight.to_string());
     let state = if change.up { "UP" } else { "DOWN" };
     let own = notify.arguments.iter().map(String::as_str);
     let told = [
-        "BACKEND",
+        kind,
         &name,
         state,
         weight.as_deref().unwrap_or("-"),

@@ -29,6 +29,8 @@ pub(super) struct Shared {
     pub(super) clock: Clock,
     pub(super) counters: Arc<Counters>,
     pub(super) tell: mpsc::Sender<Change>,
+    pub(super) notices: Notices,
+    pub(super) told: mpsc::Receiver<Change>,
 }
 
 /// What all tasks share. Which of them may ask at once changes with the orders; those who ask
@@ -50,15 +52,14 @@ pub(super) async fn run(
 ) {
     let mut tasks = JoinSet::new();
     let mut running: HashMap<Subject, (Arc<Wanted>, AbortHandle)> = HashMap::new();
-    let (notices, notify) = notify::queue(Arc::clone(&shared.counters));
-    tasks.spawn(notify::run(notify, orders.clone()));
+    tasks.spawn(notify::run(shared.told, orders.clone()));
     let mut at_once = orders.borrow().checks.at_once;
     let mut company = Company {
         clock: shared.clock,
         counters: shared.counters,
         permits: Arc::new(Semaphore::new(permits(at_once))),
         tell: shared.tell,
-        notices,
+        notices: shared.notices,
     };
     loop {
         let Orders { wanted, checks } = orders.borrow_and_update().clone();

@@ -61,11 +61,14 @@ pub struct HostCounters {
     pub pool_dry: u64,
 }
 
-/// The VIPs that can be served: those of services with a backend that gets new sessions.
+/// The VIPs that can be served: those of services that have their quorum, or else a sorry backend,
+/// that gets new sessions.
 pub fn served(roster: &Roster) -> BTreeSet<Ipv4Addr> {
-    let backends = roster.backends();
-    let serving = backends.filter(|(_, backend, member)| member.share(backend) > 0);
-    serving.flat_map(|(service, _, _)| service.vips()).collect()
+    let serving = roster.services().filter(|(service, enrolled)| {
+        let mut backends = service.backends.iter().zip(&enrolled.backends);
+        backends.any(|(backend, member)| member.share > 0 && (enrolled.quorum || backend.sorry))
+    });
+    serving.flat_map(|(service, _)| service.vips()).collect()
 }
 
 /// The kernel's ends of all ports.

@@ -19,7 +19,7 @@ fn services_and_backends() {
     let backends = json!([
         {
             "name": "web1", "address": "10.10.0.11:80", "forward": "Masq",
-            "weight": 1, "max_connections": 0, "min_connections": 0,
+            "weight": 1, "sorry": false, "max_connections": 0, "min_connections": 0,
             "active": 0, "inactive": 119, "connections": 119,
             "in_packets": 1190, "out_packets": 952,
             "in_octets": 123_456_789, "out_octets": 98_765_432_100_u64,
@@ -31,7 +31,7 @@ fn services_and_backends() {
         },
         {
             "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
-            "weight": 0, "max_connections": 100, "min_connections": 50,
+            "weight": 0, "sorry": false, "max_connections": 100, "min_connections": 50,
             "active": 0, "inactive": 0, "connections": 0,
             "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
             "rates": {
@@ -54,6 +54,7 @@ fn services_and_backends() {
             "virtual_address": "10.9.0.100:80",
             "listeners": [{ "protocol": "TCP", "address": "10.9.0.100", "ports": "80" }],
             "number": 0,
+            "quorum": true,
             "scheduler": "wlc",
             "flags": "",
             "forward": "Masq",
