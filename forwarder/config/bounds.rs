@@ -16,6 +16,8 @@ pub struct Tables {
     pub local_port_pairs: u32,
     /// Sources that one worker remembers for their rates.
     pub sources: u32,
+    /// Datagrams of which each worker expects further fragments.
+    pub datagrams_per_worker: u32,
     /// Neighbours learned, over all ports.
     pub neighbours: u32,
     /// Bursts in each ring between threads.
@@ -60,6 +62,13 @@ impl Tables {
             problems,
         );
         let sources = number_or(raw.sources, "sources", 16_384, &(8..=16_777_216), problems);
+        let datagrams = number_or(
+            raw.datagrams_per_worker,
+            "datagrams_per_worker",
+            1024,
+            &(8..=1_048_576),
+            problems,
+        );
         let neighbours = number_or(raw.neighbours, "neighbours", 4096, &(1..=65_535), problems);
         let ring_bursts = number_or(raw.ring_bursts, "ring_bursts", 256, &(1..=65_536), problems);
         Some(Self {
@@ -68,6 +77,7 @@ impl Tables {
             backends: backends?,
             local_port_pairs: local_port_pairs?,
             sources: sources?,
+            datagrams_per_worker: datagrams?,
             neighbours: neighbours?,
             ring_bursts: ring_bursts?,
         })

@@ -6,6 +6,7 @@ use super::{
     address::{address_and_ports, listener},
     problem::Problems,
     raw,
+    reach::Own,
     unique::Unique,
 };
 use crate::wire::{Listener, Protocol};
@@ -44,6 +45,30 @@ impl Said {
             tcp: speaks(Protocol::Tcp),
             udp: speaks(Protocol::Udp),
             port: if same { first } else { 0 },
+        }
+    }
+}
+
+/// Checks what a service is addressed by against what is weir's own, and what carries it.
+pub(super) fn check<'a>(
+    listeners: &[Listener],
+    written: &[&'a str],
+    own: &Own<'_>,
+    problems: &mut Problems<'a>,
+) {
+    for (listener, at) in listeners.iter().zip(written) {
+        if let Some(edge) = own.edge(listener.address) {
+            problems.refuse(at, format!("{edge}; a VIP is the address of a host"));
+        }
+        if listener.protocol == Protocol::Udp
+            && let Some(port) = own.ports.iter().find(|port| port.device.joins_fragments())
+        {
+            let text = format!(
+                "the driver of port `{}`, net_af_packet, joins fragments and cuts what is then \
+                 larger than a frame: datagrams that come in fragments are lost there",
+                port.name
+            );
+            problems.warn(at, text);
         }
     }
 }

@@ -59,6 +59,12 @@ impl Device {
             }
         }
     }
+
+    /// True where fragments come in as the packets that they were cut from, as far as these fit
+    /// into a frame: the driver asks the kernel for that.
+    pub(super) fn joins_fragments(&self) -> bool {
+        matches!(self, Self::Vdev(text) if text.starts_with("net_af_packet"))
+    }
 }
 
 /// DPDK's `RTE_MAX_ETHPORTS` as it is usually built.

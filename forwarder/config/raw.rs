@@ -279,6 +279,7 @@ pub(super) struct Tables<'a> {
     pub(super) backends: Option<Number<'a>>,
     pub(super) local_port_pairs: Option<Number<'a>>,
     pub(super) sources: Option<Number<'a>>,
+    pub(super) datagrams_per_worker: Option<Number<'a>>,
     pub(super) neighbours: Option<Number<'a>>,
     pub(super) ring_bursts: Option<Number<'a>>,
 }

@@ -292,11 +292,7 @@ impl<'a> Draft<'a> {
         routes: Option<&[Route]>,
         problems: &mut Problems<'a>,
     ) -> Service {
-        for (listener, at) in self.service.listeners.iter().zip(&self.listeners_at) {
-            if let Some(edge) = own.edge(listener.address) {
-                problems.refuse(at, format!("{edge}; a VIP is the address of a host"));
-            }
-        }
+        listener::check(&self.service.listeners, &self.listeners_at, own, problems);
         let forward = self.service.forward;
         for (backend, at) in self.service.backends.iter().zip(&self.backends_at) {
             let address = backend.address;

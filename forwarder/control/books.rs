@@ -391,6 +391,7 @@ impl Books {
                 .sum(),
             punted: (0..Punt::COUNT).map(|class| counters.punts(class)).sum(),
             handed_over: counters.handed_over.get(),
+            waiting: counters.waiting.get(),
             answered: (0..Answer::COUNT).map(|kind| counters.answers(kind)).sum(),
         }
     }

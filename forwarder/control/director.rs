@@ -97,6 +97,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             services: config.tables.services,
             sources: config.tables.sources,
             local_port_pairs: config.tables.local_port_pairs,
+            datagrams: config.tables.datagrams_per_worker,
             seed: seeds.sessions,
             subscriber: publisher.subscribe(),
             rings: Arc::clone(&rings),

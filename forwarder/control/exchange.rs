@@ -98,7 +98,13 @@ impl<F> Exchange<F> {
         let count = exit.staged.len() as u64;
         let frames = exit.staged.take();
         let inbox = self.rings.inbox(exit.sender);
-        match inbox.map(|inbox| inbox.inject.push(Parcel { port, frames })) {
+        match inbox.map(|inbox| {
+            inbox.inject.push(Parcel {
+                port,
+                flow: None,
+                frames,
+            })
+        }) {
             Some(Ok(())) => {}
             _ => self.full += count,
         }

@@ -46,6 +46,7 @@ enum Fact {
     Answered(&'static str),
     Punted(&'static str),
     HandedOver,
+    Waits,
     /// A session began.
     Begun,
     Forward(BackendIx),
@@ -109,6 +110,7 @@ fn facts(books: &Books, losses: &[Loss]) -> Vec<(Fact, u64)> {
     for (class, name) in Punt::NAMES.iter().enumerate() {
         facts.push((Fact::Punted(name), sum(&|of| of.punts(class))));
     }
+    facts.push((Fact::Waits, sum(&|of| of.waiting.get())));
     for reason in DropReason::ALL {
         facts.push((Fact::Dropped(reason.name()), sum(&|of| of.drops(*reason))));
     }
@@ -129,6 +131,7 @@ impl Fact {
             }
             Self::Punted(class) => fate.end(views::Verdict::Punt, class),
             Self::HandedOver => fate.handed_over = true,
+            Self::Waits => fate.verdict = views::Verdict::Wait,
             Self::Begun => fate.new_session = true,
             Self::Forward(ix) => fate.belongs(books, ix, views::Direction::Forward),
             Self::Reverse(ix) => fate.belongs(books, ix, views::Direction::Reverse),

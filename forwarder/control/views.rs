@@ -580,6 +580,8 @@ pub struct Worker {
     pub punted: u64,
     /// Frames handed over to their owners.
     pub handed_over: u64,
+    /// Fragments that wait for the first of their datagram.
+    pub waiting: u64,
     /// Frames that it turned into ICMP answers, and sent.
     pub answered: u64,
 }
@@ -676,6 +678,8 @@ pub enum Verdict {
     Answer,
     /// The management thread got it.
     Punt,
+    /// It is a fragment, and the first of its datagram has not come.
+    Wait,
     /// It ended.
     Drop,
     /// It never came in, since the capture has only its beginning.

@@ -7,7 +7,7 @@ use crate::{
     io::{BURST, Burst, PortIx},
     session::{FlowKey, Hash, ServiceIx, SessionIx},
     snapshot::Hop,
-    wire::{Endpoint, checksum::Delta, tcp},
+    wire::{Endpoint, Protocol, checksum::Delta, tcp},
 };
 
 /// What the headers of a frame say: plain data, at most a cache line.
@@ -53,6 +53,8 @@ pub enum Transport {
     Icmp,
     /// Another protocol.
     Other,
+    /// None: it is a fragment whose datagram's first one had it.
+    Rest(Protocol),
     /// It is a fragment, or malformed: what a packet for the director would be dropped for.
     Refused(DropReason),
 }
@@ -131,10 +133,13 @@ impl Meta {
         self.key.destination().address
     }
 
-    /// True for TCP and UDP with ports that can be read: what may belong to a session.
+    /// True for TCP and UDP with known ports: what may belong to a session.
     #[inline]
     pub fn is_flow(&self) -> bool {
-        matches!(self.transport, Transport::Tcp(_) | Transport::Udp)
+        matches!(
+            self.transport,
+            Transport::Tcp(_) | Transport::Udp | Transport::Rest(_)
+        )
     }
 }
 

@@ -4,7 +4,7 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Answer, DropReason, Meta, Punt, Step, Transport, Verdict,
+    Answer, DropReason, Meta, Punt, Step, Transport, Verdict, datagram,
     related::{self, Quoted},
 };
 use crate::{
@@ -22,6 +22,8 @@ pub(super) enum Whose {
     Backend,
     /// An ICMP error about a packet that perhaps was forwarded: the session table will tell.
     Quoted(Quoted),
+    /// A fragment of a datagram that services may have to do with.
+    Datagram,
     /// Perhaps from a FULLNAT backend: it is addressed to a LIP.
     Local,
     /// Nobody's here: routed.
@@ -38,6 +40,13 @@ pub(super) fn run(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Step<Whose> 
         Transport::Icmp => {
             return match related::read(meta, head, snapshot) {
                 Some(quoted) => Step::Continue(Whose::Quoted(quoted)),
+                None => other(meta, head, snapshot),
+            };
+        }
+        Transport::Rest(protocol) => protocol,
+        Transport::Refused(DropReason::Fragment) => {
+            return match datagram::id(meta, head, snapshot) {
+                Some(_) => Step::Continue(Whose::Datagram),
                 None => other(meta, head, snapshot),
             };
         }
@@ -68,6 +77,7 @@ pub(super) fn service(meta: &Meta, snapshot: &Snapshot) -> Option<ServiceIx> {
     let protocol = match meta.transport {
         Transport::Tcp(_) => Protocol::Tcp,
         Transport::Udp => Protocol::Udp,
+        Transport::Rest(protocol) => protocol,
         _ => return None,
     };
     snapshot.services.find(meta.key.destination(), protocol)
@@ -140,7 +150,7 @@ fn is_for_the_host(own: Own, meta: &Meta, head: &[u8], snapshot: &Snapshot) -> b
         own == Own::Dip { host: true } && snapshot.port(meta.port).is_some_and(|port| port.host);
     on_tap
         && match meta.transport {
-            Transport::Tcp(_) | Transport::Udp | Transport::Other => true,
+            Transport::Tcp(_) | Transport::Udp | Transport::Rest(_) | Transport::Other => true,
             Transport::Icmp => !is_echo_request(meta, head),
             Transport::Refused(reason) => reason == DropReason::Fragment,
         }
@@ -162,7 +172,9 @@ fn is_echo_request(meta: &Meta, head: &[u8]) -> bool {
 /// What becomes of a packet to a DIP or VIP that is for no service.
 fn for_the_director(meta: &Meta) -> Verdict {
     match meta.transport {
-        Transport::Tcp(_) | Transport::Udp => Verdict::Refuse(DropReason::NoService),
+        Transport::Tcp(_) | Transport::Udp | Transport::Rest(_) => {
+            Verdict::Refuse(DropReason::NoService)
+        }
         Transport::Icmp => Verdict::Answer(Answer::EchoReply),
         Transport::Other => Verdict::Refuse(DropReason::ProtocolUnknown),
         Transport::Refused(reason) => Verdict::Drop(reason),

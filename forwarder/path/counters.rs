@@ -127,6 +127,8 @@ pub struct Counters {
     pub injected: Counter,
     /// Frames made for the pieces of others, beside the last piece, which is the frame itself.
     pub made: Counter,
+    /// Fragments that wait for the first of their datagram, now.
+    pub waiting: Counter,
     /// Sessions that had to go for new ones before their time.
     pub evicted: Counter,
     /// New sessions for which there was no room.
@@ -158,6 +160,7 @@ impl Counters {
             taken_over: Counter::default(),
             injected: Counter::default(),
             made: Counter::default(),
+            waiting: Counter::default(),
             evicted: Counter::default(),
             refused: Counter::default(),
             out_of_ports: Counter::default(),
@@ -256,6 +259,7 @@ impl Counters {
                 &counters.taken_over,
                 &counters.injected,
                 &counters.made,
+                &counters.waiting,
                 &counters.evicted,
                 &counters.refused,
                 &counters.out_of_ports,

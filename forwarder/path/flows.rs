@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use arrayvec::ArrayVec;
 use sched::{Cursor, Flow, Load};
 
 use super::{Answer, Loads, gate::Gate, limiter::Limiter};
 use crate::{
-    io::Now,
-    session::{BackendCounts, BackendIx, ServiceIx, Table},
+    io::{BURST, Now},
+    session::{BackendCounts, BackendIx, Datagrams, FlowKey, ServiceIx, Table},
     snapshot::{Backend, Service, Services, WorkerIx},
 };
 
@@ -15,6 +16,11 @@ use crate::{
 pub(super) struct Flows {
     /// The session table.
     pub(super) sessions: Table,
+    /// Datagrams whose fragments meet here.
+    pub(super) datagrams: Datagrams,
+    /// Those of which the first fragment came in this batch, while others waited for it, and what
+    /// flows they belong to.
+    pub(super) begun: ArrayVec<(FlowKey, FlowKey), BURST>,
     /// How many of them each backend has, at this moment.
     own: Arc<[BackendCounts]>,
     /// How many the other workers have, some milliseconds ago.
@@ -42,6 +48,7 @@ impl Flows {
     /// Nothing remembered yet, for one of `workers` workers.
     pub(super) fn new(
         sessions: Table,
+        datagrams: Datagrams,
         others: Arc<Loads>,
         cursors: impl Iterator<Item = Cursor>,
         gate: Gate,
@@ -50,6 +57,8 @@ impl Flows {
         Self {
             own: sessions.counts(),
             sessions,
+            datagrams,
+            begun: ArrayVec::new(),
             others,
             cursors: cursors.collect(),
             gate,
@@ -197,7 +206,14 @@ mod tests {
         let table = Table::new(8, 1, 1).unwrap();
         let others = Arc::new(Loads::new(1));
         let gate = Gate::new(Room::default(), 1, 0);
-        let mut flows = Flows::new(table, others, std::iter::empty(), gate, (WorkerIx(0), 1));
+        let mut flows = Flows::new(
+            table,
+            Datagrams::new(8),
+            others,
+            std::iter::empty(),
+            gate,
+            (WorkerIx(0), 1),
+        );
         let now = Now::from_ms(1);
         let mut answered = |answer| {
             (0..50)

@@ -12,6 +12,7 @@ mod batch;
 mod clamp;
 mod classify;
 mod counters;
+mod datagram;
 mod encapsulate;
 mod flows;
 mod fragment;
@@ -36,6 +37,7 @@ mod schedule;
 mod session;
 mod verdict;
 mod view;
+mod waiting;
 mod worker;
 
 use std::ops::ControlFlow;
@@ -58,7 +60,7 @@ use session::Course;
 
 use crate::{
     io::{Frame, Now, Port, PortIx},
-    session::{Forward, Generation, SessionIx, Table, tcp::Direction},
+    session::{FlowKey, Forward, Generation, SessionIx, Table, tcp::Direction},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -66,6 +68,8 @@ use crate::{
 struct Bench<'a> {
     /// Whose bench it is.
     worker: WorkerIx,
+    /// How the frames that lie on it came.
+    came: Came,
     /// What is configured and known.
     snapshot: &'a Snapshot,
     /// Sessions and schedulers.
@@ -83,12 +87,25 @@ struct Bench<'a> {
 /// What a step leads to: on, with what it found, or to an early end.
 type Step<T = ()> = ControlFlow<Verdict, T>;
 
-/// Carries frames that came in on `port` to where they go. Those that were handed over are not
-/// handed over again.
+/// How frames came to the worker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Came {
+    /// By a queue of its own.
+    In,
+    /// From the worker that received them, since it owns their flows, or since the fragments of
+    /// their datagrams meet at it. They are not handed over as whole packets again.
+    HandedOver,
+    /// From where they had to wait for the first fragment of their datagram, which is of this
+    /// flow.
+    Waited(FlowKey),
+    /// From where fragments met, since it owns this flow, which is theirs. They go no further.
+    Joined(FlowKey),
+}
+
+/// Carries frames that came in on `port` to where they go.
 fn run<P: Port>(
     batch: &mut Batch<P::Frame>,
     port: PortIx,
-    handed_over: bool,
     bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
@@ -115,7 +132,7 @@ fn run<P: Port>(
         expect_replies(batch, sessions, bench.snapshot);
     }
     for (mut frame, meta) in batch.drain() {
-        match carry(&mut frame, meta, handed_over, bench) {
+        match carry(&mut frame, meta, bench) {
             ControlFlow::Continue(out) => outbox.transmit(frame, out, outside),
             ControlFlow::Break(verdict) => settle(verdict, frame, meta, bench, outbox, outside),
         }
@@ -148,12 +165,7 @@ fn expect_replies<F: Frame>(batch: &mut Batch<F>, sessions: &Table, snapshot: &S
 
 /// Takes one packet to the port that it leaves by.
 #[inline(always)]
-fn carry<F: Frame>(
-    frame: &mut F,
-    meta: &mut Meta,
-    handed_over: bool,
-    bench: &mut Bench<'_>,
-) -> Step<PortIx> {
+fn carry<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step<PortIx> {
     if let Some(verdict) = meta.verdict {
         return Step::Break(verdict);
     }
@@ -175,23 +187,49 @@ fn carry<F: Frame>(
     }
     let course = match session::search(meta, bench)? {
         Some(course) => course,
-        None => stranger(frame, meta, handed_over, bench)?,
+        None => stranger(frame, meta, bench)?,
     };
     leave_at_last(frame, meta, course, bench)
 }
 
 /// The course of a packet that belongs to no session yet.
 #[cold]
-fn stranger<F: Frame>(
-    frame: &mut F,
-    meta: &mut Meta,
-    handed_over: bool,
-    bench: &mut Bench<'_>,
-) -> Step<Course> {
+fn stranger<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step<Course> {
     let whose = classify::run(meta, frame.head(), bench.snapshot)?;
-    if !handed_over {
+    if whose == Whose::Datagram {
+        return fragment(frame, meta, bench);
+    }
+    if bench.came == Came::In {
         own::run(meta, whose, bench)?;
     }
+    begin(frame, meta, whose, bench)
+}
+
+/// The course of a fragment: that of its datagram's first.
+fn fragment<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step<Course> {
+    match bench.came {
+        Came::In | Came::HandedOver => datagram::join(frame, meta, bench)?,
+        Came::Waited(flow) | Came::Joined(flow) => datagram::know(frame, meta, flow, bench)?,
+    }
+    let whose = classify::run(meta, frame.head(), bench.snapshot)?;
+    if !matches!(bench.came, Came::Joined(_))
+        && let Step::Break(Verdict::HandOver(owner)) = own::run(meta, whose, bench)
+    {
+        return Step::Break(Verdict::PassOn(owner));
+    }
+    match session::search(meta, bench)? {
+        Some(course) => Step::Continue(course),
+        None => begin(frame, meta, whose, bench),
+    }
+}
+
+/// The course of a packet that belongs to no session, and may begin one.
+fn begin<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    whose: Whose,
+    bench: &mut Bench<'_>,
+) -> Step<Course> {
     match whose {
         Whose::Client(service) => return schedule::run(meta, frame.head(), service, bench),
         Whose::Quoted(quoted) => {
@@ -207,7 +245,7 @@ fn stranger<F: Frame>(
             classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?;
         }
         Whose::Local => return DropReason::NoSession.into(),
-        Whose::Other => {}
+        Whose::Datagram | Whose::Other => {}
     }
     Step::Continue(Course::unchanged())
 }
@@ -312,6 +350,8 @@ fn settle<P: Port>(
             }
         }
         Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
+        Verdict::PassOn(owner) => outbox.pass_on(frame, owner, meta, outside),
+        Verdict::Wait => outbox.keep_waiting(frame, meta, bench.now, outside),
         Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
         Verdict::Drop(reason) | Verdict::Refuse(reason) => outside.counters.dropped(reason, 1),
         // Answers were made before; a step that makes one gives no other.

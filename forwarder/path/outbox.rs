@@ -2,9 +2,12 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Counters, DropReason, Meta, Parcel, Punt, Punted, Rings, view::ipv4_at};
+use super::{
+    Counters, DropReason, Meta, Parcel, Punt, Punted, Rings, datagram, view::ipv4_at,
+    waiting::Waiting,
+};
 use crate::{
-    io::{Burst, Frame, Port, PortIx},
+    io::{Burst, Frame, Now, Port, PortIx},
     snapshot::{Hop, Snapshot, WorkerIx},
     wire::ipv4,
 };
@@ -26,7 +29,13 @@ pub(super) struct Outbox<P: Port> {
     hand_over: Box<[Burst<P::Frame>]>,
     /// Where the frames in `hand_over` came in.
     received_on: PortIx,
+    /// Fragments of one datagram, and who owns their flow.
+    passing: Option<(WorkerIx, Parcel<P::Frame>)>,
+    pub(super) waiting: Waiting<P::Frame>,
 }
+
+/// Fragments that wait for their firsts at once, at most.
+const WAITING: usize = 256;
 
 /// What an outbox needs to look at while packets leave.
 pub(super) struct Outside<'a, F> {
@@ -51,6 +60,8 @@ impl<P: Port> Outbox<P> {
             transmit: ends.iter().map(|_| Burst::new()).collect(),
             hand_over: (0..workers).map(|_| Burst::new()).collect(),
             received_on: PortIx::default(),
+            passing: None,
+            waiting: Waiting::new(WAITING),
             ends,
         }
     }
@@ -110,6 +121,48 @@ impl<P: Port> Outbox<P> {
         }
     }
 
+    /// Puts a fragment whose flow is known on its way to the owner of that, together with others
+    /// that come right after it.
+    pub(super) fn pass_on(
+        &mut self,
+        frame: P::Frame,
+        owner: WorkerIx,
+        meta: &Meta,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        let (port, flow) = (meta.port, Some(meta.key));
+        let joins = self.passing.as_ref().is_some_and(|(to, parcel)| {
+            let same = (*to, parcel.port, parcel.flow) == (owner, port, flow);
+            same && !parcel.frames.is_full()
+        });
+        if !joins {
+            self.flush_passing(outside);
+        }
+        let empty = || Parcel {
+            port,
+            flow,
+            frames: Burst::new(),
+        };
+        let (_, parcel) = self.passing.get_or_insert_with(|| (owner, empty()));
+        parcel.frames.push(frame);
+    }
+
+    /// Lets a fragment wait for the first of its datagram.
+    pub(super) fn keep_waiting(
+        &mut self,
+        frame: P::Frame,
+        meta: &Meta,
+        now: Now,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        let unkept = match datagram::id(meta, frame.head(), outside.snapshot) {
+            Some(id) => self.waiting.keep(id, meta.port, frame, now),
+            None => Some(frame),
+        };
+        let count = usize::from(unkept.is_some());
+        outside.counters.dropped(DropReason::FragmentsFull, count);
+    }
+
     /// Puts a packet on its way to the management thread.
     pub(super) fn punt(frame: P::Frame, class: Punt, meta: &Meta, outside: Outside<'_, P::Frame>) {
         let punted = match (class, meta.waits_for) {
@@ -142,19 +195,23 @@ impl<P: Port> Outbox<P> {
     pub(super) fn flush_hand_over(&mut self, outside: Outside<'_, P::Frame>) {
         let port = self.received_on;
         for (staged, owner) in self.hand_over.iter_mut().zip(WorkerIx::all()) {
-            if staged.is_empty() {
-                continue;
+            if !staged.is_empty() {
+                let parcel = Parcel {
+                    port,
+                    flow: None,
+                    frames: staged.take(),
+                };
+                give(parcel, owner, outside);
             }
-            let count = staged.len();
-            let parcel = Parcel {
-                port,
-                frames: staged.take(),
-            };
-            let inbox = outside.rings.inbox(owner);
-            match inbox.map(|inbox| inbox.hand_over.push(parcel)) {
-                Some(Ok(())) => outside.counters.handed_over.add(count as u64),
-                _ => outside.counters.dropped(DropReason::HandOverFull, count),
-            }
+        }
+        if self.passing.is_some() {
+            self.flush_passing(outside);
+        }
+    }
+
+    fn flush_passing(&mut self, outside: Outside<'_, P::Frame>) {
+        if let Some((owner, parcel)) = self.passing.take() {
+            give(parcel, owner, outside);
         }
     }
 
@@ -188,6 +245,7 @@ impl<P: Port> Outbox<P> {
         } else {
             let parcel = Parcel {
                 port,
+                flow: None,
                 frames: staged.take(),
             };
             let pushed = match outside.rings.inbox(ends.sender) {
@@ -200,6 +258,16 @@ impl<P: Port> Outbox<P> {
             }
         };
         outside.counters.dropped(DropReason::TxFull, unsent.len());
+    }
+}
+
+/// Gives a parcel to the owner of its frames' flows.
+fn give<F>(parcel: Parcel<F>, owner: WorkerIx, outside: Outside<'_, F>) {
+    let count = parcel.frames.len();
+    let inbox = outside.rings.inbox(owner);
+    match inbox.map(|inbox| inbox.hand_over.push(parcel)) {
+        Some(Ok(())) => outside.counters.handed_over.add(count as u64),
+        _ => outside.counters.dropped(DropReason::HandOverFull, count),
     }
 }
 

@@ -14,7 +14,7 @@ pub(super) fn run(meta: &Meta, whose: Whose, bench: &Bench<'_>) -> Step {
         Whose::Backend => slots.owner(meta.key.destination()),
         Whose::Quoted(quoted) => slots.owner_of(quoted.slot),
         Whose::Local => slots.owner_of_local(meta.key.destination().port),
-        Whose::Other => return Step::Continue(()),
+        Whose::Datagram | Whose::Other => return Step::Continue(()),
     };
     if owner == bench.worker {
         Step::Continue(())

@@ -26,7 +26,7 @@ pub(super) fn run<F: Frame>(
         Transport::Udp if has_no_checksum(frame, meta) => Some(Answer::PortUnreachable),
         Transport::Udp => checksum_ok(frame, meta).then_some(Answer::PortUnreachable),
         Transport::Other => Some(Answer::ProtocolUnreachable),
-        Transport::Icmp | Transport::Refused(_) => None,
+        Transport::Icmp | Transport::Rest(_) | Transport::Refused(_) => None,
     };
     answer.map_or(Verdict::Drop(reason), Verdict::Answer)
 }

@@ -64,6 +64,7 @@ fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation)
             header.set_checksum(by.l4.apply_udp(header.checksum()));
             &mut header.ports
         }),
+        Transport::Rest(_) => return true,
         Transport::Icmp | Transport::Other | Transport::Refused(_) => None,
     };
     let Some(ports) = ports else { return false };

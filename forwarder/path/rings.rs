@@ -7,6 +7,7 @@ use crossbeam::queue::ArrayQueue;
 use super::Punt;
 use crate::{
     io::{Burst, PortIx},
+    session::FlowKey,
     snapshot::WorkerIx,
 };
 
@@ -15,6 +16,9 @@ use crate::{
 pub struct Parcel<F> {
     /// Where its frames came in (hand-over) or go out (transmit, inject).
     pub port: PortIx,
+    /// Of hand-over: the flow that the frames belong to, where they are fragments that met their
+    /// first elsewhere.
+    pub flow: Option<FlowKey>,
     /// The frames.
     pub frames: Burst<F>,
 }

@@ -72,13 +72,15 @@ pub(super) fn run(
     };
     let begins = match meta.transport {
         Transport::Tcp(flags) => begins(flags),
+        Transport::Rest(_) => false,
         _ => true,
     };
     let admitted = begins || service.strays == Strays::Admit && goes_on(meta);
     if !admitted && !may_have_begun_without(service, bench) {
-        return Step::Break(match service.strays {
-            Strays::Answer | Strays::Admit => Verdict::Refuse(DropReason::NoSession),
-            Strays::Drop => Verdict::Drop(DropReason::NoSession),
+        return Step::Break(match (meta.transport, service.strays) {
+            (Transport::Rest(_), _) => Verdict::Drop(DropReason::FragmentOrphaned),
+            (_, Strays::Answer | Strays::Admit) => Verdict::Refuse(DropReason::NoSession),
+            (_, Strays::Drop) => Verdict::Drop(DropReason::NoSession),
         });
     }
     let (client, vip) = (meta.key.source(), meta.key.destination());

@@ -15,6 +15,10 @@ pub enum Verdict {
     EndSession,
     /// Another worker owns its flow.
     HandOver(WorkerIx),
+    /// It is a fragment whose flow is known now, and another worker's.
+    PassOn(WorkerIx),
+    /// It is a fragment, and waits for the first of its datagram.
+    Wait,
     /// It leaves in pieces; all but that is done.
     Fragment {
         /// The port that they leave by.
@@ -218,7 +222,13 @@ drop_reasons! {
     SourceOwn, "source_own", Network, "from an address of this director: looped or forged";
     DestinationInvalid, "destination_invalid", Network,
         "to a multicast, broadcast, loopback or no address";
-    Fragment, "fragment", Transport, "a fragment addressed to the director";
+    Fragment, "fragment", Transport, "a fragment addressed to the director itself";
+    FragmentMalformed, "fragment_malformed", Transport,
+        "a fragment that no datagram can have, or a first one without its ports";
+    FragmentOverlap, "fragment_overlap", Transport,
+        "a fragment of what came already, or of a datagram in which two did not fit";
+    FragmentOrphaned, "fragment_orphaned", Session,
+        "a fragment whose first did not come in time, or went nowhere";
     TcpMalformed, "tcp_malformed", Transport, "TCP header short or with a wrong data offset";
     UdpMalformed, "udp_malformed", Transport, "UDP header short or with a wrong length";
     IcmpMalformed, "icmp_malformed", Transport, "shorter than an ICMP header";
@@ -244,6 +254,7 @@ drop_reasons! {
     AnswerLimited, "answer_limited", Limit, "would be answered, but the rate is used up";
     HandOverFull, "hand_over_full", Limit, "the ring to the owner is full";
     PuntFull, "punt_full", Limit, "the ring to the management thread is full";
+    FragmentsFull, "fragments_full", Limit, "a fragment, and no room to wait for others";
     PoolDry, "pool_dry", Limit, "no buffer left to fragment it into";
     TxFull, "tx_full", Limit, "the transmit queue, or the ring to it, is full";
 }

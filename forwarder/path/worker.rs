@@ -5,7 +5,8 @@ use std::sync::Arc;
 use crossbeam::queue::ArrayQueue;
 
 use super::{
-    Batch, Bench, Counters, Ends, Inquiries, Inquiry, Loads, Outbox, Page, Parcel, Recall, Rings,
+    Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Loads, Outbox, Page,
+    Parcel, Recall, Rings,
     flows::Flows,
     gate::{Gate, Room},
     outbox::Outside,
@@ -14,7 +15,7 @@ use super::{
 use crate::{
     io::{BURST, Now, Port, PortIx},
     mem::NoMemory,
-    session::Table,
+    session::{Datagrams, Table},
     snapshot::{Subscriber, WorkerIx},
 };
 
@@ -45,6 +46,8 @@ pub struct WorkerSpec<P: Port> {
     pub sources: u32,
     /// Pairs of a LIP and a backend between which it can have sessions at once.
     pub local_port_pairs: u32,
+    /// The bound of the datagrams of which it expects fragments.
+    pub datagrams: u32,
     /// Seed of the session table's hash.
     pub seed: u64,
     /// Where snapshots come from.
@@ -94,7 +97,14 @@ impl<P: Port> Worker<P> {
             sources: usize::try_from(spec.sources).unwrap_or_default(),
         };
         let gate = Gate::new(room, workers, spec.seed);
-        let flows = Flows::new(sessions, spec.others, cursors, gate, (spec.worker, workers));
+        let flows = Flows::new(
+            sessions,
+            Datagrams::new(spec.datagrams),
+            spec.others,
+            cursors,
+            gate,
+            (spec.worker, workers),
+        );
         Ok(Self {
             worker: spec.worker,
             subscriber: spec.subscriber,
@@ -143,6 +153,7 @@ impl<P: Port> Worker<P> {
         };
         let mut bench = Bench {
             worker: *worker,
+            came: Came::In,
             snapshot,
             flows,
             counters,
@@ -154,7 +165,7 @@ impl<P: Port> Worker<P> {
         let inbox = rings.inbox(*worker);
         // First, for the snapshot may know the MAC that these have waited for: what comes in now
         // must not overtake them.
-        for Parcel { port, frames } in inbox.into_iter().flat_map(|inbox| pop(&inbox.inject)) {
+        for Parcel { port, frames, .. } in inbox.into_iter().flat_map(|inbox| pop(&inbox.inject)) {
             moved += frames.len();
             counters.injected.add(frames.len() as u64);
             frames
@@ -163,15 +174,16 @@ impl<P: Port> Worker<P> {
         }
         for port in (0..).map(PortIx).take(outbox.ends.len()) {
             outbox.receive(port, batch.frames(), counters);
-            moved += carry(port, batch, false, &mut bench, outbox, outside);
+            moved += carry(port, batch, &mut bench, outbox, outside);
         }
         if let Some(inbox) = inbox {
-            for Parcel { port, frames } in pop(&inbox.hand_over) {
+            for Parcel { port, flow, frames } in pop(&inbox.hand_over) {
                 counters.taken_over.add(frames.len() as u64);
                 *batch.frames() = frames;
-                moved += carry(port, batch, true, &mut bench, outbox, outside);
+                bench.came = flow.map_or(Came::HandedOver, Came::Joined);
+                moved += carry(port, batch, &mut bench, outbox, outside);
             }
-            for Parcel { port, frames } in pop(&inbox.transmit) {
+            for Parcel { port, frames, .. } in pop(&inbox.transmit) {
                 moved += frames.len();
                 frames
                     .into_iter()
@@ -181,26 +193,34 @@ impl<P: Port> Worker<P> {
         outbox.flush_ports(outside);
         self.sweep(now);
         let inquired = self.inquire(now);
-        let table = self.flows.sessions.counters();
-        self.counters.evicted.set(table.evicted);
-        self.counters.refused.set(table.full);
-        self.counters.out_of_ports.set(table.out_of_ports);
-        self.counters
-            .sources_forgotten
-            .set(self.flows.gate.forgotten);
-        self.counters.turns.add(1);
-        self.counters.idle_turns.add(u64::from(moved == 0));
-        // A turn's end is the next one's beginning: the clock is read once for both.
-        if let Some(began) = self.busy_since.take() {
-            self.counters.busy_ns.add(now.ns.saturating_sub(began.ns));
-        }
-        self.busy_since = (moved > 0).then_some(now);
+        self.count(moved, now);
         moved + usize::from(inquired)
     }
 
-    /// Looks at as many sessions as the time since the last look asks for. What is too much for
-    /// one turn is left to the next ones.
+    /// Counts a turn that moved so many frames, and what is counted elsewhere.
+    fn count(&mut self, moved: usize, now: Now) {
+        let (counters, table) = (&self.counters, self.flows.sessions.counters());
+        counters.evicted.set(table.evicted);
+        counters.refused.set(table.full);
+        counters.out_of_ports.set(table.out_of_ports);
+        counters.sources_forgotten.set(self.flows.gate.forgotten);
+        counters.waiting.set(self.outbox.waiting.len() as u64);
+        counters.turns.add(1);
+        counters.idle_turns.add(u64::from(moved == 0));
+        // A turn's end is the next one's beginning: the clock is read once for both.
+        if let Some(began) = self.busy_since.take() {
+            counters.busy_ns.add(now.ns.saturating_sub(began.ns));
+        }
+        self.busy_since = (moved > 0).then_some(now);
+    }
+
+    /// Ends fragments that have waited too long, and looks at as many sessions as the time since
+    /// the last look asks for. What is too much for one turn is left to the next ones.
     fn sweep(&mut self, now: Now) {
+        if self.outbox.waiting.len() > 0 {
+            let expired = self.outbox.waiting.expire(now);
+            self.counters.dropped(DropReason::FragmentOrphaned, expired);
+        }
         let capacity = u64::from(self.flows.sessions.capacity());
         let passed_ns = now.ns.saturating_sub(self.swept_ns).min(SWEEP_NS);
         let due = capacity.saturating_mul(passed_ns) / SWEEP_NS;
@@ -284,15 +304,23 @@ fn pop<F>(ring: &ArrayQueue<Parcel<F>>) -> impl Iterator<Item = Parcel<F>> {
 fn carry<P: Port>(
     port: PortIx,
     batch: &mut Batch<P::Frame>,
-    handed_over: bool,
     bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
 ) -> usize {
     let moved = batch.frames().len();
     if moved > 0 {
-        run(batch, port, handed_over, bench, outbox, outside);
+        run(batch, port, bench, outbox, outside);
         outbox.flush_hand_over(outside);
+        let came = bench.came;
+        while let Some((datagram, flow)) = bench.flows.begun.pop() {
+            bench.came = Came::Waited(flow);
+            while let Some(port) = outbox.waiting.take(&datagram, batch.frames()) {
+                run(batch, port, bench, outbox, outside);
+                outbox.flush_hand_over(outside);
+            }
+        }
+        bench.came = came;
     }
     moved
 }
@@ -310,6 +338,7 @@ mod tests {
             while ring
                 .push(Parcel {
                     port: PortIx(0),
+                    flow: None,
                     frames: frames(),
                 })
                 .is_ok()

@@ -6,6 +6,7 @@
 #![deny(clippy::indexing_slicing)]
 
 mod counts;
+mod datagrams;
 mod entry;
 mod ids;
 mod index;
@@ -16,6 +17,7 @@ pub mod tcp;
 mod timeouts;
 
 pub use counts::BackendCounts;
+pub use datagrams::{DATAGRAM_MS, Datagrams, Joined, Misfit, Part};
 pub use entry::{Checksums, Deltas, Forward, New, Session};
 pub use ids::{BackendIx, FixedIx, Generation, ServiceIx};
 pub use key::{FlowKey, Hash, fold};

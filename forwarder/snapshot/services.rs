@@ -152,6 +152,7 @@ struct Ways {
     nat_backend_addresses: FxHashSet<Ipv4Addr>,
     /// Whose answers begin sessions: of those above who belong to one service alone.
     admitted: FxHashMap<(Ipv4Addr, u16, Protocol), Option<(ServiceIx, BackendIx)>>,
+    vips: FxHashSet<Ipv4Addr>,
 }
 
 impl HashBy {
@@ -303,6 +304,7 @@ impl Ways {
 
     fn lead(&mut self, listener: &Listener, ix: ServiceIx) {
         let (address, protocol) = (listener.address, listener.protocol);
+        self.vips.insert(address);
         if let Some(Endpoint { port, .. }) = listener.single() {
             self.by_address.insert((address, port, protocol), ix);
             return;
@@ -407,6 +409,12 @@ impl Services {
     #[inline]
     pub fn has_nat_backend_at(&self, address: Ipv4Addr) -> bool {
         self.ways.nat_backend_addresses.contains(&address)
+    }
+
+    /// True where a service has this address.
+    #[inline]
+    pub fn has_vip(&self, address: Ipv4Addr) -> bool {
+        self.ways.vips.contains(&address)
     }
 
     /// A service by its number.

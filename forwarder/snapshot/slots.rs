@@ -1,7 +1,10 @@
 //! Which worker owns which flow.
 
 use super::Toeplitz;
-use crate::{session::fold, wire::Endpoint};
+use crate::{
+    session::{FlowKey, fold},
+    wire::Endpoint,
+};
 
 /// A worker by its place in the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -96,6 +99,13 @@ impl Slots {
     #[inline]
     pub fn owner_of_local(&self, port: u16) -> WorkerIx {
         self.owner_of(Self::of_local(port))
+    }
+
+    /// Where the fragments of a datagram meet, by its addresses and identification.
+    pub fn owner_of_datagram(&self, id: &FlowKey) -> WorkerIx {
+        let (source, destination) = (id.source(), id.destination());
+        let both = source.address.to_bits() ^ destination.address.to_bits();
+        self.owner(Endpoint::new(both.into(), source.port))
     }
 
     /// The slots of a worker.

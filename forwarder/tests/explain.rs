@@ -370,7 +370,7 @@ fn counters(said: &Explanation) -> Vec<String> {
         Verdict::Drop => names.push(format!("drop.{reason}")),
         Verdict::Answer => names.push(format!("answer.{reason}")),
         Verdict::Punt => names.push(format!("punt.{reason}")),
-        Verdict::Forward | Verdict::LeftOut => {}
+        Verdict::Forward | Verdict::Wait | Verdict::LeftOut => {}
     }
     names.sort();
     names

@@ -17,6 +17,8 @@ mod arp;
 mod case;
 #[path = "path/direct.rs"]
 mod direct;
+#[path = "path/fragments.rs"]
+mod fragments;
 #[path = "path/full.rs"]
 mod full;
 #[path = "path/full_nat.rs"]
@@ -56,6 +58,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     admitted::cases,
     arp::cases,
     direct::cases,
+    fragments::cases,
     full::cases,
     gone::cases,
     full_nat::cases,
@@ -85,6 +88,11 @@ fn arp_cases() {
 #[test]
 fn dr_and_tun_cases() {
     case::run(&direct::cases());
+}
+
+#[test]
+fn fragment_cases() {
+    case::run(&fragments::cases());
 }
 
 #[test]

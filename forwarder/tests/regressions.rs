@@ -97,6 +97,7 @@ fn becomes(explained: &Explained) -> String {
         Verdict::Forward => "forward",
         Verdict::Answer => "answer",
         Verdict::Punt => "punt",
+        Verdict::Wait => "wait",
         Verdict::Drop => "drop",
         Verdict::LeftOut => "left out",
     };

@@ -169,7 +169,7 @@ class UdpEcho:
 
     def _serve(self):
         while True:
-            datagram, client = self._socket.recvfrom(2048)
+            datagram, client = self._socket.recvfrom(65535)
             try:
                 self._socket.sendto(self._name + b" " + datagram, client)
             except OSError:

@@ -178,6 +178,14 @@ TABLE = [
         _quoted_ttl,
     ),
     Row(
+        "fragments",
+        "datagrams that come in fragments",
+        "put together, then cut again, in order; whole in a tunnel",
+        "forwarded fragment by fragment, from when the first is there",
+        "Nothing is copied, nor kept while the rest is on its way. What hosts receive is the same.",
+        lambda d: d.field == "fragments",
+    ),
+    Row(
         "segment-size",
         "the maximum segment size that SYNs to a TUN service announce",
         "as it is",

@@ -46,8 +46,10 @@ def _implemented():
             yield (mode, event, "forward")
         for event in WHOLE:
             yield (mode, event, "both")
+        yield (mode, "fragments", "forward")
         yield (mode, "ICMP error from the client", "forward")
     for mode in NAT_MODES:
+        yield (mode, "fragments", "reverse")
         yield (mode, "UDP stray", "reverse")
         yield (mode, "ICMP error from the server", "reverse")
     yield ("TUN", "ICMP error about the tunnel", "reverse")
@@ -58,16 +60,9 @@ def _implemented():
     yield ("director", "ARP for VIP of the other side", "lan")
 
 
-def _pending():
-    for mode in MODES:
-        yield (mode, "fragments", "forward")
-    for mode in NAT_MODES:
-        yield (mode, "fragments", "reverse")
-
-
 # What weir does now, and what IPVS does and weir does not yet.
 IMPLEMENTED = frozenset(_implemented())
-PENDING = frozenset(_pending())
+PENDING = frozenset()
 
 
 class Matrix:
@@ -103,7 +98,7 @@ class Matrix:
         return "\n".join(lines)
 
     def _in_order(self):
-        return [*_implemented(), *_pending()]
+        return [*_implemented(), *sorted(PENDING)]
 
     def _text(self, cell):
         if cell in PENDING:

@@ -3,12 +3,15 @@
 import dataclasses
 import types
 import unittest
+from unittest import mock
 
 from lab import frames
 from oracle import cases, differences, packets, plan, replay
 from oracle.books import compare_books
+from oracle.cases import fragments
 from oracle.compare import Difference, compare_frames, compare_step
 from oracle.decode import decode
+from oracle.joined import received
 from oracle.matrix import IMPLEMENTED, PENDING, Matrix
 from oracle.play import Case, Group, Memory, Step
 from oracle.services import Service
@@ -167,21 +170,52 @@ class Cells(unittest.TestCase):
         self.assertFalse(IMPLEMENTED & PENDING)
 
     def test_cells_without_cases_and_pending_ones_that_are_done_are_faults(self):
-        full = Matrix()
-        for cell in IMPLEMENTED | PENDING:
-            full.count(cell, cell in IMPLEMENTED)
-        self.assertEqual([*full.faults()], [])
-        pending = min(PENDING)
-        done = Matrix()
-        for cell in IMPLEMENTED | PENDING:
-            done.count(cell, cell in IMPLEMENTED or cell == pending)
-        (fault,) = done.faults()
-        self.assertIn("is pending, but", fault)
-        empty = Matrix()
-        for cell in (IMPLEMENTED | PENDING) - {min(IMPLEMENTED)}:
-            empty.count(cell, cell in IMPLEMENTED)
-        (fault,) = empty.faults()
-        self.assertIn("has no case", fault)
+        pending, missing, *rest = sorted(IMPLEMENTED)
+        with (
+            mock.patch("oracle.matrix.PENDING", frozenset({pending})),
+            mock.patch("oracle.matrix.IMPLEMENTED", frozenset({missing, *rest})),
+        ):
+            self.assertEqual([*self.matrix([missing, *rest], [pending]).faults()], [])
+            (fault,) = self.matrix([pending, missing, *rest], []).faults()
+            self.assertIn("is pending, but", fault)
+            (fault,) = self.matrix(rest, [pending]).faults()
+            self.assertIn("has no case", fault)
+
+    @staticmethod
+    def matrix(alike, unlike):
+        """With one case in each of these cells."""
+        made = Matrix()
+        for cell in alike:
+            made.count(cell, True)
+        for cell in unlike:
+            made.count(cell, False)
+        return made
+
+
+class Joined(unittest.TestCase):
+    """Fragments are compared as what hosts make of them."""
+
+    def test_what_hosts_receive(self):
+        whole = packets.udp(CLIENT, VIP, bytes(range(64)), df=False)
+        cut = fragments.pieces(whole, 24)
+        self.assertEqual(len(cut), 3)
+
+        def sent(*these):
+            return received([(1, framed(packet)) for packet in these])
+
+        self.assertEqual(sent(whole), sent(*cut))
+        self.assertEqual(sent(whole), sent(cut[2], cut[0], cut[0], cut[1]))
+        self.assertNotEqual(sent(whole), sent(cut[0], cut[1]))
+
+        def inside(packet):
+            return packets.ipv4("10.2.0.1", "10.2.0.11", 4, packet, df=False)
+
+        outer = fragments.pieces(inside(whole), 40)
+        self.assertEqual(sent(inside(whole)), sent(*outer))
+        self.assertEqual(sent(inside(whole)), sent(*[inside(packet) for packet in cut]))
+        self.assertNotEqual(sent(inside(whole)), sent(whole))
+        self.assertNotEqual(sent(whole), sent(*cut, *cut))
+        self.assertNotEqual(sent(whole), sent(packets.udp(CLIENT, VIP, bytes(64), df=False)))
 
 
 class Captures(unittest.TestCase):

@@ -53,6 +53,7 @@ pub(in crate::cli) fn workers(out: &mut impl Write, workers: &[Worker]) -> io::R
             worker.dropped.to_string(),
             worker.punted.to_string(),
             worker.handed_over.to_string(),
+            worker.waiting.to_string(),
             worker.answered.to_string(),
         ]
     };
@@ -76,6 +77,7 @@ pub(in crate::cli) fn workers(out: &mut impl Write, workers: &[Worker]) -> io::R
             (Right, "Dropped"),
             (Right, "Punted"),
             (Right, "HandedOver"),
+            (Right, "Waiting"),
             (Right, "Answered"),
         ],
         &rows,

@@ -194,9 +194,9 @@ fn drops_begin_with_the_most_frequent_and_leave_out_what_never_was() {
 #[test]
 fn workers_show_where_their_frames_went() {
     let heads = "Worker Core Idle  Busy   Sessions Evicted Refused OutOfPorts Gone Received \
-                 Injected TakenOver   Sent Dropped Punted HandedOver Answered\n";
+                 Injected TakenOver   Sent Dropped Punted HandedOver Waiting Answered\n";
     let row = "     0    1 spin 37.5% 12/1048576       2       0          0    0  1000000        5 \
-               \x20       0 999000    1000      5          0        4\n";
+               \x20       0 999000    1000      5          0       0        4\n";
     assert_eq!(
         text(|out| workers(out, &samples::workers())),
         [heads, row].concat()

@@ -40,6 +40,20 @@ fn a_service_without_backends_is_doubtful() {
 }
 
 #[test]
+fn datagrams_by_af_packet_are_doubtful() {
+    let text =
+        with("protocol: Tcp", "protocol: Udp").replace("net_null0", "net_af_packet0,iface=x");
+    let warnings = parsed(&text).unwrap().warnings;
+    assert_eq!(
+        warnings.iter().map(Problem::to_string).collect::<Vec<_>>(),
+        [
+            "f:11:35: the driver of port `lan`, net_af_packet, joins fragments and cuts what is \
+             then larger than a frame: datagrams that come in fragments are lost there"
+        ]
+    );
+}
+
+#[test]
 fn a_quic_server_without_an_id_is_doubtful() {
     let text = with(
         "protocol: Tcp, forward: Nat,",

@@ -106,6 +106,8 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         services: services.max().unwrap_or_default(),
         sources: SOURCES,
         local_port_pairs: LOCAL_PORT_PAIRS,
+        // Whole packets alone are rehearsed.
+        datagrams: 0,
         seed: 0,
         subscriber: Publisher::new(snapshot.clone()).subscribe(),
         rings: Arc::new(Rings::new(workers, ports.len(), 1)),

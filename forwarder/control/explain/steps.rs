@@ -334,6 +334,7 @@ impl Account<'_> {
                 let description = drop.map_or("", |drop| &*drop.description);
                 format!("drop: {reason}, {description}")
             }
+            Verdict::Wait => "wait".to_owned(),
             Verdict::LeftOut => "left out".to_owned(),
         }
     }

@@ -148,7 +148,7 @@ pub(super) const PORT: [KindRow<views::Port, Option<u64>>; 6] = [
     ),
 ];
 
-pub(super) const WORKER: [KindRow<views::Worker, u64>; 14] = [
+pub(super) const WORKER: [KindRow<views::Worker, u64>; 15] = [
     (Counter, "worker_turns_total", "Turns of its loop.", |w| {
         w.turns
     }),
@@ -187,6 +187,12 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 14] = [
         "worker_taken_over_packets_total",
         "Packets got as their flow's owner.",
         |w| w.taken_over,
+    ),
+    (
+        Gauge,
+        "worker_waiting_fragments",
+        "Fragments that wait for the first of their datagram.",
+        |w| w.waiting,
     ),
     (
         Gauge,

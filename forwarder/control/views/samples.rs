@@ -270,6 +270,7 @@ pub(crate) fn workers() -> Vec<Worker> {
         dropped: 1_000,
         punted: 5,
         handed_over: 0,
+        waiting: 0,
         answered: 4,
     }]
 }

@@ -159,7 +159,8 @@ fn drops_and_workers() {
             "sessions_evicted": 2, "sessions_refused": 0, "sessions_out_of_ports": 0,
             "sources_forgotten": 0, "sessions_gone": 0,
             "received": 1_000_000, "injected": 5, "made": 2, "taken_over": 0,
-            "sent": 999_000, "dropped": 1_000, "punted": 5, "handed_over": 0, "answered": 4,
+            "sent": 999_000, "dropped": 1_000, "punted": 5, "handed_over": 0, "waiting": 0,
+            "answered": 4,
         }),
     );
 }

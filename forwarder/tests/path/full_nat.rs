@@ -32,7 +32,7 @@ pub fn full_nat(protocol: &str, backends: &[&str]) -> World {
 }
 
 /// The first packet of a flow.
-fn first(protocol: &str, packet: &Spec) -> Vec<u8> {
+pub fn first(protocol: &str, packet: &Spec) -> Vec<u8> {
     match protocol {
         "Tcp" => packet.tcp("S"),
         _ => packet.udp(),

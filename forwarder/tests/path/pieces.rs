@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The fragments of a packet in a frame, of at most `mtu` octets each.
-fn pieces(frame: &[u8], mtu: usize) -> Vec<Vec<u8>> {
+pub fn pieces(frame: &[u8], mtu: usize) -> Vec<Vec<u8>> {
     let (link, packet) = frame.split_at(l3(frame));
     let (header, data) = Ipv4Header::from_slice(packet).unwrap();
     let room = (mtu - header.header_len()) / 8 * 8;

@@ -44,7 +44,7 @@ pub const ROOMS: [Room; 11] = [
     hot(
         "session",
         &["wire", "mem"],
-        &["rustc_hash", "xxhash_rust", "zerocopy"],
+        &["arrayvec", "rustc_hash", "xxhash_rust", "zerocopy"],
     ),
     hot(
         "snapshot",
@@ -120,7 +120,7 @@ const CONSTRUCTORS: [&str; 3] = ["new", "default", "from_str"];
 
 /// Files whose structures own memory that such a function has taken. `memory.rs` is a port for
 /// tests, whose frames are allocated; `address.rs` quotes what it could not read.
-const OWNERS: [&str; 12] = [
+const OWNERS: [&str; 14] = [
     "forwarder/io/memory.rs",
     "forwarder/path/counters.rs",
     "forwarder/path/flows.rs",
@@ -130,7 +130,9 @@ const OWNERS: [&str; 12] = [
     "forwarder/path/outbox.rs",
     "forwarder/path/recall.rs",
     "forwarder/path/rings.rs",
+    "forwarder/path/waiting.rs",
     "forwarder/path/worker.rs",
+    "forwarder/session/datagrams.rs",
     "forwarder/session/local_ports.rs",
     "forwarder/wire/address.rs",
 ];

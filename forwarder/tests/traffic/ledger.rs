@@ -180,6 +180,10 @@ fn is_reset_made_here(head: &[u8], place: Place) -> bool {
 /// The octets of a packet that translation changes, but for the TTL and the header's checksum.
 fn translated_octets(before: &[u8], was: Place) -> Vec<Range<usize>> {
     let l4 = was.l4 - was.l3;
+    let addresses = 12..20;
+    if was.is_later_fragment(before) {
+        return vec![addresses];
+    }
     match (was.protocol(before), packet::place_at(before, was.l4 + 8)) {
         (ICMP, Some(quoted)) => {
             let (header, ports) = (quoted.l3 - was.l3, quoted.l4 - was.l3);
@@ -207,6 +211,15 @@ fn is_translation(before: &[u8], was: Place, after: &[u8], place: Place) -> bool
         return is_translation(after, place, before, was);
     }
     let protocol = place.protocol(after);
+    if place.is_later_fragment(after) {
+        let is_vip = |address| {
+            let mut services = site::SERVICES.iter();
+            services.any(|(vip, of)| vip.address == address && *of == protocol)
+        };
+        let ends = |packet, at: Place| (at.source(packet), at.destination(packet));
+        let ((from, to), (new_from, new_to)) = (ends(before, was), ends(after, place));
+        return from == new_from && is_vip(to) || to == new_to && is_vip(new_from);
+    }
     let is_service = |end| site::SERVICES.contains(&(end, protocol));
     match (was.ends(before), place.ends(after)) {
         (Some((from, vip)), Some((same, _))) if same == from => is_service(vip),

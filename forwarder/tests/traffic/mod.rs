@@ -11,6 +11,7 @@
 
 pub mod clients;
 pub mod damage;
+pub mod fragments;
 pub mod hosts;
 pub mod ledger;
 pub mod packet;

@@ -89,12 +89,17 @@ impl Place {
         address(frame, self.l3 + 16)
     }
 
-    /// Source and destination with their ports, of a packet that is no fragment.
+    /// Source and destination with their ports, of a packet that has them.
     pub fn ends(self, frame: &[u8]) -> Option<(Endpoint, Endpoint)> {
         let ports = (word(frame, self.l4)?, word(frame, self.l4 + 2)?);
         let from = Endpoint::new(self.source(frame), ports.0);
         let to = Endpoint::new(self.destination(frame), ports.1);
-        (!self.is_fragment(frame)).then_some((from, to))
+        (!self.is_later_fragment(frame)).then_some((from, to))
+    }
+
+    /// Whether it is a fragment, but not the first.
+    pub fn is_later_fragment(self, frame: &[u8]) -> bool {
+        word(frame, self.l3 + 6).unwrap() & 0x1fff != 0
     }
 
     pub fn is_fragment(self, frame: &[u8]) -> bool {

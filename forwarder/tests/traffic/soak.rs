@@ -7,7 +7,7 @@ use weir::io::{Frame, Now, memory::MemoryFrame};
 use super::{
     Rng,
     clients::{Clients, LAN, WAN},
-    damage, hosts,
+    damage, fragments, hosts,
     ledger::Ledger,
     site::Setup,
 };
@@ -73,8 +73,10 @@ impl Soak {
             if self.rng.one_in(3) {
                 damage::damage(&mut octets, &mut self.rng);
             }
-            let frame = damage::buffer(&octets, &mut self.rng);
-            self.give(port, frame);
+            for piece in fragments::cut(&octets, &mut self.rng) {
+                let frame = damage::buffer(&piece, &mut self.rng);
+                self.give(port, frame);
+            }
         }
         self.settle();
         self.let_time_pass();

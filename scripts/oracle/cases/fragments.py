@@ -32,19 +32,19 @@ def _fragments():
                 yield Case(name, "fragments", direction, service, script)
 
 
-def _pieces(packet):
-    """The fragments of a packet without options."""
+def pieces(packet, octets):
+    """The fragments of a packet without options, with so many octets each."""
     source, destination = (socket.inet_ntoa(packet[at : at + 4]) for at in (12, 16))
     payload = packet[20:]
     return [
         packets.ipv4(
-            *(source, destination, packet[9], payload[at : at + PIECE]),
+            *(source, destination, packet[9], payload[at : at + octets]),
             df=False,
-            more=at + PIECE < len(payload),
+            more=at + octets < len(payload),
             offset=at,
             identification=int.from_bytes(packet[4:6], "big"),
         )
-        for at in range(0, len(payload), PIECE)
+        for at in range(0, len(payload), octets)
     ]
 
 
@@ -58,8 +58,8 @@ def _in_pieces(sign, order):
             whole = packets.tcp(*ends, "PA", payload, identification=play.client_port)
         else:
             whole = packets.udp(*ends, payload, identification=play.client_port)
-        pieces = _pieces(whole)
+        cut = pieces(whole, PIECE)
         for index in order:
-            talk.send(sign, pieces[index])
+            talk.send(sign, cut[index])
 
     return script

@@ -1,0 +1,91 @@
+//! Fragments that came before the first of their datagram, which alone says where they go.
+
+use std::collections::VecDeque;
+
+use crate::{
+    io::{Burst, Now, PortIx},
+    session::{DATAGRAM_MS, FlowKey},
+};
+
+/// A bounded number of them, in the order in which they came.
+pub(super) struct Waiting<F> {
+    fragments: VecDeque<Fragment<F>>,
+    most: usize,
+}
+
+struct Fragment<F> {
+    datagram: FlowKey,
+    port: PortIx,
+    until_ms: u64,
+    frame: F,
+}
+
+impl<F> Waiting<F> {
+    /// Room for so many.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            fragments: VecDeque::with_capacity(most),
+            most,
+        }
+    }
+
+    /// How many wait.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.fragments.len()
+    }
+
+    /// Keeps a fragment that came in on `port`. Back comes the oldest one, where there was no
+    /// room.
+    pub(super) fn keep(
+        &mut self,
+        datagram: FlowKey,
+        port: PortIx,
+        frame: F,
+        now: Now,
+    ) -> Option<F> {
+        let oldest = if self.fragments.len() < self.most {
+            None
+        } else {
+            self.fragments.pop_front()
+        };
+        self.fragments.push_back(Fragment {
+            datagram,
+            port,
+            until_ms: now.ms().saturating_add(DATAGRAM_MS),
+            frame,
+        });
+        oldest.map(|oldest| oldest.frame)
+    }
+
+    /// Moves those of a datagram that came in on the port of the oldest into a burst, as far as
+    /// there is room, and gives that port.
+    pub(super) fn take(&mut self, datagram: &FlowKey, into: &mut Burst<F>) -> Option<PortIx> {
+        let mut fragments = self.fragments.iter();
+        let port = fragments.find(|one| one.datagram == *datagram)?.port;
+        while !into.is_full()
+            && let Some(at) = self
+                .fragments
+                .iter()
+                .position(|one| (one.datagram, one.port) == (*datagram, port))
+            && let Some(taken) = self.fragments.remove(at)
+        {
+            into.push(taken.frame);
+        }
+        Some(port)
+    }
+
+    /// Ends those that have waited too long, and says how many they were.
+    #[inline]
+    pub(super) fn expire(&mut self, now: Now) -> usize {
+        let before = self.fragments.len();
+        while self
+            .fragments
+            .front()
+            .is_some_and(|oldest| oldest.until_ms <= now.ms())
+        {
+            self.fragments.pop_front();
+        }
+        before - self.fragments.len()
+    }
+}
