@@ -30,6 +30,7 @@ mutants() {
 
 mutants -C=--lib
 mutants --iterate -C=--lib -C=--test=path -C=--test=answers -C=--test=properties \
-    -C=--test=regressions -C=--test=sequences -C=--test=law -C=--test=turns
+    -C=--test=regressions -C=--test=sequences -C=--test=law -C=--test=turns -C=--test=quic \
+    -C=--test=changes -C=--test=schedulers -C=--test=explain -C=--test=replay
 echo "Alive: $(wc -l <"$target/mutants/mutants.out/missed.txt")"
 cat "$target/mutants/mutants.out/missed.txt"
