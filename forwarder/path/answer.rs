@@ -65,6 +65,7 @@ pub(super) fn run<F: Frame>(
     let most = usize::from(exit.mtu)
         .saturating_sub(ERROR_HEADERS)
         .min(QUOTED);
+    let told = meta.told;
     let mut error = |kind, code, mtu| error(frame, meta, bench, [kind, code], mtu, most);
     match answer {
         Answer::EchoReply => echo_reply(frame, meta)?,
@@ -78,7 +79,7 @@ pub(super) fn run<F: Frame>(
         Answer::FragmentationNeeded { mtu } => {
             error(icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, mtu)?;
         }
-        Answer::TunnelError { kind, code, mtu } => error(kind, code, mtu)?,
+        Answer::TunnelError { mtu } => error(told[0], told[1], mtu)?,
     }
     meta.key = FlowKey::of_addresses(meta.destination(), sender);
     let way = neighbour::run(frame, meta, exit);

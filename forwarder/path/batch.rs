@@ -35,6 +35,11 @@ pub struct Meta {
     pub l4: u8,
     /// Hops that it may still take.
     pub ttl: u8,
+    /// Where its pieces leave. Means nothing but with `Verdict::Fragment`.
+    pub leaves_by: PortIx,
+    /// The type and the code of the ICMP message that it was in. Means nothing but with
+    /// `Answer::TunnelError`.
+    pub told: [u8; 2],
     /// The port and the hop whose MAC it lacks. Means nothing but with `Punt::Resolve`; who gives
     /// that verdict writes it.
     pub waits_for: Option<(PortIx, Hop)>,
@@ -117,6 +122,8 @@ impl Meta {
             l3: 0,
             l4: 0,
             ttl: 0,
+            leaves_by: PortIx(0),
+            told: [0; 2],
             waits_for: None,
         }
     }

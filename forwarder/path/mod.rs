@@ -296,10 +296,8 @@ fn leave_in_pieces<F: Frame>(
     let Some(exit) = route::exit(meta, course, bench.snapshot) else {
         return Verdict::Answer(Answer::NetworkUnreachable);
     };
-    let whole = Verdict::Fragment {
-        port: exit.port,
-        mtu: exit.mtu,
-    };
+    let whole = Verdict::Fragment { mtu: exit.mtu };
+    meta.leaves_by = exit.port;
     meta.waits_for = None;
     let mut go = || -> Step {
         rewrite::run(frame, meta, &course.rewrite)?;
@@ -340,7 +338,8 @@ fn settle<P: Port>(
         }
     }
     match verdict {
-        Verdict::Fragment { port, mtu } => {
+        Verdict::Fragment { mtu } => {
+            let port = meta.leaves_by;
             let give = |piece: P::Frame| match meta.waits_for {
                 Some(_) => Outbox::<P>::punt(piece, Punt::Resolve, meta, outside),
                 None => outbox.transmit(piece, port, outside),

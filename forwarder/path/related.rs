@@ -232,7 +232,8 @@ fn about_tunnel<F: Frame>(frame: &mut F, meta: &mut Meta, outer_octets: usize) -
         (icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, Some(inside)) => inside.max(LEAST_MTU),
         _ => 0,
     };
-    Verdict::Answer(Answer::TunnelError { kind, code, mtu })
+    meta.told = [kind, code];
+    Verdict::Answer(Answer::TunnelError { mtu })
 }
 
 /// Octets that every link takes (RFC 791).

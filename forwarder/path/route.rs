@@ -53,10 +53,7 @@ fn too_big<F: Frame>(frame: &F, meta: &Meta, mtu: u16, exit: &Exit) -> Verdict {
         Some(header) if header.dont_fragment() => {
             Verdict::Answer(Answer::FragmentationNeeded { mtu })
         }
-        Some(_) if whole => Verdict::Fragment {
-            port: exit.port,
-            mtu: exit.mtu,
-        },
+        Some(_) if whole => Verdict::Fragment { mtu: exit.mtu },
         // Nobody reads what lies in further segments.
         _ => Verdict::Drop(DropReason::TooBig),
     }

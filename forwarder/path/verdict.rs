@@ -19,10 +19,8 @@ pub enum Verdict {
     PassOn(WorkerIx),
     /// It is a fragment, and waits for the first of its datagram.
     Wait,
-    /// It leaves in pieces; all but that is done.
+    /// It leaves in pieces, by the port that is known of it; all but that is done.
     Fragment {
-        /// The port that they leave by.
-        port: PortIx,
         /// The most octets of each.
         mtu: u16,
     },
@@ -31,6 +29,9 @@ pub enum Verdict {
     /// It ends here.
     Drop(DropReason),
 }
+
+// Steps hand it on in one register.
+const _: () = assert!(size_of::<ControlFlow<Verdict, PortIx>>() == 4);
 
 impl<T> From<DropReason> for ControlFlow<Verdict, T> {
     fn from(reason: DropReason) -> Self {
@@ -60,10 +61,6 @@ pub enum Answer {
     },
     /// To a client, what a router has said of the tunnel that its packet was in.
     TunnelError {
-        /// The type of the ICMP message.
-        kind: u8,
-        /// Its code.
-        code: u8,
         /// The next hop's MTU, where the message has one.
         mtu: u16,
     },
