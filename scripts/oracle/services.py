@@ -45,7 +45,7 @@ SERVICE = """\
             ],
         ),"""
 BACKEND = """\
-                (name: "{name}", address: "{rip}", weight: {weight}),"""
+                (name: "{name}", address: "{rip}", weight: {weight}{thresholds}),"""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +59,8 @@ class Service:
     protocol: str
     weights: tuple = (1, 1, 1)
     scheduler: str = "rr"
+    # Upper and lower, of each backend; 0 is none.
+    thresholds: tuple = (0, 0)
     port: int = 0
 
     @property
@@ -84,15 +86,24 @@ class Service:
         """It and its backends as rules of ipvsadm."""
         service = f"{'-t' if self.protocol == 'tcp' else '-u'} {_text(self.vip)}"
         option = FORWARD_OPTION[self.mode]
+        upper, lower = self.thresholds
+        thresholds = f" -x {upper} -y {lower}" if upper else ""
         return [
             f"-A {service} -s {self.scheduler}",
-            *(f"-a {service} -r {_text(rip)} {option} -w {w}" for rip, w in self.backends()),
+            *(
+                f"-a {service} -r {_text(rip)} {option} -w {w}{thresholds}"
+                for rip, w in self.backends()
+            ),
         ]
 
     def ron(self):
         """The same for weir."""
+        upper, lower = self.thresholds
+        thresholds = f", max_connections: {upper}, min_connections: {lower}" if upper else ""
         backends = [
-            BACKEND.format(name=_text(rip), rip=_text(rip), weight=weight)
+            BACKEND.format(
+                name=_text(rip), rip=_text(rip), weight=weight, thresholds=thresholds
+            )
             for rip, weight in self.backends()
         ]
         return SERVICE.format(

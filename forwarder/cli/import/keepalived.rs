@@ -207,7 +207,9 @@ fn why_not(line: &Block) -> &'static str {
             CHECK
         }
         "omega" | "quorum" | "hysteresis" | "quorum_up" | "quorum_down" | "sorry_server"
-        | "inhibit_on_failure" => "what is done when backends fail is not built into this weir",
+        | "inhibit_on_failure" => {
+            "write it by `quorum`, `sorry` and `backend_gone`, see docs/backends.md"
+        }
         _ => "no counterpart",
     }
 }

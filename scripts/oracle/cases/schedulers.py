@@ -28,6 +28,7 @@ def groups():
     return [
         Group("schedulers", list(_sequences())),
         Group("weight 0", list(_weight_zero())),
+        Group("thresholds", list(_thresholds())),
         Group("idle times", list(_idle()), timeouts_s=IDLE_S),
     ]
 
@@ -66,6 +67,16 @@ def _ending_flows(play):
         open_ones.append(_flow(play, number))
         if number % 3:
             open_ones.pop(number % len(open_ones)).tcp(">FA")
+
+
+def _thresholds():
+    """Backends that have come to their thresholds get no more; where all have, clients are told."""
+    turns = itertools.cycle(itertools.product(MODES, PROTOCOLS))
+    for scheduler in ("rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "lblcr", "dh"):
+        for thresholds, (mode, protocol) in zip([(5, 2), (9, 0), (2, 2)], turns):
+            service = Service(mode, protocol, (4, 2, 1), scheduler, thresholds)
+            name = f"{thresholds[0]} to {thresholds[1]} {protocol}"
+            yield Case(name, f"thresholds {scheduler}", "forward", service, _flows)
 
 
 def _weight_zero():
