@@ -101,8 +101,8 @@ pub(super) fn run(
     };
     let direction = service.forward.from_client();
     let ends = (client, vip);
-    let new = session(meta, ends, direction, local, service_ix, service, backend);
-    remember(meta, &new, direction, service, backend, bench)
+    let mut new = session(meta, ends, direction, local, service_ix, service, backend);
+    remember(meta, &mut new, direction, service, backend, bench)
 }
 
 /// Ends what begins beyond the rate of its service or of the client's prefix.
@@ -139,26 +139,24 @@ pub(super) fn answered(
         return DropReason::NoSession.into();
     };
     let (ends, direction) = ((meta.key.destination(), vip), Direction::Reverse);
-    let new = session(meta, ends, direction, None, service_ix, service, backend);
-    remember(meta, &new, direction, service, backend, bench)
+    let mut new = session(meta, ends, direction, None, service_ix, service, backend);
+    remember(meta, &mut new, direction, service, backend, bench)
 }
 
 /// Inserts the session of which this packet is the first. Where the table is full, the packet may
 /// go on without.
+#[inline]
 fn remember(
     meta: &Meta,
-    new: &New,
+    new: &mut New,
     direction: Direction,
     service: &Service,
     backend: &Backend,
     bench: &mut Bench<'_>,
 ) -> Step<Course> {
-    let new = New {
-        generation: bench.generation,
-        reverse_hop: way_back(service.forward, new.client, bench.snapshot),
-        ..*new
-    };
-    match insert(&new, bench) {
+    new.generation = bench.generation;
+    new.reverse_hop = way_back(service.forward, new.client, bench.snapshot);
+    match insert(new, bench) {
         Ok(session) => {
             bench.flows.begun(backend, bench.now);
             if let Some(traffic) = bench.counters.backend(backend.number) {
