@@ -191,7 +191,9 @@ fn open(
             mtu: port.mtu,
             mac: port.mac,
             descriptors: config.dpdk.descriptors,
-            multicast: config.groups.iter().any(|group| group.port == ix),
+            // Adverts come so, and questions for neighbours.
+            multicast: config.groups.iter().any(|group| group.port == ix)
+                || !port.addresses6.is_empty(),
             rss,
         };
         let (device, queues) =

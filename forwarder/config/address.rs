@@ -1,16 +1,14 @@
 //! Addresses as single values, read as in `value`.
 
 use std::{
-    net::{Ipv4Addr, Ipv6Addr, SocketAddrV6},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     ops::RangeInclusive,
 };
 
-use ipnet::{Ipv4Net, Ipv6Net};
+use ipnet::IpNet;
 
 use super::{problem::Problems, raw::Text};
 use crate::wire::{Endpoint, Listener, Mac, Protocol};
-
-const IPV6_NOT_BUILT: &str = "IPv6 is not built into this weir yet";
 
 /// An Ethernet address that one station may have.
 pub(super) fn mac<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<Mac> {
@@ -28,18 +26,29 @@ pub(super) fn mac<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<
 }
 
 /// An address that a host may have.
-pub(super) fn address<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<Ipv4Addr> {
+pub(super) fn address<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<IpAddr> {
     let text = written.read("an address in quotes such as `\"10.1.0.11\"`", problems)?;
-    let wrong = match text.parse::<Ipv4Addr>() {
+    let wrong = match text.parse::<IpAddr>() {
         Ok(address) => match not_a_hosts(address) {
             Some(why) => format!("`{text}` is {why}; write the address of a host"),
             None => return Some(address),
         },
-        Err(_) if is_ipv6(&text) => format!("{IPV6_NOT_BUILT}: `{text}`"),
         Err(_) => format!("`{text}` is no address; write one like `10.1.0.11`"),
     };
     problems.refuse(written.text(), wrong);
     None
+}
+
+/// The same where IPv6 is not spoken.
+pub(super) fn address4<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<Ipv4Addr> {
+    match address(written, problems)? {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(address) => {
+            let text = format!("IPv6 is not built into this part of weir yet: `{address}`");
+            problems.refuse(written.text(), text);
+            None
+        }
+    }
 }
 
 /// The address of a backend and its port, which is not 0. Where it names none, it has `port`; 0
@@ -48,9 +57,9 @@ pub(super) fn endpoint<'a>(
     written: Text<'a>,
     port: u16,
     problems: &mut Problems<'a>,
-) -> Option<Endpoint> {
+) -> Option<Endpoint<IpAddr>> {
     let text = written.read("an address and port in quotes", problems)?;
-    let parsed = match text.parse::<Ipv4Addr>() {
+    let parsed = match text.parse::<IpAddr>() {
         Ok(address) => host(address).map(|address| Endpoint::new(address, port)),
         Err(_) => parse_listener(&text).and_then(|(address, ports)| match ports {
             Ports::Some(ports) if ports.start() == ports.end() => {
@@ -73,7 +82,7 @@ pub(super) fn listener<'a>(
     written: Text<'a>,
     protocol: Protocol,
     problems: &mut Problems<'a>,
-) -> Option<Listener> {
+) -> Option<Listener<IpAddr>> {
     let (address, ports, named) = address_and_ports(written, problems)?;
     let protocol = named.unwrap_or(protocol);
     Some(match ports {
@@ -86,7 +95,7 @@ pub(super) fn listener<'a>(
 pub(super) fn address_and_ports<'a>(
     written: Text<'a>,
     problems: &mut Problems<'a>,
-) -> Option<(Ipv4Addr, Ports, Option<Protocol>)> {
+) -> Option<(IpAddr, Ports, Option<Protocol>)> {
     let text = written.read("an address and port in quotes", problems)?;
     let (place, protocol) = match text.split_once('/') {
         Some((place, "tcp")) => (place, Ok(Some(Protocol::Tcp))),
@@ -112,17 +121,28 @@ pub(super) enum Ports {
     Any,
 }
 
-fn parse_listener(text: &str) -> Result<(Ipv4Addr, Ports), String> {
-    if text.parse::<SocketAddrV6>().is_ok() || is_ipv6(text) {
-        return Err(format!("{IPV6_NOT_BUILT}: `{text}`"));
-    }
-    if text.parse::<Ipv4Addr>().is_ok() {
-        return Err(format!("`{text}` lacks its port; write `{text}:80`"));
+fn parse_listener(text: &str) -> Result<(IpAddr, Ports), String> {
+    match text.parse() {
+        Ok(IpAddr::V4(_)) => return Err(format!("`{text}` lacks its port; write `{text}:80`")),
+        Ok(IpAddr::V6(_)) => return Err(format!("`{text}` lacks its port; write `[{text}]:80`")),
+        Err(_) => {}
     }
     let no_address =
         || format!("`{text}` is no address and port; write them like `192.0.2.100:80`");
-    let (address, ports) = text.split_once(':').ok_or_else(no_address)?;
-    let address = host(address.parse().map_err(|_| no_address())?)?;
+    let (address, ports) = if let Some(rest) = text.strip_prefix('[') {
+        let (address, ports) = rest.split_once("]:").ok_or_else(no_address)?;
+        let address: Ipv6Addr = address.parse().map_err(|_| no_address())?;
+        (IpAddr::V6(address), ports)
+    } else {
+        let (address, ports) = text.split_once(':').ok_or_else(no_address)?;
+        let address: Ipv4Addr = address.parse().map_err(|_| no_address())?;
+        (IpAddr::V4(address), ports)
+    };
+    let address = host(address)?;
+    let shown = || match address {
+        IpAddr::V4(address) => address.to_string(),
+        IpAddr::V6(address) => format!("[{address}]"),
+    };
     if ports == "*" {
         return Ok((address, Ports::Any));
     }
@@ -131,9 +151,10 @@ fn parse_listener(text: &str) -> Result<(Ipv4Addr, Ports), String> {
     match (port(first), port(last)) {
         (Some(first), Some(last)) if first <= last => Ok((address, Ports::Some(first..=last))),
         (Some(first), Some(last)) => Err(format!(
-            "`{text}`: the range begins behind its end; write `{address}:{last}-{first}`"
+            "`{text}`: the range begins behind its end; write `{}:{last}-{first}`",
+            shown()
         )),
-        _ if ports == "0" => Err(format!("`{text}`: any port is written `{address}:*`")),
+        _ if ports == "0" => Err(format!("`{text}`: any port is written `{}:*`", shown())),
         _ => Err(format!(
             "`{ports}` in `{text}` is no port; write one from 1 to 65535, a range such as \
              `8000-8999`, or `*`"
@@ -142,7 +163,7 @@ fn parse_listener(text: &str) -> Result<(Ipv4Addr, Ports), String> {
 }
 
 /// An address, if a host may have it.
-fn host(address: Ipv4Addr) -> Result<Ipv4Addr, String> {
+fn host(address: IpAddr) -> Result<IpAddr, String> {
     match not_a_hosts(address) {
         Some(why) => Err(format!("`{address}` is {why}; write the address of a host")),
         None => Ok(address),
@@ -150,7 +171,7 @@ fn host(address: Ipv4Addr) -> Result<Ipv4Addr, String> {
 }
 
 /// A network, without host bits.
-pub(super) fn network<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<Ipv4Net> {
+pub(super) fn network<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<IpNet> {
     let (text, net) = prefix(written, "32", problems)?;
     if net.network() != net.addr() {
         problems.refuse(
@@ -166,12 +187,15 @@ pub(super) fn network<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Opt
 }
 
 /// The address of an interface with the length of its network's prefix.
-pub(super) fn interface<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<Ipv4Net> {
+pub(super) fn interface<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<IpNet> {
     let (text, net) = prefix(written, "24", problems)?;
     let wrong = if let Some(why) = not_a_hosts(net.addr()) {
         format!("`{text}` is {why}; write the address of a host")
     } else if net.prefix_len() == 0 {
-        format!("`{text}` claims every address; write a prefix length from 1 to 32")
+        format!(
+            "`{text}` claims every address; write a prefix length from 1 to {}",
+            net.max_prefix_len()
+        )
     } else if let Some(edge) = edge_of(net, net.addr()) {
         format!("`{text}` is the {edge} address of its network; write the address of a host")
     } else {
@@ -185,12 +209,12 @@ fn prefix<'a>(
     written: Text<'a>,
     usual: &str,
     problems: &mut Problems<'a>,
-) -> Option<(String, Ipv4Net)> {
+) -> Option<(String, IpNet)> {
     let text = written.read("an address and prefix length in quotes", problems)?;
-    let wrong = match text.parse::<Ipv4Net>() {
+    let wrong = match text.parse::<IpNet>() {
         Ok(net) => return Some((text, net)),
-        Err(_) if text.parse::<Ipv6Net>().is_ok() || is_ipv6(&text) => {
-            format!("{IPV6_NOT_BUILT}: `{text}`")
+        Err(_) if text.parse::<Ipv6Addr>().is_ok() => {
+            format!("`{text}` lacks its prefix length; write it like `{text}/64`")
         }
         Err(_) if text.parse::<Ipv4Addr>().is_ok() => {
             format!("`{text}` lacks its prefix length; write it like `{text}/{usual}`")
@@ -202,8 +226,11 @@ fn prefix<'a>(
 }
 
 /// Whether `address` is the first or last of `net`, which no host there may have. Networks of
-/// one or two addresses have neither (RFC 3021).
-pub(super) fn edge_of(net: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
+/// one or two addresses have neither (RFC 3021), nor have those of IPv6.
+pub(super) fn edge_of(net: IpNet, address: IpAddr) -> Option<&'static str> {
+    let (IpNet::V4(net), IpAddr::V4(address)) = (net, address) else {
+        return None;
+    };
     match address {
         _ if net.prefix_len() > 30 => None,
         _ if address == net.network() => Some("network"),
@@ -212,18 +239,26 @@ pub(super) fn edge_of(net: Ipv4Net, address: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
-fn not_a_hosts(address: Ipv4Addr) -> Option<&'static str> {
-    match address.octets() {
-        [0, ..] => Some("an address of 0.0.0.0/8, which no host has"),
-        [127, ..] => Some("a loopback address"),
-        [224..=239, ..] => Some("a multicast address"),
-        [255, 255, 255, 255] => Some("the broadcast address"),
-        _ => None,
+fn not_a_hosts(address: IpAddr) -> Option<&'static str> {
+    match address {
+        IpAddr::V4(address) => match address.octets() {
+            [0, ..] => Some("an address of 0.0.0.0/8, which no host has"),
+            [127, ..] => Some("a loopback address"),
+            [224..=239, ..] => Some("a multicast address"),
+            [255, 255, 255, 255] => Some("the broadcast address"),
+            _ => None,
+        },
+        IpAddr::V6(address) if address.is_unspecified() => Some("no address"),
+        IpAddr::V6(address) if address.is_loopback() => Some("a loopback address"),
+        IpAddr::V6(address) if address.is_multicast() => Some("a multicast address"),
+        IpAddr::V6(address) if address.to_ipv4_mapped().is_some() => {
+            Some("an IPv4 address as IPv6 writes it")
+        }
+        IpAddr::V6(address) if address.is_unicast_link_local() => {
+            Some("an address of one link alone, which each port makes for itself")
+        }
+        IpAddr::V6(_) => None,
     }
-}
-
-fn is_ipv6(text: &str) -> bool {
-    text.starts_with('[') || text.parse::<Ipv6Addr>().is_ok()
 }
 
 #[cfg(test)]

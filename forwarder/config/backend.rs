@@ -1,6 +1,6 @@
 //! Backends.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     BackendLimits, Check,
@@ -22,7 +22,7 @@ pub struct Backend {
     pub name: String,
     /// RIP and port, unique in the service; the service's own port for DR and TUN. Port 0 is the
     /// one that the client asks for, where the service has more than one.
-    pub address: Endpoint,
+    pub address: Endpoint<IpAddr>,
     /// Its share of new sessions, 0 to 65535; at 0 it gets none.
     pub weight: u32,
     /// Whether it serves only while the others have no quorum.
@@ -75,7 +75,7 @@ pub(super) fn read_all<'a>(
 /// What the backends read so far have taken.
 struct Claims<'a> {
     names: Unique<'a, String>,
-    addresses: Unique<'a, Endpoint>,
+    addresses: Unique<'a, Endpoint<IpAddr>>,
     server_ids: Unique<'a, Vec<u8>>,
 }
 

@@ -1,9 +1,13 @@
 //! Groups: addresses that one of several directors has at a time.
 
-use std::{net::Ipv4Addr, ops::RangeInclusive, time::Duration};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    ops::RangeInclusive,
+    time::Duration,
+};
 
 use super::{
-    address::address,
+    address::address4,
     problem::Problems,
     raw::{self, List, Text},
     reach::{Own, connected},
@@ -212,9 +216,9 @@ fn read_peers<'a>(
     let peers: Vec<Ipv4Addr> = list
         .into_iter()
         .filter_map(|written| {
-            let peer = address(written, problems)?;
-            let there = connected(own.ports, peer).map(|(port, _)| port);
-            let wrong = own.refuses(peer).or_else(|| {
+            let peer = address4(written, problems)?;
+            let there = connected(own.ports, peer.into()).map(|(port, _)| port);
+            let wrong = own.refuses(peer.into()).or_else(|| {
                 let elsewhere = port.is_some() && there != port;
                 elsewhere.then(|| format!("`{peer}` is not in the network of the group's port"))
             });
@@ -242,7 +246,7 @@ fn read_addresses<'a>(
         return None;
     }
     let read = |written: Text<'a>, problems: &mut Problems<'a>| {
-        let address = address(written, problems)?;
+        let address = address4(written, problems)?;
         let at = written.text();
         claims.addresses.claim(address, at, problems, |line| {
             format!("`{address}` is an address of the group in line {line} already")
@@ -254,12 +258,12 @@ fn read_addresses<'a>(
             Some(format!(
                 "`{address}` is an address of port `{name}`, and does not move"
             ))
-        } else if connected(own.ports, address).is_none() && own.complete {
+        } else if connected(own.ports, address.into()).is_none() && own.complete {
             Some(format!(
                 "`{address}` is in the network of no port, where nobody asks for it"
             ))
         } else {
-            own.edge(address)
+            own.edge(address.into())
         };
         match wrong {
             Some(wrong) => problems.refuse(at, wrong),
@@ -277,8 +281,9 @@ fn read_addresses<'a>(
 
 /// Tells of VIPs that no group moves: each director answers ARP for them.
 fn warn_left_behind<'a>(at: &'a str, groups: &[Group], own: &Own<'_>, problems: &mut Problems<'a>) {
-    let moves = |vip: &Ipv4Addr| groups.iter().any(|group| group.addresses.contains(vip));
-    let stays = |vip: &Ipv4Addr| connected(own.ports, *vip).is_some() && !moves(vip);
+    let moved = |vip: &IpAddr, group: &Group| group.addresses.iter().any(|one| vip == one);
+    let moves = |vip: &IpAddr| groups.iter().any(|group| moved(vip, group));
+    let stays = |vip: &IpAddr| connected(own.ports, *vip).is_some() && !moves(vip);
     let mut left: Vec<_> = own.vips.iter().filter(|(vip, _)| stays(vip)).collect();
     left.sort();
     for (vip, service) in left {

@@ -3,7 +3,7 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 use super::{
-    address::address,
+    address::address4,
     problem::Problems,
     raw,
     value::{name_of_device, number, optional, text},
@@ -173,7 +173,7 @@ type Target = (Option<Ipv4Addr>, Option<u16>, Option<String>);
 
 /// Who is asked, and by which way.
 fn target<'a>(raw: &raw::Check<'a>, problems: &mut Problems<'a>) -> Option<Target> {
-    let asked = optional(raw.address, |written| address(written, problems));
+    let asked = optional(raw.address, |written| address4(written, problems));
     let port = optional(raw.port, |written| {
         number(written, "port", &(1..=u16::MAX), problems)
     });

@@ -1,8 +1,12 @@
 //! What a service is addressed by: `address`, or `addresses` where there are several.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use super::{
+    Service,
     address::{address_and_ports, listener},
     problem::Problems,
     raw,
@@ -14,10 +18,13 @@ use crate::wire::{Listener, Protocol};
 /// Addresses that one service may have.
 const MOST: usize = 256;
 
+/// A listener and where it stands.
+type Claimed<'a> = (Listener<IpAddr>, &'a str);
+
 /// What the services read so far are addressed by.
 pub(super) struct Claims<'a> {
-    exact: Unique<'a, Listener>,
-    ranges: HashMap<(Ipv4Addr, Protocol), Vec<(Listener, &'a str)>>,
+    exact: Unique<'a, Listener<IpAddr>>,
+    ranges: HashMap<(IpAddr, Protocol), Vec<Claimed<'a>>>,
 }
 
 /// What the listeners of a service tell of its backends.
@@ -33,7 +40,7 @@ pub(super) struct Said {
 
 impl Said {
     /// `protocol` is meant where no listener could be read.
-    pub(super) fn of(listeners: &[Listener], protocol: Option<Protocol>) -> Self {
+    pub(super) fn of(listeners: &[Listener<IpAddr>], protocol: Option<Protocol>) -> Self {
         let speaks = |one| {
             let any = listeners.iter().any(|listener| listener.protocol == one);
             any || listeners.is_empty() && protocol == Some(one)
@@ -51,12 +58,26 @@ impl Said {
 
 /// Checks what a service is addressed by against what is weir's own, and what carries it.
 pub(super) fn check<'a>(
-    listeners: &[Listener],
+    service: &Service,
     written: &[&'a str],
     own: &Own<'_>,
     problems: &mut Problems<'a>,
 ) {
-    for (listener, at) in listeners.iter().zip(written) {
+    if service.limits.source.is_some()
+        && !service.is_of_family(Ipv4Addr::UNSPECIFIED.into())
+        && let Some(at) = written.first()
+    {
+        let text = "limits by the client's prefix are not built into this weir yet for IPv6";
+        problems.refuse(at, text.to_owned());
+    }
+    for (listener, at) in service.listeners.iter().zip(written) {
+        if !service.is_of_family(listener.address) {
+            let text = format!(
+                "`{listener}` is of another family of addresses than the first; write a service \
+                 for each"
+            );
+            problems.refuse(at, text);
+        }
         if let Some(edge) = own.edge(listener.address) {
             problems.refuse(at, format!("{edge}; a VIP is the address of a host"));
         }
@@ -82,7 +103,7 @@ impl<'a> Claims<'a> {
     }
 
     /// Refuses what a service before has, and ranges of which a port would be of two services.
-    fn claim(&mut self, listener: Listener, at: &'a str, problems: &mut Problems<'a>) {
+    fn claim(&mut self, listener: Listener<IpAddr>, at: &'a str, problems: &mut Problems<'a>) {
         let protocol = listener.protocol;
         self.exact.claim(listener, at, problems, |line| {
             format!("`{listener}` {protocol} is the address of the service in line {line} already")
@@ -92,7 +113,7 @@ impl<'a> Claims<'a> {
         }
         let ranges = self.ranges.entry((listener.address, protocol)).or_default();
         let overlaps =
-            |(other, _): &&(Listener, _)| *other != listener && other.overlaps(&listener);
+            |(other, _): &&(Listener<IpAddr>, _)| *other != listener && other.overlaps(&listener);
         if let Some((other, there)) = ranges.iter().find(overlaps) {
             let line = problems.line(there);
             let text = format!(
@@ -112,7 +133,7 @@ pub(super) fn read<'a>(
     protocol: Option<Protocol>,
     claims: &mut Claims<'a>,
     problems: &mut Problems<'a>,
-) -> Option<Vec<(Listener, &'a str)>> {
+) -> Option<Vec<(Listener<IpAddr>, &'a str)>> {
     let written = match (raw.address, raw.addresses) {
         (Some(address), None) => vec![address],
         (None, Some(addresses)) => {

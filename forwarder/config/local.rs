@@ -1,6 +1,6 @@
 //! LIPs: the addresses of weir's own that backends of FULLNAT see in place of clients'.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{
     Forward,
@@ -15,7 +15,7 @@ use super::{
 const MAX: usize = 64;
 
 /// A LIP and where it stands.
-pub(super) type Lip<'a> = (Ipv4Addr, &'a str);
+pub(super) type Lip<'a> = (IpAddr, &'a str);
 
 /// Reads a list of LIPs, none where it is left out; nothing if one of them cannot be read.
 pub(super) fn read<'a>(
@@ -63,7 +63,7 @@ pub(super) fn of_service<'a>(
 }
 
 /// The LIPs without their places.
-pub(super) fn addresses(lips: &[Lip<'_>]) -> Vec<Ipv4Addr> {
+pub(super) fn addresses(lips: &[Lip<'_>]) -> Vec<IpAddr> {
     lips.iter().map(|(address, _)| *address).collect()
 }
 

@@ -7,7 +7,7 @@
 use std::{
     fs::File,
     io::{self, Read},
-    net::Ipv4Addr,
+    net::IpAddr,
     path::Path,
 };
 
@@ -157,9 +157,19 @@ impl Config {
         self
     }
 
+    /// Sessions of IPv6 of one worker: as many as of IPv4 where a port has addresses of it.
+    pub fn sessions6_per_worker(&self) -> u32 {
+        let six = self.ports.iter().any(|port| !port.addresses6.is_empty());
+        if six {
+            self.tables.sessions_per_worker
+        } else {
+            0
+        }
+    }
+
     /// The port and next hop towards `address`, by longest prefix over the ports' own networks
     /// and the routes. The next hop is `address` itself where it is on a port's own network.
-    pub fn port_towards(&self, address: Ipv4Addr) -> Option<(PortIx, Ipv4Addr)> {
+    pub fn port_towards(&self, address: IpAddr) -> Option<(PortIx, IpAddr)> {
         reach::port_towards(&self.ports, &self.routes, address)
     }
 }

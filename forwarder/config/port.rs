@@ -1,8 +1,8 @@
 //! Ports: their devices and their own addresses.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
 use super::{
     address::{interface, mac},
@@ -14,7 +14,7 @@ use super::{
     value::{name, number_or},
     written::Written,
 };
-use crate::wire::Mac;
+use crate::wire::{Mac, ipv6};
 
 /// A port of the machine.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,17 +23,28 @@ pub struct Port {
     pub name: String,
     /// Where its frames come from.
     pub device: Device,
-    /// At least one; the first is the DIP. No network overlaps one of another port.
+    /// Its addresses of IPv4; the first is the DIP. No network overlaps one of another port. A port
+    /// has at least one address of either family.
     pub addresses: Vec<Ipv4Net>,
+    /// The same of IPv6, without those of its link alone.
+    pub addresses6: Vec<Ipv6Net>,
     /// The LIPs of FULLNAT services that have none of their own, towards backends behind this
     /// port.
-    pub local_addresses: Vec<Ipv4Addr>,
+    pub local_addresses: Vec<IpAddr>,
     /// Instead of the device's own.
     pub mac: Option<Mac>,
     /// Octets of the largest IP packet.
     pub mtu: u16,
     /// The interface by which the kernel uses the port, if it does.
     pub tap: Option<String>,
+}
+
+impl Port {
+    /// The addresses of both families.
+    pub fn networks(&self) -> impl Iterator<Item = IpNet> {
+        let four = self.addresses.iter().copied().map(IpNet::V4);
+        four.chain(self.addresses6.iter().copied().map(IpNet::V6))
+    }
 }
 
 /// What DPDK opens.
@@ -113,7 +124,7 @@ pub(super) fn read_all<'a>(
 struct Claims<'a> {
     names: Unique<'a, String>,
     devices: Unique<'a, String>,
-    networks: Vec<(Ipv4Net, &'a str)>,
+    networks: Vec<(IpNet, &'a str)>,
     lips: Vec<Lip<'a>>,
 }
 
@@ -144,10 +155,27 @@ fn read<'a>(
         None => Some(None),
         Some(written) => read_tap(written, claims, problems).map(Some),
     };
+    let addresses = addresses?;
+    let four = addresses.iter().filter_map(|net| match net {
+        IpNet::V4(net) => Some(*net),
+        IpNet::V6(_) => None,
+    });
+    let six = addresses.iter().filter_map(|net| match net {
+        IpNet::V4(_) => None,
+        IpNet::V6(net) => Some(*net),
+    });
+    let (four, six): (Vec<Ipv4Net>, Vec<Ipv6Net>) = (four.collect(), six.collect());
+    if let (Some(mtu), Some(written), false) = (mtu, raw.mtu, six.is_empty())
+        && mtu < ipv6::LEAST_MTU
+    {
+        let text = format!("IPv6 asks for at least {} octets", ipv6::LEAST_MTU);
+        problems.refuse(written.text(), text);
+    }
     Some(Port {
         name: name?,
         device: device?,
-        addresses: addresses?,
+        addresses: four,
+        addresses6: six,
         local_addresses: local::addresses(&lips?),
         mac: mac?,
         mtu: mtu?,
@@ -236,9 +264,9 @@ fn is_vdev(text: &str) -> bool {
 
 fn read_addresses<'a>(
     written: raw::List<'a, String>,
-    networks: &mut Vec<(Ipv4Net, &'a str)>,
+    networks: &mut Vec<(IpNet, &'a str)>,
     problems: &mut Problems<'a>,
-) -> Option<Vec<Ipv4Net>> {
+) -> Option<Vec<IpNet>> {
     let list = written.read("a list such as `[\"192.0.2.2/24\"]`", problems)?;
     if list.is_empty() {
         let text = "a port without addresses; write at least its DIP: `[\"192.0.2.2/24\"]`";
@@ -265,12 +293,12 @@ fn read_addresses<'a>(
 
 /// Why a port cannot have `address` beside the networks of others and its own.
 fn clash<'a>(
-    address: Ipv4Net,
-    of_others: &[(Ipv4Net, &'a str)],
-    of_this: &[(Ipv4Net, &'a str)],
+    address: IpNet,
+    of_others: &[(IpNet, &'a str)],
+    of_this: &[(IpNet, &'a str)],
     problems: &Problems<'a>,
 ) -> Option<String> {
-    let overlap = |other: &Ipv4Net| other.contains(&address.trunc()) || address.contains(other);
+    let overlap = |other: &IpNet| other.contains(&address.trunc()) || address.contains(other);
     let twice = of_others.iter().chain(of_this);
     if let Some((_, first)) = twice.into_iter().find(|(n, _)| n.addr() == address.addr()) {
         let (line, address) = (problems.line(first), address.addr());

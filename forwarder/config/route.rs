@@ -1,8 +1,8 @@
 //! Routes, and neighbours that are given instead of asked for.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::{
     address::{address, mac, network},
@@ -18,9 +18,9 @@ use crate::{io::PortIx, wire::Mac};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
     /// The network, without host bits.
-    pub to: Ipv4Net,
+    pub to: IpNet,
     /// The gateway, on a port's own network.
-    pub via: Ipv4Addr,
+    pub via: IpAddr,
     /// The port of that network.
     pub port: PortIx,
 }
@@ -29,7 +29,7 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Neighbour {
     /// On the network of `port`.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// A station's.
     pub mac: Mac,
     /// The port of its network.
@@ -58,7 +58,7 @@ pub(super) fn read_routes<'a>(
 
 fn read_route<'a>(
     written: Written<'a, raw::Route<'a>>,
-    destinations: &mut Unique<'a, Ipv4Net>,
+    destinations: &mut Unique<'a, IpNet>,
     own: &Own<'_>,
     problems: &mut Problems<'a>,
 ) -> Option<Route> {
@@ -70,11 +70,8 @@ fn read_route<'a>(
         destinations.claim(to, at, problems, |line| {
             format!("`{to}` has a route in line {line} already; one network has one gateway")
         });
-        let same = |own: &Ipv4Net| own.trunc() == to;
-        let port = own
-            .ports
-            .iter()
-            .find(|port| port.addresses.iter().any(same));
+        let same = |own: IpNet| own.trunc() == to;
+        let port = own.ports.iter().find(|port| port.networks().any(same));
         if let Some(port) = port {
             let name = &port.name;
             let text = format!("`{to}` is the own network of port `{name}`; remove this route");
@@ -82,8 +79,13 @@ fn read_route<'a>(
         }
     }
     let via = on_link(raw.via, "a gateway", own, problems);
-    let (via, port) = via?;
-    Some(Route { to: to?, via, port })
+    let ((via, port), to) = (via?, to?);
+    if via.is_ipv4() != to.addr().is_ipv4() {
+        let text = format!("`{via}` is of another family of addresses than `{to}`");
+        problems.refuse(raw.via.text(), text);
+        return None;
+    }
+    Some(Route { to, via, port })
 }
 
 /// The static neighbours; none if one of them cannot be used.
@@ -107,7 +109,7 @@ pub(super) fn read_neighbours<'a>(
 
 fn read_neighbour<'a>(
     written: Written<'a, raw::Neighbour<'a>>,
-    addresses: &mut Unique<'a, Ipv4Addr>,
+    addresses: &mut Unique<'a, IpAddr>,
     own: &Own<'_>,
     problems: &mut Problems<'a>,
 ) -> Option<Neighbour> {
@@ -134,7 +136,7 @@ fn on_link<'a>(
     what: &str,
     own: &Own<'_>,
     problems: &mut Problems<'a>,
-) -> Option<(Ipv4Addr, PortIx)> {
+) -> Option<(IpAddr, PortIx)> {
     let address = address(written, problems)?;
     if let Some(why) = own.refuses(address) {
         problems.refuse(written.text(), format!("{why}; {what} is another host"));

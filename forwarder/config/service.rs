@@ -1,8 +1,8 @@
 //! Services, and whether their backends can be reached.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{collections::HashMap, net::IpAddr};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::{
     Backend, Life, Quic, Refusal, Route, Scheduler, ServiceLimits, Tables, backend, health, life,
@@ -11,7 +11,7 @@ use super::{
     local::{self, Lip},
     problem::Problems,
     quic, raw,
-    reach::{Own, connected, port_towards},
+    reach::{Own, port_towards, unreached},
     timeouts,
     unique::Unique,
     value::name,
@@ -27,12 +27,13 @@ use crate::{
 pub struct Service {
     /// What texts for people call it. Unique.
     pub name: String,
-    /// VIPs with their ports and protocols, at least one; the first tells it from others.
-    pub listeners: Vec<Listener>,
+    /// VIPs with their ports and protocols, at least one, all of one family; the first tells it
+    /// from others.
+    pub listeners: Vec<Listener<IpAddr>>,
     /// How packets are brought to the backends.
     pub forward: Forward,
     /// LIPs instead of those of the port that leads to a backend; of FULLNAT alone.
-    pub local_addresses: Vec<Ipv4Addr>,
+    pub local_addresses: Vec<IpAddr>,
     /// How a backend is chosen.
     pub scheduler: Scheduler,
     /// Where its datagrams tell more than their addresses do.
@@ -125,7 +126,7 @@ fn read<'a>(
         .read("`Tcp` or `Udp`", problems)
         .map(Protocol::from);
     let listeners = listener::read(&raw, protocol, &mut claims.listeners, problems);
-    let (listeners, listeners_at): (Vec<Listener>, Vec<&str>) = match listeners {
+    let (listeners, listeners_at): (Vec<Listener<IpAddr>>, Vec<&str>) = match listeners {
         Some(listeners) => listeners.into_iter().unzip(),
         None => Default::default(),
     };
@@ -251,7 +252,7 @@ fn check_use<'a>(
 }
 
 /// The VIPs, each with a service that has it.
-pub(super) fn vips(drafts: &[Draft<'_>]) -> HashMap<Ipv4Addr, String> {
+pub(super) fn vips(drafts: &[Draft<'_>]) -> HashMap<IpAddr, String> {
     let drafts = drafts.iter().rev();
     let named = drafts.flat_map(|Draft { service, .. }| {
         let vips = service.vips();
@@ -292,7 +293,7 @@ impl<'a> Draft<'a> {
         routes: Option<&[Route]>,
         problems: &mut Problems<'a>,
     ) -> Service {
-        listener::check(&self.service.listeners, &self.listeners_at, own, problems);
+        listener::check(&self.service, &self.listeners_at, own, problems);
         let forward = self.service.forward;
         for (backend, at) in self.service.backends.iter().zip(&self.backends_at) {
             let address = backend.address;
@@ -305,7 +306,19 @@ impl<'a> Draft<'a> {
                 );
                 problems.refuse(at, text);
             }
-            if let Some(why) = own.refuses(address.address) {
+            if !self.service.is_of_family(address.address) {
+                let text = format!(
+                    "`{address}` is of another family of addresses than the service, which is not \
+                     built into this weir yet"
+                );
+                problems.refuse(at, text);
+            } else if backend.health.is_some() && address.address.is_ipv6() {
+                let text = format!(
+                    "checks over IPv6 are not built into this weir yet; write `health: Off` for \
+                     `{address}`"
+                );
+                problems.refuse(at, text);
+            } else if let Some(why) = own.refuses(address.address) {
                 problems.refuse(at, format!("{why}; a backend is another host"));
             } else if let Some(routes) = routes.filter(|_| own.complete)
                 && let Some(text) = unreached(forward, own, routes, address.address)
@@ -335,7 +348,10 @@ impl<'a> Draft<'a> {
             let Some(port) = port else { continue };
             match forward {
                 Forward::FullNat
-                    if local_addresses.is_empty() && port.local_addresses.is_empty() =>
+                    if local_addresses
+                        .iter()
+                        .chain(&port.local_addresses)
+                        .all(|lip| lip.is_ipv4() != rip.is_ipv4()) =>
                 {
                     let name = &port.name;
                     let text = format!(
@@ -346,10 +362,10 @@ impl<'a> Draft<'a> {
                     return;
                 }
                 Forward::Nat => {
-                    let has_vip = |network: &Ipv4Net| {
+                    let has_vip = |network: &IpNet| {
                         listeners.iter().any(|one| network.contains(&one.address))
                     };
-                    let mut networks = port.addresses.iter();
+                    let mut networks = port.networks();
                     let shared =
                         networks.find(|network| network.contains(&rip) && has_vip(network));
                     if let Some(network) = shared {
@@ -368,43 +384,26 @@ impl<'a> Draft<'a> {
     }
 }
 
-fn unreached(
-    forward: Forward,
-    own: &Own<'_>,
-    routes: &[Route],
-    address: Ipv4Addr,
-) -> Option<String> {
-    match forward {
-        Forward::Dr if connected(own.ports, address).is_none() => Some(format!(
-            "`{address}` is in no port's own network; \
-             DR reaches only backends on a port's own network"
-        )),
-        Forward::Nat | Forward::Tun | Forward::FullNat
-            if port_towards(own.ports, routes, address).is_none() =>
-        {
-            Some(format!(
-                "no route reaches `{address}`; add one to `routes` or write an address in a \
-                 port's own network"
-            ))
-        }
-        Forward::Nat | Forward::Dr | Forward::Tun | Forward::FullNat => None,
-    }
-}
-
 impl Service {
+    /// True for an address of the family that all of the service's are of.
+    pub fn is_of_family(&self, address: IpAddr) -> bool {
+        let first = self.listeners.first();
+        first.is_none_or(|first| first.address.is_ipv4() == address.is_ipv4())
+    }
+
     /// The VIPs; again and again where one has several ports.
-    pub fn vips(&self) -> impl Iterator<Item = Ipv4Addr> {
+    pub fn vips(&self) -> impl Iterator<Item = IpAddr> {
         self.listeners.iter().map(|listener| listener.address)
     }
 
     /// What tells it from others: what it is addressed by first.
-    pub fn key(&self) -> Listener {
+    pub fn key(&self) -> Listener<IpAddr> {
         let first = self.listeners.first();
         *first.expect("a service without addresses is refused")
     }
 
     /// Where a backend's packets go if ports stay, if `address` is somewhere else.
-    fn right_port(&self, address: Endpoint) -> Option<String> {
+    fn right_port(&self, address: Endpoint<IpAddr>) -> Option<String> {
         match Said::of(&self.listeners, None).port {
             0 => (address.port != 0).then(|| address.address.to_string()),
             only if only == address.port => None,

@@ -1,8 +1,11 @@
 //! What workers count and what is configured, row by row as `show` and replay tell it.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::{
@@ -19,7 +22,7 @@ use crate::{
     config::{self, Config},
     io::{Frame, Now, PortIx},
     path::{Answer, Counters, DropReason, PortTraffic, Punt, Totals},
-    session::{Session, tcp},
+    session::{Family, Session, tcp},
     wire::Protocol,
 };
 
@@ -128,7 +131,7 @@ impl Books {
     ) -> Vec<views::Neighbour> {
         let of = |row: Row| views::Neighbour {
             port: self.port_name(row.port),
-            address: row.address.into(),
+            address: row.address,
             mac: row.mac.map(|mac| mac.to_string()),
             state: row.state.to_string(),
             age_ms: row.age_ms,
@@ -168,25 +171,31 @@ impl Books {
 
     /// The routing table, longest prefix first, as `route -n` sorts it.
     pub fn routes(&self) -> Vec<views::Route> {
-        let row = |to: Ipv4Net, gateway: Option<Ipv4Addr>, port| views::Route {
-            destination: to.network().into(),
-            gateway: gateway.unwrap_or(Ipv4Addr::UNSPECIFIED).into(),
-            mask: to.netmask().into(),
+        let row = |to: IpNet, gateway: Option<IpAddr>, port| views::Route {
+            destination: to.network(),
+            gateway: gateway.unwrap_or(match to {
+                IpNet::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+                IpNet::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+            }),
+            mask: to.netmask(),
             flags: [
                 "U",
                 gateway.map_or("", |_| "G"),
-                if to.prefix_len() == 32 { "H" } else { "" },
+                if to.prefix_len() == to.max_prefix_len() {
+                    "H"
+                } else {
+                    ""
+                },
             ]
             .concat(),
             metric: 0,
             port: self.port_name(port),
         };
         let config = self.config();
-        let connected = (0..).map(PortIx).zip(&config.ports).flat_map(|(ix, port)| {
-            port.addresses
-                .iter()
-                .map(move |network| row(*network, None, ix))
-        });
+        let connected = (0..)
+            .map(PortIx)
+            .zip(&config.ports)
+            .flat_map(|(ix, port)| port.networks().map(move |network| row(network, None, ix)));
         let gateways = config
             .routes
             .iter()
@@ -342,7 +351,7 @@ impl Books {
             mtu: port.mtu,
             link_up: device.link_up,
             speed_mbps: device.speed_mbps,
-            addresses: port.addresses.iter().map(ToString::to_string).collect(),
+            addresses: port.networks().map(|net| net.to_string()).collect(),
             rx_frames: sum(|t| t.rx.frames.get()),
             rx_octets: sum(|t| t.rx.octets.get()),
             tx_frames: sum(|t| t.tx.frames.get()),
@@ -426,7 +435,11 @@ fn busy(counters: &Counters) -> f64 {
 }
 
 /// A session of this worker.
-pub(super) fn session(session: &Session, worker: usize, now_ms: u64) -> views::Session {
+pub(super) fn session<A: Family>(
+    session: &Session<A>,
+    worker: usize,
+    now_ms: u64,
+) -> views::Session {
     views::Session {
         protocol: session.protocol().into(),
         expires_ms: session.remaining_ms(now_ms).into(),

@@ -1,6 +1,16 @@
 //! A valid configuration, and how its backends stand, become a snapshot.
 
-use std::{net::Ipv4Addr, sync::Arc};
+mod addresses;
+mod family;
+
+use std::{net::IpAddr, sync::Arc};
+
+use ipnet::IpNet;
+
+pub(super) use addresses::ports;
+
+use addresses::own_addresses;
+use family::Compiled;
 
 use super::{
     numbers::Places,
@@ -12,8 +22,8 @@ use crate::{
     io::PortIx,
     session::{FixedIx, Forward, Generation, ServiceIx},
     snapshot::{
-        Backend, Backends, Gone, HashBy, Hop, Limits, Neighbours, Own, PortFacts, Quic, Routes,
-        Service, Services, Slots, Snapshot, SourceLimit, Strays,
+        Backend, Backends, Gone, HashBy, Hop, Ip, Limits, Neighbours, Network, PortFacts, Quic,
+        Routes, Service, Services, Slots, Snapshot, SourceLimit, Strays,
     },
     wire::{Endpoint, Mac, Protocol},
 };
@@ -49,11 +59,14 @@ pub(super) fn first(
     places: &mut Places,
 ) -> Result<Snapshot, CompileError> {
     let nothing = Snapshot {
-        ports: ports(roster.config(), macs),
-        own_addresses: Arc::default(),
-        services: Arc::default(),
-        routes: Arc::default(),
-        neighbours: Arc::default(),
+        four: Network {
+            ports: ports(roster.config(), macs),
+            ..Network::default()
+        },
+        six: Network {
+            ports: ports(roster.config(), macs),
+            ..Network::default()
+        },
         slots,
         route_other: false,
         closed_ports_answer: false,
@@ -66,12 +79,33 @@ pub(super) fn first(
 /// The snapshot of a roster that differs from the one before in how backends stand, and in
 /// nothing else.
 pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, CompileError> {
-    let services = &before.snapshot.services;
+    let mut schedulers = Schedulers::new(Some((before.roster, before.snapshot)));
+    let four = Network {
+        services: states_of(roster, before, &mut schedulers)?,
+        ..before.snapshot.four.clone()
+    };
+    let six = Network {
+        services: states_of(roster, before, &mut schedulers)?,
+        ..before.snapshot.six.clone()
+    };
+    Ok(Snapshot {
+        four,
+        six,
+        ..before.snapshot.clone()
+    })
+}
+
+/// The services of one family.
+fn states_of<'c, A: Compiled>(
+    roster: &'c Roster,
+    before: Before<'_>,
+    schedulers: &mut Schedulers<'c>,
+) -> Result<Arc<Services<A>>, CompileError> {
+    let services = &A::network(before.snapshot).services;
     let generation = services.generation().next();
-    let mut schedulers = Schedulers::new(Some((before.roster, services)));
     let config = roster.config();
     let mut all = vec![None; numbers(roster)];
-    for (service, enrolled) in roster.services() {
+    for (service, enrolled) in of_family::<A>(roster) {
         let former = services.shared(enrolled.number);
         let same = before.roster.service(enrolled.number);
         let compiled = match former {
@@ -81,23 +115,21 @@ pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, Co
             former => {
                 let hop = |place| former?.backends.at(place).map(|backend| backend.hop);
                 let backends = backends(roster.config(), service, enrolled, hop);
-                let made = compile(
-                    config,
-                    service,
-                    enrolled,
-                    backends,
-                    generation,
-                    &mut schedulers,
-                )?;
+                let made = compile(config, service, enrolled, backends, generation, schedulers)?;
                 Arc::new(made)
             }
         };
         put(&mut all, enrolled.number, compiled);
     }
-    Ok(Snapshot {
-        services: Arc::new(services.with(generation, all)),
-        ..before.snapshot.clone()
-    })
+    Ok(Arc::new(services.with(generation, all)))
+}
+
+/// The services that have addresses of one family.
+fn of_family<A: Compiled>(
+    roster: &Roster,
+) -> impl Iterator<Item = (&config::Service, &Arc<Enrolled>)> {
+    let services = roster.services();
+    services.filter(|(service, _)| A::of(service.key().address).is_some())
 }
 
 /// The snapshot of another configuration than the one before, of which `base` is what this has
@@ -106,59 +138,28 @@ pub(super) fn states(roster: &Roster, before: Before<'_>) -> Result<Snapshot, Co
 pub(super) fn reload(
     roster: &Roster,
     places: &mut Places,
-    gone: &[(Endpoint, Protocol)],
+    gone: &[(Endpoint<IpAddr>, Protocol)],
     before: Option<Before<'_>>,
     base: Snapshot,
 ) -> Result<Snapshot, CompileError> {
     let config = roster.config();
-    let towards = towards(config);
+    let towards = config
+        .services
+        .iter()
+        .flat_map(|service| towards(config, service));
     let gateways = config.routes.iter().map(|route| (route.port, route.via));
-    places.retain(&towards.iter().flatten().copied().chain(gateways).collect());
-    let (routes, rerouted) = routes(config, places, before)?;
-    let (generation, former) = match before {
-        Some(before) => {
-            let services = &before.snapshot.services;
-            (
-                services.generation().next(),
-                Some((before.roster, &**services)),
-            )
-        }
-        None => (Generation::default(), None),
+    places.retain(&towards.chain(gateways).collect());
+    let mut schedulers = Schedulers::new(before.map(|before| (before.roster, before.snapshot)));
+    let mut work = Work {
+        roster,
+        gone,
+        before,
+        places,
+        schedulers: &mut schedulers,
     };
-    let mut schedulers = Schedulers::new(former);
-    let mut all = vec![None; numbers(roster)];
-    for ((service, enrolled), towards) in roster.services().zip(&towards) {
-        let hops: Option<Vec<FixedIx>> = towards.iter().map(|key| places.give(*key)).collect();
-        let hops = hops.ok_or(CompileError::TooManyFixed)?;
-        let backends = backends(config, service, enrolled, |place| hops.get(place).copied());
-        let same = former.and_then(|(roster, services)| {
-            let (was, stood) = roster.service(enrolled.number)?;
-            let one = services.shared(enrolled.number)?;
-            let same = !rerouted
-                && was == service
-                && stood == enrolled
-                && one.backends.iter().eq(&backends);
-            same.then(|| Arc::clone(one))
-        });
-        let compiled = match same {
-            Some(same) => same,
-            None => Arc::new(compile(
-                config,
-                service,
-                enrolled,
-                backends,
-                generation,
-                &mut schedulers,
-            )?),
-        };
-        put(&mut all, enrolled.number, compiled);
-    }
-    let fixed = places.all().into();
     Ok(Snapshot {
-        own_addresses: Arc::new(own_addresses(config)),
-        services: Arc::new(Services::new(generation, all, gone)),
-        routes,
-        neighbours: Arc::new(Neighbours::new(fixed, Arc::clone(&base.ports))),
+        four: work.network(base.four.ports)?,
+        six: work.network(base.six.ports)?,
         route_other: config.other == config::Other::Route,
         closed_ports_answer: config.closed_ports == config::Refusal::Answer,
         resets_per_second: config.limits.resets_per_second,
@@ -167,40 +168,73 @@ pub(super) fn reload(
     })
 }
 
-/// What the packet's way needs to know of the ports, which have these MACs.
-pub(super) fn ports(config: &Config, macs: &[Mac]) -> Arc<[PortFacts]> {
-    let ports = config.ports.iter().zip(macs).map(|(port, mac)| PortFacts {
-        mac: *mac,
-        dip: port
-            .addresses
-            .first()
-            .map_or(Ipv4Addr::UNSPECIFIED, ipnet::Ipv4Net::addr),
-        mtu: port.mtu,
-        host: port.tap.is_some(),
-    });
-    ports.collect()
+/// What a configuration is compiled with.
+struct Work<'a, 'c> {
+    roster: &'c Roster,
+    gone: &'a [(Endpoint<IpAddr>, Protocol)],
+    before: Option<Before<'a>>,
+    places: &'a mut Places,
+    schedulers: &'a mut Schedulers<'c>,
 }
 
-fn own_addresses(config: &Config) -> rustc_hash::FxHashMap<Ipv4Addr, Own> {
-    let vips = config
-        .services
-        .iter()
-        .flat_map(|service| service.vips().map(|vip| (vip, Own::Vip)));
-    let lips = config.ports.iter().flat_map(|port| &port.local_addresses);
-    let lips = config
-        .services
-        .iter()
-        .flat_map(|service| &service.local_addresses)
-        .chain(lips)
-        .map(|lip| (*lip, Own::Lip));
-    let moving = config.groups.iter().flat_map(|group| &group.addresses);
-    let moving = moving.map(|address| (*address, Own::Vip));
-    let dips = config.ports.iter().flat_map(|port| {
-        let host = port.tap.is_some();
-        let addresses = port.addresses.iter();
-        addresses.map(move |n| (n.addr(), Own::Dip { host }))
-    });
-    vips.chain(moving).chain(dips).chain(lips).collect()
+impl Work<'_, '_> {
+    /// What there is of one family.
+    fn network<A: Compiled>(
+        &mut self,
+        ports: Arc<[PortFacts<A>]>,
+    ) -> Result<Network<A>, CompileError> {
+        let config = self.roster.config();
+        let (routes, rerouted) = routes(config, self.places, self.before)?;
+        let services = self.services(rerouted)?;
+        let fixed = A::places(self.places).all().into();
+        Ok(Network {
+            own_addresses: Arc::new(own_addresses(config, &ports)),
+            services: Arc::new(services),
+            routes,
+            neighbours: Arc::new(Neighbours::new(fixed, Arc::clone(&ports))),
+            ports,
+        })
+    }
+
+    fn services<A: Compiled>(&mut self, rerouted: bool) -> Result<Services<A>, CompileError> {
+        let (roster, config) = (self.roster, self.roster.config());
+        let former = self.before.map(|before| {
+            let services = &A::network(before.snapshot).services;
+            (before.roster, &**services)
+        });
+        let generation = former.map_or_else(Generation::default, |(_, services)| {
+            services.generation().next()
+        });
+        let mut all = vec![None; numbers(roster)];
+        for (service, enrolled) in of_family::<A>(roster) {
+            let towards = towards(config, service);
+            let hops: Option<Vec<FixedIx>> = towards.map(|key| self.places.give(key)).collect();
+            let hops = hops.ok_or(CompileError::TooManyFixed)?;
+            let backends = backends(config, service, enrolled, |place| hops.get(place).copied());
+            let same = former.and_then(|(roster, services)| {
+                let (was, stood) = roster.service(enrolled.number)?;
+                let one = services.shared(enrolled.number)?;
+                let same = !rerouted
+                    && was == service
+                    && stood == enrolled
+                    && one.backends.iter().eq(&backends);
+                same.then(|| Arc::clone(one))
+            });
+            let compiled = if let Some(same) = same {
+                same
+            } else {
+                let schedulers = &mut *self.schedulers;
+                let made = compile(config, service, enrolled, backends, generation, schedulers)?;
+                Arc::new(made)
+            };
+            put(&mut all, enrolled.number, compiled);
+        }
+        let gone = self.gone.iter();
+        let gone: Vec<_> = gone
+            .filter_map(|(at, protocol)| Some((at.within()?, *protocol)))
+            .collect();
+        Ok(Services::new(generation, all, &gone))
+    }
 }
 
 /// One more than the highest number of a service.
@@ -209,66 +243,67 @@ fn numbers(roster: &Roster) -> usize {
     numbers.max().unwrap_or_default()
 }
 
-fn put(all: &mut [Option<Arc<Service>>], number: ServiceIx, service: Arc<Service>) {
+fn put<A: Ip>(all: &mut [Option<Arc<Service<A>>>], number: ServiceIx, service: Arc<Service<A>>) {
     if let Some(place) = all.get_mut(number.index()) {
         *place = Some(service);
     }
 }
 
-/// By service, the next hop of each backend. That there is one was checked with the configuration.
-fn towards(config: &Config) -> Vec<Vec<(PortIx, Ipv4Addr)>> {
-    let towards = |backend: &config::Backend| {
+/// The next hop of each backend. That there is one was checked with the configuration.
+fn towards<'c>(
+    config: &'c Config,
+    service: &'c config::Service,
+) -> impl Iterator<Item = (PortIx, IpAddr)> + use<'c> {
+    service.backends.iter().map(|backend| {
         let address = backend.address.address;
         config.port_towards(address).unwrap_or((PortIx(0), address))
-    };
-    let services = config.services.iter();
-    services
-        .map(|service| service.backends.iter().map(towards).collect())
-        .collect()
+    })
 }
 
 /// The routes, and whether any of them has changed.
-fn routes(
+fn routes<A: Compiled>(
     config: &Config,
     places: &mut Places,
     before: Option<Before<'_>>,
-) -> Result<(Arc<Routes>, bool), CompileError> {
-    let addresses = |config: &Config| -> Vec<_> {
+) -> Result<(Arc<Routes<A>>, bool), CompileError> {
+    let addresses = |config: &Config| -> Vec<Vec<IpNet>> {
         let ports = config.ports.iter();
-        ports.map(|port| port.addresses.clone()).collect()
+        ports.map(|port| port.networks().collect()).collect()
     };
     if let Some(before) = before {
         let was = before.roster.config();
         if was.routes == config.routes && addresses(was) == addresses(config) {
-            return Ok((Arc::clone(&before.snapshot.routes), false));
+            return Ok((Arc::clone(&A::network(before.snapshot).routes), false));
         }
     }
-    let connected = (0..).map(PortIx).zip(&config.ports).flat_map(|(ix, port)| {
-        let nets = port.addresses.iter();
-        nets.map(move |net| (net.trunc(), Hop::Link(ix)))
-    });
+    let connected = (0..).map(PortIx).zip(&config.ports);
+    let connected = connected
+        .flat_map(|(ix, port)| A::networks(port).map(move |(_, net)| (net, Hop::Link(ix))));
     let mut gateways = Vec::new();
     for route in &config.routes {
+        let Some(to) = A::network_of(route.to) else {
+            continue;
+        };
         let place = places.give((route.port, route.via));
         let place = place.ok_or(CompileError::TooManyFixed)?;
-        gateways.push((route.to, Hop::Fixed(place)));
+        gateways.push((to, Hop::Fixed(place)));
     }
     // What a port is connected to comes last and wins over a route to the same prefix.
     let routes = Routes::new(gateways.into_iter().chain(connected));
     Ok((Arc::new(routes), true))
 }
 
-fn backends(
+fn backends<A: Ip>(
     config: &Config,
     service: &config::Service,
     enrolled: &Enrolled,
     hop: impl Fn(usize) -> Option<FixedIx>,
-) -> Vec<Backend> {
+) -> Vec<Backend<A>> {
     let backends = service.backends.iter().zip(&enrolled.backends);
     let backend = |(place, (backend, member)): (usize, (&config::Backend, &Member))| {
         Some(Backend {
             number: member.number,
-            address: backend.address,
+            address: backend.address.within()?,
             hop: hop(place)?,
             serves: member.serves(service.life.gone),
             limits: limits(config, backend.limits),
@@ -276,17 +311,17 @@ fn backends(
         })
     };
     let made: Option<_> = backends.enumerate().map(backend).collect();
-    made.expect("every backend has a next hop")
+    made.expect("every backend has a next hop and its service's family of addresses")
 }
 
-fn compile<'c>(
+fn compile<'c, A: Ip>(
     config: &Config,
     service: &'c config::Service,
     enrolled: &Enrolled,
-    backends: Vec<Backend>,
+    backends: Vec<Backend<A>>,
     generation: Generation,
     schedulers: &mut Schedulers<'c>,
-) -> Result<Service, CompileError> {
+) -> Result<Service<A>, CompileError> {
     let scheduler = schedulers
         .of(service, enrolled)
         .map_err(|source| CompileError::Scheduler {
@@ -296,7 +331,11 @@ fn compile<'c>(
     let bounds_backends = backends.iter().any(|backend| backend.limits.any());
     let workers = config.dpdk.workers.len();
     Ok(Service {
-        listeners: service.listeners.as_slice().into(),
+        listeners: service
+            .listeners
+            .iter()
+            .filter_map(|listener| listener.within())
+            .collect(),
         per_1000_s: per_1000_s(service.limits.connections_per_second, workers),
         source_limit: service.limits.source.map(|limit| SourceLimit {
             mask: u32::MAX << (32 - u32::from(limit.prefix)),
@@ -370,11 +409,11 @@ fn strays(service: &config::Service) -> Strays {
 }
 
 /// The LIPs that a backend may see.
-fn local_addresses(
+fn local_addresses<A: Ip>(
     config: &Config,
     service: &config::Service,
     backend: &config::Backend,
-) -> Arc<[Ipv4Addr]> {
+) -> Arc<[A]> {
     if service.forward != config::Forward::FullNat {
         return Arc::default();
     }
@@ -382,8 +421,9 @@ fn local_addresses(
         let (port, _) = config.port_towards(backend.address.address)?;
         Some(&*config.ports.get(port.index())?.local_addresses)
     };
-    match &*service.local_addresses {
-        [] => of_port().unwrap_or_default().into(),
-        own => own.into(),
-    }
+    let own = match &*service.local_addresses {
+        [] => of_port().unwrap_or_default(),
+        own => own,
+    };
+    own.iter().filter_map(|lip| A::of(*lip)).collect()
 }

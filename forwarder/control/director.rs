@@ -1,6 +1,6 @@
 //! Puts a director together from a configuration and its ports.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
     compile::CompileError,
@@ -68,7 +68,8 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
         let wanted = force.numbers.fixed.wanted().collect();
         let known = facts(config, &force.snapshot, wanted);
         let mut neighbours = Neighbours::new(settings(config), known, now);
-        neighbours.set_absent(groups.absent(), now);
+        let absent = groups.absent().into_iter().map(IpAddr::V4);
+        neighbours.set_absent(absent.collect(), now);
         let host = Host::new(config, &macs);
         let backends = config.tables.backends as usize;
         let publisher = Publisher::new(Snapshot::clone(&force.snapshot));
@@ -94,6 +95,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             counters: Arc::new(Counters::new(ends.len(), backends)),
             ends: ends.into(),
             sessions: config.tables.sessions_per_worker,
+            sessions6: config.sessions6_per_worker(),
             services: config.tables.services,
             sources: config.tables.sources,
             local_port_pairs: config.tables.local_port_pairs,

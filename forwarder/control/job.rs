@@ -15,7 +15,7 @@ use crate::{
     io::Now,
     path::{Counters, Totals},
     session::{BackendCounts, BackendIx, Generation, ServiceIx},
-    snapshot::{Slots, Snapshot},
+    snapshot::{Network, Slots, Snapshot},
     wire::Mac,
 };
 
@@ -174,11 +174,7 @@ impl Work<'_> {
             None => (force.numbers.clone(), compile::states(&roster, before)?),
             Some(mut numbers) => {
                 let config = roster.config();
-                let macs = force.snapshot.ports.iter().map(|port| port.mac);
-                let base = Snapshot {
-                    ports: compile::ports(config, &macs.collect::<Vec<_>>()),
-                    ..Snapshot::clone(&force.snapshot)
-                };
+                let base = base(config, &force.snapshot);
                 let gone = numbers.gone_backends();
                 let places = &mut numbers.fixed;
                 let compiled = compile::reload(&roster, places, &gone, Some(before), base)?;
@@ -214,7 +210,7 @@ impl Work<'_> {
             };
             self.counted.tables.iter().any(held)
         });
-        let since = force.snapshot.services.generation().next();
+        let since = force.snapshot.four.services.generation().next();
         let before = Some((&*roster, since));
         *roster = enrol(Arc::clone(config), before, numbers, self.counted)?;
         Ok(Outcome { changed: true })
@@ -347,5 +343,21 @@ fn administer(member: &mut Member, change: AdminChange, now: Now) {
         AdminChange::Drain => member.admin = Admin::Draining,
         AdminChange::Disable => member.admin = Admin::Disabled,
         AdminChange::Weight(weight) => member.weight = weight,
+    }
+}
+
+/// What another configuration starts from: the present snapshot with its facts of the ports.
+fn base(config: &Config, snapshot: &Snapshot) -> Snapshot {
+    let macs: Vec<Mac> = snapshot.four.ports.iter().map(|port| port.mac).collect();
+    Snapshot {
+        four: Network {
+            ports: compile::ports(config, &macs),
+            ..snapshot.four.clone()
+        },
+        six: Network {
+            ports: compile::ports(config, &macs),
+            ..snapshot.six.clone()
+        },
+        ..snapshot.clone()
     }
 }

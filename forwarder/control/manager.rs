@@ -2,7 +2,7 @@
 //!
 //! It is driven from outside: [`Manager::turn`] does what is due and returns; it never waits.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use tokio::sync::{oneshot, watch};
 
@@ -23,7 +23,7 @@ use crate::{
     io::{Frame, Now, Pool, PortIx},
     path::{Counters, Punt},
     session::{BackendCounts, Generation},
-    snapshot::{Publisher, Reach, Snapshot},
+    snapshot::{Network, Publisher, Reach, Snapshot},
 };
 
 /// Frames taken from the punt rings of each class in one turn, so that a flood of one class leaves
@@ -144,11 +144,11 @@ impl<L: Pool> Manager<L> {
 
     /// The oldest services that a worker may still read.
     fn oldest(&self) -> Generation {
-        let current = self.publisher.current().services.generation();
+        let current = self.publisher.current().four.services.generation();
         let read = self
             .publisher
             .retired()
-            .map(|old| old.services.generation());
+            .map(|old| old.four.services.generation());
         read.fold(current, |a, b| if b.is_before(a) { b } else { a })
     }
 
@@ -184,7 +184,7 @@ impl<L: Pool> Manager<L> {
         let mut taken = self.vrrp_turn(now);
         for punted in self.exchange.take_punts(Punt::Arp, PUNTS_A_TURN) {
             self.host.overhear(punted.port, punted.frame.head(), now);
-            self.neighbours.arp(punted.port, punted.frame, now);
+            self.neighbours.listen(punted.port, punted.frame, now);
             taken += 1;
         }
         for punted in self.exchange.take_punts(Punt::Resolve, PUNTS_A_TURN) {
@@ -206,7 +206,8 @@ impl<L: Pool> Manager<L> {
         if changed {
             self.publish(now);
         }
-        self.tally.turn(&self.publisher.current().services, now);
+        self.tally
+            .turn(&self.publisher.current().four.services, now);
         self.publisher.collect();
         taken
     }
@@ -234,9 +235,15 @@ impl<L: Pool> Manager<L> {
                     port,
                     next_hop,
                     frame,
-                } => self.neighbours.resolve(port, next_hop, frame, now),
-                vrrp::Output::Changed => self.neighbours.set_absent(self.groups.absent(), now),
-                vrrp::Output::Announce(addresses) => self.neighbours.announce(&addresses, now),
+                } => self.neighbours.resolve(port, next_hop.into(), frame, now),
+                vrrp::Output::Changed => {
+                    let absent = self.groups.absent().into_iter().map(IpAddr::V4);
+                    self.neighbours.set_absent(absent.collect(), now);
+                }
+                vrrp::Output::Announce(addresses) => {
+                    let addresses: Vec<_> = addresses.into_iter().map(IpAddr::V4).collect();
+                    self.neighbours.announce(&addresses, now);
+                }
                 vrrp::Output::Event(event) => tracing::warn!(group = event.group, "{event}"),
             }
         }
@@ -316,14 +323,23 @@ impl<L: Pool> Manager<L> {
             (State::Failed, None) => Reach::Failed,
             _ => Reach::Unknown,
         };
-        let known: Vec<(PortIx, Ipv4Addr, Reach)> = self
-            .neighbours
-            .table(now)
-            .map(|row| (row.port, row.address, reach(row.state, row.mac)))
-            .collect();
-        let neighbours = Arc::new(snapshot.neighbours.with(known));
+        let (mut four, mut six) = (Vec::new(), Vec::new());
+        for row in self.neighbours.table(now) {
+            let reach = reach(row.state, row.mac);
+            match row.address {
+                IpAddr::V4(address) => four.push((row.port, address, reach)),
+                IpAddr::V6(address) => six.push((row.port, address, reach)),
+            }
+        }
         self.publisher.publish(Snapshot {
-            neighbours,
+            four: Network {
+                neighbours: Arc::new(snapshot.four.neighbours.with(four)),
+                ..snapshot.four.clone()
+            },
+            six: Network {
+                neighbours: Arc::new(snapshot.six.neighbours.with(six)),
+                ..snapshot.six.clone()
+            },
             ..snapshot.clone()
         });
     }

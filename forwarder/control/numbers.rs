@@ -7,21 +7,21 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
 };
 
 use crate::{
     io::PortIx,
     session::{BackendIx, FixedIx, Generation, ServiceIx},
     snapshot::Fixed,
-    wire::{Endpoint, Listener, Protocol},
+    wire::{Address, Endpoint, Listener, Protocol},
 };
 
 /// What makes a service the same as before: what clients address first of it.
-pub(super) type ServiceKey = Listener;
+pub(super) type ServiceKey = Listener<IpAddr>;
 
 /// What makes a backend the same as before: whose it is, and where it is.
-pub(super) type BackendKey = (ServiceIx, Endpoint);
+pub(super) type BackendKey = (ServiceIx, Endpoint<IpAddr>);
 
 /// As many as a `FixedIx` can name.
 const MAX_FIXED: usize = 65_535;
@@ -131,9 +131,9 @@ impl Numbers {
     }
 
     /// Where backends were that are there no more, but may have sessions.
-    pub(super) fn gone_backends(&self) -> Vec<(Endpoint, Protocol)> {
+    pub(super) fn gone_backends(&self) -> Vec<(Endpoint<IpAddr>, Protocol)> {
         // Of what protocols their services were is not known of those that are gone too.
-        let both = |at: Endpoint| [Protocol::Tcp, Protocol::Udp].map(|protocol| (at, protocol));
+        let both = |at| [Protocol::Tcp, Protocol::Udp].map(|protocol| (at, protocol));
         let gone = self.backends.gone.keys();
         gone.flat_map(|(_, at)| both(*at)).collect()
     }
@@ -157,17 +157,54 @@ impl Numbers {
 /// them change in the same publication, so no session uses what it has noted.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Places {
-    all: Vec<Fixed>,
-    given: HashMap<(PortIx, Ipv4Addr), FixedIx>,
+    pub(super) four: PlacesOf<Ipv4Addr>,
+    pub(super) six: PlacesOf<Ipv6Addr>,
+}
+
+/// Those of one family, which has numbers of its own.
+#[derive(Clone, Debug)]
+pub(super) struct PlacesOf<A> {
+    all: Vec<Fixed<A>>,
+    given: HashMap<(PortIx, A), FixedIx>,
     free: BTreeSet<u16>,
+}
+
+impl<A> Default for PlacesOf<A> {
+    fn default() -> Self {
+        Self {
+            all: Vec::new(),
+            given: HashMap::new(),
+            free: BTreeSet::new(),
+        }
+    }
 }
 
 impl Places {
     /// From now on nothing but `stays` is wanted.
-    pub(super) fn retain(&mut self, stays: &HashSet<(PortIx, Ipv4Addr)>) {
+    pub(super) fn retain(&mut self, stays: &HashSet<(PortIx, IpAddr)>) {
+        self.four.retain(stays);
+        self.six.retain(stays);
+    }
+
+    /// The number of a next hop among those of its family; none where all are given.
+    pub(super) fn give(&mut self, (port, address): (PortIx, IpAddr)) -> Option<FixedIx> {
+        match address {
+            IpAddr::V4(address) => self.four.give((port, address)),
+            IpAddr::V6(address) => self.six.give((port, address)),
+        }
+    }
+
+    /// Those that are given.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = (PortIx, IpAddr)> {
+        self.four.wanted().chain(self.six.wanted())
+    }
+}
+
+impl<A: Address> PlacesOf<A> {
+    fn retain(&mut self, stays: &HashSet<(PortIx, IpAddr)>) {
         let free = &mut self.free;
-        self.given.retain(|key, ix| {
-            let stay = stays.contains(key);
+        self.given.retain(|(port, address), ix| {
+            let stay = stays.contains(&(*port, (*address).into()));
             if !stay {
                 free.insert(ix.0);
             }
@@ -175,8 +212,7 @@ impl Places {
         });
     }
 
-    /// The number of a next hop; none where all are given.
-    pub(super) fn give(&mut self, key: (PortIx, Ipv4Addr)) -> Option<FixedIx> {
+    fn give(&mut self, key: (PortIx, A)) -> Option<FixedIx> {
         if let Some(ix) = self.given.get(&key) {
             return Some(*ix);
         }
@@ -198,13 +234,13 @@ impl Places {
     }
 
     /// By number; those that are free have a former meaning.
-    pub(super) fn all(&self) -> &[Fixed] {
+    pub(super) fn all(&self) -> &[Fixed<A>] {
         &self.all
     }
 
-    /// Those that are given.
-    pub(super) fn wanted(&self) -> impl Iterator<Item = (PortIx, Ipv4Addr)> {
-        self.given.keys().copied()
+    fn wanted(&self) -> impl Iterator<Item = (PortIx, IpAddr)> {
+        let given = self.given.keys();
+        given.map(|(port, address)| (*port, (*address).into()))
     }
 }
 
@@ -258,13 +294,16 @@ mod tests {
     #[test]
     fn places_are_given_anew_at_once() {
         let mut places = Places::default();
-        let key = |host| (PortIx(0), Ipv4Addr::new(10, 0, 0, host));
+        let key = |host| (PortIx(0), IpAddr::from([10, 0, 0, host]));
         let given = [1, 2, 1].map(|host| places.give(key(host)));
         assert_eq!(given, [0, 1, 0].map(|ix| Some(FixedIx(ix))));
         places.retain(&[key(2)].into());
         assert_eq!(places.give(key(3)), Some(FixedIx(0)));
         assert_eq!(places.give(key(4)), Some(FixedIx(2)));
-        assert_eq!(places.all().first().map(|one| one.address), Some(key(3).1));
+        assert_eq!(
+            places.four.all().first().map(|one| one.address.into()),
+            Some(key(3).1)
+        );
         let wanted: BTreeSet<_> = places.wanted().collect();
         assert_eq!(wanted, [2, 3, 4].map(key).into());
     }

@@ -91,26 +91,35 @@ impl Observer {
         found
     }
 
-    /// A page of sessions. The cursor is the worker's index above the place in its table.
+    /// A page of sessions. The cursor is the worker's index, twice as many as there are and one
+    /// more for those of IPv6, above the place in its table.
     pub async fn sessions(&self, from: views::Cursor, limit: usize) -> views::Page {
         let mut sessions = Vec::new();
-        let mut worker = usize::try_from(from.0 >> 32).unwrap_or(usize::MAX);
+        let mut table = usize::try_from(from.0 >> 32).unwrap_or(usize::MAX);
         let mut place = u32::try_from(from.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX);
-        while sessions.len() < limit && worker < self.inquirers.len() {
-            let asked = Inquiry::Page(Page::new(place, limit - sessions.len()));
-            let Some(Inquiry::Page(page)) = self.ask(worker, asked).await else {
-                break;
-            };
+        let tables = self.inquirers.len().saturating_mul(2);
+        while sessions.len() < limit && table < tables {
+            let worker = table / 2;
+            let room = limit - sessions.len();
             let now_ms = self.clock.now().ms();
-            sessions.extend(page.sessions.iter().map(|s| session(s, worker, now_ms)));
-            (worker, place) = if page.last {
-                (worker + 1, 0)
+            let (last, next) = if table % 2 == 0 {
+                let asked = Inquiry::Page(Page::new(place, room));
+                let Some(Inquiry::Page(page)) = self.ask(worker, asked).await else {
+                    break;
+                };
+                sessions.extend(page.sessions.iter().map(|s| session(s, worker, now_ms)));
+                (page.last, page.from)
             } else {
-                (worker, page.from)
+                let asked = Inquiry::Page6(Page::new(place, room));
+                let Some(Inquiry::Page6(page)) = self.ask(worker, asked).await else {
+                    break;
+                };
+                sessions.extend(page.sessions.iter().map(|s| session(s, worker, now_ms)));
+                (page.last, page.from)
             };
+            (table, place) = if last { (table + 1, 0) } else { (table, next) };
         }
-        let next = (worker < self.inquirers.len())
-            .then(|| views::Cursor((worker as u64) << 32 | u64::from(place)));
+        let next = (table < tables).then(|| views::Cursor((table as u64) << 32 | u64::from(place)));
         views::Page { sessions, next }
     }
 
@@ -129,7 +138,7 @@ impl Observer {
         let recall = Box::new(Recall::new(source, destination, protocol, services));
         match self.ask(owner?.index(), Inquiry::Recall(recall)).await? {
             Inquiry::Recall(recall) => Some(recall),
-            Inquiry::Sweep | Inquiry::Page(_) => None,
+            Inquiry::Sweep | Inquiry::Page(_) | Inquiry::Page6(_) => None,
         }
     }
 

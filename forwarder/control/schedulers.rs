@@ -5,19 +5,19 @@ use std::{collections::HashMap, sync::Arc};
 use sched::{BuildError, Candidate, Method, Scheduler};
 
 use super::roster::{Enrolled, Roster};
-use crate::{config::Service, session::ServiceIx, snapshot::Services};
+use crate::{config::Service, session::ServiceIx, snapshot::Snapshot};
 
 /// The schedulers built so far. A large table takes milliseconds and much memory, and services
 /// that differ in their port alone would each have the same.
 pub(super) struct Schedulers<'c> {
     /// What is in force, if anything is.
-    before: Option<(&'c Roster, &'c Services)>,
+    before: Option<(&'c Roster, &'c Snapshot)>,
     built: HashMap<(Method, Vec<Candidate<'c>>), Arc<Scheduler>>,
 }
 
 impl<'c> Schedulers<'c> {
     /// None built yet; those of `before` are there.
-    pub(super) fn new(before: Option<(&'c Roster, &'c Services)>) -> Self {
+    pub(super) fn new(before: Option<(&'c Roster, &'c Snapshot)>) -> Self {
         let built = HashMap::new();
         Self { before, built }
     }
@@ -52,14 +52,17 @@ impl<'c> Schedulers<'c> {
         method: Method,
         wanted: &[Candidate<'_>],
     ) -> Option<Arc<Scheduler>> {
-        let (roster, services) = self.before?;
+        let (roster, snapshot) = self.before?;
         let mut likely_first = roster.service(likely).into_iter().chain(roster.services());
         let (_, same) = likely_first.find(|(service, enrolled)| {
             service.scheduler.method == method
                 && service.backends.len() == wanted.len()
                 && candidates(service, enrolled).eq(wanted.iter().copied())
         })?;
-        Some(Arc::clone(&services.service(same.number)?.scheduler))
+        let four = snapshot.four.services.service(same.number);
+        let six = || snapshot.six.services.service(same.number);
+        let scheduler = four.map(|service| &service.scheduler);
+        scheduler.or_else(|| Some(&six()?.scheduler)).cloned()
     }
 }
 

@@ -150,11 +150,11 @@ pub struct Listener {
     pub ports: String,
 }
 
-impl From<&wire::Listener> for Listener {
-    fn from(listener: &wire::Listener) -> Self {
+impl From<&wire::Listener<IpAddr>> for Listener {
+    fn from(listener: &wire::Listener<IpAddr>) -> Self {
         Self {
             protocol: listener.protocol.into(),
-            address: listener.address.into(),
+            address: listener.address,
             ports: listener.ports_text().to_string(),
         }
     }

@@ -6,15 +6,16 @@ use super::{DropReason, Verdict};
 use crate::{
     io::{BURST, Burst, PortIx},
     session::{FlowKey, Hash, ServiceIx, SessionIx},
-    snapshot::Hop,
+    snapshot::{Hop, Ip},
     wire::{Endpoint, Protocol, checksum::Delta, tcp},
 };
 
-/// What the headers of a frame say: plain data, at most a cache line.
+/// What the headers of a frame say: plain data, at most a cache line
+/// where they are of IPv4.
 #[derive(Clone, Copy, Debug)]
-pub struct Meta {
+pub struct Meta<A: Ip = Ipv4Addr> {
     /// Where it comes from and goes to.
-    pub key: FlowKey,
+    pub key: FlowKey<A>,
     /// Under what its session stands.
     pub hash: Hash,
     /// Where its session most likely is.
@@ -25,11 +26,11 @@ pub struct Meta {
     pub verdict: Option<Verdict>,
     /// The port it came in on.
     pub port: PortIx,
-    /// Octets of the IPv4 packet.
+    /// Octets of the IP packet.
     pub octets: u16,
     /// What its transport header says.
     pub transport: Transport,
-    /// Where the IPv4 header begins.
+    /// Where the IP header begins.
     pub l3: u8,
     /// Where the transport header begins.
     pub l4: u8,
@@ -54,7 +55,7 @@ pub enum Transport {
     Tcp(tcp::Flags),
     /// UDP.
     Udp,
-    /// ICMP, its checksum not yet looked at.
+    /// ICMP of its family, its checksum not yet looked at.
     Icmp,
     /// Another protocol.
     Other,
@@ -66,28 +67,28 @@ pub enum Transport {
 
 /// What is changed on the way, beyond TTL and MACs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rewrite {
+pub enum Rewrite<A: Ip = Ipv4Addr> {
     /// Nothing.
     Keep,
     /// The destination becomes a backend's.
-    Destination(Translation),
+    Destination(Translation<A>),
     /// The source becomes a service's.
-    Source(Translation),
+    Source(Translation<A>),
     /// The packet travels inside another to this backend.
-    Tunnel(Ipv4Addr),
+    Tunnel(A),
     /// Source and destination become others.
     Both {
         /// The new source.
-        from: Endpoint,
+        from: Endpoint<A>,
         /// The new destination, with what both change in the checksums.
-        to: Translation,
+        to: Translation<A>,
     },
 }
 
-impl Rewrite {
+impl<A: Ip> Rewrite<A> {
     /// Where the packet goes instead of where it was addressed.
     #[inline]
-    pub fn destination(&self) -> Option<Ipv4Addr> {
+    pub fn destination(&self) -> Option<A> {
         match self {
             Self::Destination(to) | Self::Both { to, .. } => Some(to.to.address),
             Self::Keep | Self::Source(_) | Self::Tunnel(_) => None,
@@ -97,21 +98,21 @@ impl Rewrite {
 
 /// An endpoint in place of another, with what that does to the checksums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Translation {
+pub struct Translation<A: Ip = Ipv4Addr> {
     /// The new endpoint.
-    pub to: Endpoint,
+    pub to: Endpoint<A>,
     /// What changes in the IPv4 header's checksum, with the TTL counted down.
     pub l3: Delta,
     /// What changes in the transport checksum.
     pub l4: Delta,
 }
 
-impl Meta {
+impl<A: Ip> Meta<A> {
     /// Nothing known but the port.
     #[inline]
     pub fn new(port: PortIx) -> Self {
         Self {
-            key: FlowKey::of_addresses(Ipv4Addr::UNSPECIFIED, Ipv4Addr::UNSPECIFIED),
+            key: FlowKey::of_addresses(A::UNSPECIFIED, A::UNSPECIFIED),
             hash: Hash::default(),
             likely: SessionIx::NONE,
             service: None,
@@ -130,13 +131,13 @@ impl Meta {
 
     /// The address it comes from.
     #[inline]
-    pub fn source(&self) -> Ipv4Addr {
+    pub fn source(&self) -> A {
         self.key.source().address
     }
 
     /// The address it goes to.
     #[inline]
-    pub fn destination(&self) -> Ipv4Addr {
+    pub fn destination(&self) -> A {
         self.key.destination().address
     }
 
@@ -152,12 +153,12 @@ impl Meta {
 
 /// Up to [`BURST`] frames. A worker uses one again and again.
 #[derive(Debug)]
-pub struct Batch<F> {
+pub struct Batch<A: Ip, F> {
     frames: Burst<F>,
-    metas: [Meta; BURST],
+    metas: [Meta<A>; BURST],
 }
 
-impl<F> Batch<F> {
+impl<A: Ip, F> Batch<A, F> {
     /// An empty one.
     pub fn new() -> Self {
         Self {
@@ -174,13 +175,13 @@ impl<F> Batch<F> {
 
     /// All frames, with the places for what is known of them.
     #[inline]
-    pub fn all(&mut self) -> impl Iterator<Item = (&mut F, &mut Meta)> {
+    pub fn all(&mut self) -> impl Iterator<Item = (&mut F, &mut Meta<A>)> {
         self.frames.iter_mut().zip(&mut self.metas)
     }
 
     /// Takes all frames out.
     #[inline]
-    pub fn drain(&mut self) -> impl Iterator<Item = (F, &mut Meta)> {
+    pub fn drain(&mut self) -> impl Iterator<Item = (F, &mut Meta<A>)> {
         self.frames.drain(..).zip(&mut self.metas)
     }
 }

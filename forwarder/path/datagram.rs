@@ -1,7 +1,9 @@
 //! Takes all fragments of a datagram to where its first one goes, in whatever order they come
 //! (RFC 791 section 3.2). The first alone has ports.
 
-use super::{Bench, Came, DropReason, Meta, Step, Transport, Verdict, classify, view::ipv4_at};
+use std::net::Ipv4Addr;
+
+use super::{Bench, Came, DropReason, Meta, Step, Transport, Verdict, classify, view::ip_at};
 use crate::{
     io::Frame,
     session::{FlowKey, Joined, Misfit, Part, SessionIx},
@@ -13,10 +15,10 @@ use crate::{
 /// addresses, with the identification as the sender's port.
 pub(super) fn id(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Option<FlowKey> {
     let (source, destination) = (meta.source(), meta.destination());
-    let services = &snapshot.services;
+    let services = &snapshot.four.services;
     let concerned = services.has_nat_backend_at(source)
         || services.has_vip(destination)
-        || snapshot.own_addresses.get(&destination) == Some(&Own::Lip);
+        || snapshot.four.own_addresses.get(&destination) == Some(&Own::Lip);
     let packet = head.get(usize::from(meta.l3)..).unwrap_or_default();
     let header = ipv4::parse_head(packet, usize::MAX)
         .ok()
@@ -86,7 +88,7 @@ pub(super) fn know<F: Frame>(frame: &F, meta: &mut Meta, flow: FlowKey, bench: &
 /// Which part of its datagram a fragment is, and what flow it says it belongs to, if it is the
 /// first.
 fn read<F: Frame>(frame: &F, meta: &Meta) -> Option<(Part, Option<FlowKey>)> {
-    let header = ipv4_at(frame, meta.l3)?;
+    let header = ip_at::<Ipv4Addr, F>(frame, meta.l3)?;
     let headers = usize::from(meta.l4).checked_sub(meta.l3.into())?;
     let octets = usize::from(meta.octets).checked_sub(headers)?;
     let (begin, last) = (header.fragment_offset(), !header.more_fragments());
@@ -114,7 +116,7 @@ fn read<F: Frame>(frame: &F, meta: &Meta) -> Option<(Part, Option<FlowKey>)> {
 }
 
 fn transport<F: Frame>(frame: &F, meta: &Meta) -> Option<Transport> {
-    let header = ipv4_at(frame, meta.l3)?;
+    let header = ip_at::<Ipv4Addr, F>(frame, meta.l3)?;
     if header.fragment_offset() > 0 {
         return Some(Transport::Rest(protocol(header)?));
     }
@@ -123,7 +125,7 @@ fn transport<F: Frame>(frame: &F, meta: &Meta) -> Option<Transport> {
 
 /// The transport header of a first fragment, which has to be all there (RFC 1858).
 fn first<'f, F: Frame>(frame: &'f F, meta: &Meta) -> Option<(Transport, &'f Ports)> {
-    let header = ipv4_at(frame, meta.l3)?;
+    let header = ip_at::<Ipv4Addr, F>(frame, meta.l3)?;
     let end = usize::from(meta.l3) + usize::from(meta.octets);
     let octets = frame.head().get(..end).unwrap_or(frame.head());
     let octets = octets.get(usize::from(meta.l4)..)?;

@@ -1,50 +1,41 @@
-//! Puts packets of TUN services into an IPv4 packet to the backend (RFC 2003).
+//! Puts packets of TUN services into a packet to the backend (RFC 2003, RFC 2473).
 
 use zerocopy::FromBytes;
 
-use super::{Bench, DropReason, Meta, Rewrite, Step, view};
+use super::{Bench, DropReason, Family, Meta, Rewrite, Step, view};
 use crate::{
     io::Frame,
     snapshot::Exit,
-    wire::ipv4::{self, Fields},
+    wire::{IpHeader, Outer},
 };
-
-/// Octets of the outer header.
-pub(super) const OUTER: u16 = 20;
 
 /// Writes an outer header as IPVS does: the TTL of the packet after its decrement, its TOS, its DF
 /// bit, and no identification where DF makes it meaningless (RFC 6864).
 #[inline(always)]
-pub(super) fn run<F: Frame>(
+pub(super) fn run<A: Family, F: Frame>(
     frame: &mut F,
-    meta: &Meta,
-    rewrite: &Rewrite,
-    exit: &Exit,
+    meta: &Meta<A>,
+    rewrite: &Rewrite<A>,
+    exit: &Exit<A>,
     bench: &mut Bench<'_>,
 ) -> Step {
     let Rewrite::Tunnel(backend) = *rewrite else {
         return Step::Continue(());
     };
-    if !view::open_gap(frame, meta.l3, OUTER.into()) {
+    if !view::open_gap(frame, meta.l3, A::Header::OCTETS.into()) {
         return DropReason::NoHeadroom.into();
     }
     let octets = frame.head_mut().get_mut(usize::from(meta.l3)..);
-    let headers = octets.and_then(|octets| <[ipv4::Header; 2]>::mut_from_prefix(octets).ok());
+    let headers = octets.and_then(|octets| <[A::Header; 2]>::mut_from_prefix(octets).ok());
     let Some(([outer, inner], _)) = headers else {
         return DropReason::HeadersSplit.into();
     };
-    let dont_fragment = inner.dont_fragment();
-    *outer = ipv4::Header::new(&Fields {
+    *outer = A::Header::made(&Outer {
         tos: outer_tos(inner.tos()),
-        total_octets: meta.octets.saturating_add(OUTER),
-        identification: if dont_fragment {
-            0
-        } else {
-            bench.flows.next_id()
-        },
-        dont_fragment,
-        ttl: inner.ttl(),
-        protocol: ipv4::PROTOCOL_IPIP,
+        payload_octets: meta.octets,
+        identification: (!inner.dont_fragment()).then(|| bench.flows.next_id()),
+        hops: inner.hops(),
+        protocol: A::IN_IP,
         source: exit.dip,
         destination: backend,
     });

@@ -1,6 +1,9 @@
 //! What one worker remembers from packet to packet.
 
-use std::sync::Arc;
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use arrayvec::ArrayVec;
 use sched::{Cursor, Flow, Load};
@@ -8,14 +11,16 @@ use sched::{Cursor, Flow, Load};
 use super::{Answer, Loads, gate::Gate, limiter::Limiter};
 use crate::{
     io::{BURST, Now},
-    session::{BackendCounts, BackendIx, Datagrams, FlowKey, ServiceIx, Table},
-    snapshot::{Backend, Service, Services, WorkerIx},
+    session::{self, BackendCounts, BackendIx, Datagrams, FlowKey, ServiceIx, Table},
+    snapshot::{Backend, Ip, Service, Snapshot, WorkerIx},
 };
 
 /// Sessions, and the small things that go on from packet to packet.
 pub(super) struct Flows {
     /// The session table.
     pub(super) sessions: Table,
+    /// Those of IPv6.
+    pub(super) sessions6: Table<Ipv6Addr>,
     /// Datagrams whose fragments meet here.
     pub(super) datagrams: Datagrams,
     /// Those of which the first fragment came in this batch, while others waited for it, and what
@@ -39,15 +44,18 @@ pub(super) struct Flows {
 
 impl Flows {
     /// Where the schedulers of these services and of those to come begin, `most` at most.
-    pub(super) fn cursors(services: &Services, most: u16) -> impl Iterator<Item = Cursor> {
-        let start = |service: &Service| service.scheduler.start();
-        let all = (0..most).map(ServiceIx).map(|ix| services.service(ix));
-        all.map(move |service| service.map_or_else(Cursor::default, start))
+    pub(super) fn cursors(snapshot: &Snapshot, most: u16) -> impl Iterator<Item = Cursor> {
+        let all = (0..most).map(ServiceIx);
+        all.map(|ix| {
+            let four = start::<Ipv4Addr>(snapshot, ix);
+            let either = four.or_else(|| start::<Ipv6Addr>(snapshot, ix));
+            either.unwrap_or_default()
+        })
     }
 
     /// Nothing remembered yet, for one of `workers` workers.
     pub(super) fn new(
-        sessions: Table,
+        (sessions, sessions6): (Table, Table<Ipv6Addr>),
         datagrams: Datagrams,
         others: Arc<Loads>,
         cursors: impl Iterator<Item = Cursor>,
@@ -57,6 +65,7 @@ impl Flows {
         Self {
             own: sessions.counts(),
             sessions,
+            sessions6,
             datagrams,
             begun: ArrayVec::new(),
             others,
@@ -70,12 +79,23 @@ impl Flows {
         }
     }
 
+    /// What has happened in the tables of both families.
+    pub(super) fn table_counters(&self) -> session::Counters {
+        let (four, six) = (self.sessions.counters(), self.sessions6.counters());
+        session::Counters {
+            evicted: four.evicted.wrapping_add(six.evicted),
+            full: four.full.wrapping_add(six.full),
+            overflowed: four.overflowed.wrapping_add(six.overflowed),
+            out_of_ports: four.out_of_ports.wrapping_add(six.out_of_ports),
+        }
+    }
+
     /// Asks the service's scheduler for a backend by its place in the service.
     #[inline]
-    pub(super) fn pick(
+    pub(super) fn pick<A: Ip>(
         &mut self,
         ix: ServiceIx,
-        service: &Service,
+        service: &Service<A>,
         key: u64,
         now: Now,
     ) -> Option<usize> {
@@ -101,7 +121,7 @@ impl Flows {
     }
 
     /// True where the backend at a place of a service takes one more session.
-    pub(super) fn is_open(&self, service: &Service, at: usize, now: Now) -> bool {
+    pub(super) fn is_open<A: Ip>(&self, service: &Service<A>, at: usize, now: Now) -> bool {
         service.backends.at(at).is_some_and(|one| {
             let own = own_load(&self.own, one.number);
             self.gate.is_open(one, own, &self.others, now)
@@ -110,7 +130,7 @@ impl Flows {
 
     /// Notes that a session with a backend has begun.
     #[inline]
-    pub(super) fn begun(&self, backend: &Backend, now: Now) {
+    pub(super) fn begun<A: Ip>(&self, backend: &Backend<A>, now: Now) {
         if backend.limits.any() {
             let own = own_load(&self.own, backend.number);
             let others = self.others.get(backend.number);
@@ -124,12 +144,12 @@ impl Flows {
     }
 
     /// What the backend at a place of a service has to carry, as far as is known here.
-    pub(super) fn load(&self, service: &Service, at: usize) -> Load {
+    pub(super) fn load<A: Ip>(&self, service: &Service<A>, at: usize) -> Load {
         load(&self.own, &self.others, service, at)
     }
 
     /// Lets that be so: what is not in the own table becomes the others'.
-    pub(super) fn assume(&self, service: &Service, at: usize, load: Load) {
+    pub(super) fn assume<A: Ip>(&self, service: &Service<A>, at: usize, load: Load) {
         if let Some(Backend { number, .. }) = service.backends.at(at) {
             let own = own_load(&self.own, *number);
             let others = Load {
@@ -170,9 +190,15 @@ impl Flows {
     }
 }
 
+/// Where the scheduler of a service begins, if it is of this family.
+fn start<A: Ip>(snapshot: &Snapshot, ix: ServiceIx) -> Option<Cursor> {
+    let service = A::network(snapshot).services.service(ix)?;
+    Some(service.scheduler.start())
+}
+
 /// The sessions of the backend at a place of a service, in all workers' tables.
 #[inline]
-fn load(own: &[BackendCounts], others: &Loads, service: &Service, at: usize) -> Load {
+fn load<A: Ip>(own: &[BackendCounts], others: &Loads, service: &Service<A>, at: usize) -> Load {
     let Some(Backend { number, .. }) = service.backends.at(at) else {
         return Load::default();
     };
@@ -204,10 +230,11 @@ mod tests {
     #[test]
     fn a_flood_of_one_kind_leaves_the_others_their_rate() {
         let table = Table::new(8, 1, 1).unwrap();
+        let table6 = Table::beside(&table, 8, 1).unwrap();
         let others = Arc::new(Loads::new(1));
         let gate = Gate::new(Room::default(), 1, 0);
         let mut flows = Flows::new(
-            table,
+            (table, table6),
             Datagrams::new(8),
             others,
             std::iter::empty(),

@@ -12,7 +12,7 @@ use super::{Limiter, Loads};
 use crate::{
     io::Now,
     session::ServiceIx,
-    snapshot::{Backend, Limits, SourceLimit},
+    snapshot::{Backend, Ip, Limits, SourceLimit},
 };
 
 /// What has begun.
@@ -75,7 +75,13 @@ impl Gate {
 
     /// True where a backend takes one more. `own` are the worker's sessions with it.
     #[inline]
-    pub(super) fn is_open(&self, backend: &Backend, own: Load, others: &Loads, now: Now) -> bool {
+    pub(super) fn is_open<A: Ip>(
+        &self,
+        backend: &Backend<A>,
+        own: Load,
+        others: &Loads,
+        now: Now,
+    ) -> bool {
         let Limits {
             most,
             again_below,
@@ -109,7 +115,7 @@ impl Gate {
     /// How many sessions with a backend this worker may have until the management thread has summed
     /// up again: its share, before it has for the first time.
     #[inline]
-    fn ceiling(&self, backend: &Backend, others: &Loads) -> u32 {
+    fn ceiling<A: Ip>(&self, backend: &Backend<A>, others: &Loads) -> u32 {
         match others.ceiling(backend.number) {
             _ if self.workers == 1 => u32::MAX,
             0 => backend.limits.most.div_ceil(self.workers),
@@ -119,7 +125,7 @@ impl Gate {
 
     /// Notes that a session with a backend has begun, which has so many now.
     #[inline]
-    pub(super) fn begun(&self, backend: &Backend, load: Load, now: Now) {
+    pub(super) fn begun<A: Ip>(&self, backend: &Backend<A>, load: Load, now: Now) {
         let Limits {
             most, per_1000_s, ..
         } = backend.limits;
@@ -183,13 +189,13 @@ impl Gate {
     }
 
     /// What is remembered of a backend.
-    pub(super) fn standing(&self, backend: &Backend) -> Standing {
+    pub(super) fn standing<A: Ip>(&self, backend: &Backend<A>) -> Standing {
         let place = self.backends.get(backend.number.index());
         place.map(Cell::get).unwrap_or_default()
     }
 
     /// Remembers that instead.
-    pub(super) fn set_standing(&self, backend: &Backend, standing: Standing) {
+    pub(super) fn set_standing<A: Ip>(&self, backend: &Backend<A>, standing: Standing) {
         if let Some(place) = self.backends.get(backend.number.index()) {
             place.set(standing);
         }

@@ -1,40 +1,29 @@
 //! What becomes of a packet whose session's backend may not keep it any more.
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+use zerocopy::IntoBytes;
 
 use super::{
-    Answer, Bench, DropReason, Meta, Step, Transport, Verdict, answer::TTL, encapsulate, neighbour,
-    refuse, rewrite, schedule, session::Course, view,
+    Answer, Bench, DropReason, Family, Meta, Step, Transport, Verdict, answer::TTL, encapsulate,
+    neighbour, refuse, rewrite, schedule, session::Course, view,
 };
 use crate::{
     io::{Frame, PortIx},
     session::{Session, SessionIx, tcp::Direction},
     snapshot::{Exit, Gone, Reach, Snapshot},
     wire::{
-        Protocol,
-        checksum::Sum,
-        ipv4::{self, Fields},
+        IpHeader, Outer, Protocol,
         tcp::{self, Flags},
     },
 };
 
-/// A reset: headers without options.
-#[derive(FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned)]
-#[repr(C)]
-struct Reset {
-    network: ipv4::Header,
-    transport: tcp::Header,
-}
-
-const OCTETS: u16 = 40;
 const TCP_OCTETS: u16 = 20;
 
-const _: () = assert!(size_of::<Reset>() == OCTETS as usize);
+const _: () = assert!(TCP_OCTETS as usize == tcp::LEN);
 
 /// Ends the session at `ix` or leaves it, as its service says. Goes on with what begins anew.
 #[cold]
-pub(super) fn run(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Step {
-    let sessions = &mut bench.flows.sessions;
+pub(super) fn run<A: Family>(meta: &Meta<A>, ix: SessionIx, bench: &mut Bench<'_>) -> Step {
+    let sessions = A::sessions(bench.flows);
     let direction = sessions.direction_at(ix, &meta.key, bench.now_ms);
     let Some(session) = sessions.get(ix) else {
         return Step::Continue(());
@@ -62,8 +51,8 @@ pub(super) fn run(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Step {
 }
 
 /// What the session's service says, or what is usual where that is gone too.
-fn policy(session: &Session, snapshot: &Snapshot) -> Gone {
-    let service = snapshot.services.service(session.service());
+fn policy<A: Family>(session: &Session<A>, snapshot: &Snapshot) -> Gone {
+    let service = A::network(snapshot).services.service(session.service());
     let said = service.and_then(|service| service.gone);
     said.unwrap_or(Gone::usual(session.protocol()))
 }
@@ -71,13 +60,13 @@ fn policy(session: &Session, snapshot: &Snapshot) -> Gone {
 /// Ends the session that a segment belongs to. `give` gets the reset to the other end, where one
 /// can be made; the verdict is what becomes of the segment. What is damaged ends nothing, and
 /// where too many are told already, the session is left for its next segment.
-pub(super) fn end<F: Frame>(
+pub(super) fn end<A: Family, F: Frame>(
     frame: &F,
-    meta: &Meta,
+    meta: &Meta<A>,
     bench: &mut Bench<'_>,
     give: impl FnOnce(F, Result<PortIx, Verdict>),
 ) -> Verdict {
-    let sessions = &mut bench.flows.sessions;
+    let sessions = A::sessions(bench.flows);
     let found = sessions.find(meta.hash, &meta.key, bench.now_ms);
     let found = found.and_then(|ix| Some((ix, *sessions.get(ix)?)));
     let Some((ix, session)) = found.filter(|_| refuse::checksum_ok(frame, meta)) else {
@@ -88,15 +77,15 @@ pub(super) fn end<F: Frame>(
     if !bench.flows.may_answer(answer, per_second, bench.now) {
         return Verdict::Drop(DropReason::AnswerLimited);
     }
-    bench.flows.sessions.remove(ix);
+    A::sessions(bench.flows).remove(ix);
     bench.counters.sessions_gone.add(1);
     if let Some((course, exit)) = way(meta, &session, bench.snapshot)
         && let Some(mut reset) = made(frame, meta)
     {
         bench.counters.made.add(1);
         let mut meta = Meta {
-            octets: OCTETS,
-            l4: meta.l3.saturating_add(20),
+            octets: A::Header::OCTETS + TCP_OCTETS,
+            l4: meta.l3.saturating_add(A::Header::LEN),
             ttl: TTL,
             ..*meta
         };
@@ -111,49 +100,52 @@ pub(super) fn end<F: Frame>(
 
 /// How a packet of the session gets to the end that it was sent to. None where nobody knows the
 /// MAC: a reset is not worth asking for it.
-fn way<'a>(meta: &Meta, session: &Session, snapshot: &'a Snapshot) -> Option<(Course, &'a Exit)> {
+fn way<'a, A: Family>(
+    meta: &Meta<A>,
+    session: &Session<A>,
+    snapshot: &'a Snapshot,
+) -> Option<(Course<A>, &'a Exit<A>)> {
+    let network = A::network(snapshot);
     let direction = session.direction(&meta.key)?;
     let to = match direction {
         Direction::Reverse => session.client().address,
         Direction::Forward | Direction::ForwardOnly => session.rip().address,
     };
-    let hop = snapshot.routes.hop(to);
-    let exit = snapshot.neighbours.exit(hop?, to)?;
+    let hop = network.routes.hop(to);
+    let exit = network.neighbours.exit(hop?, to)?;
     matches!(exit.reach, Reach::At(_)).then(|| (Course::of(session, direction), exit))
 }
 
 /// The reset that the sender of a segment would send after it: with the number that its receiver
 /// awaits.
-fn made<F: Frame>(frame: &F, meta: &Meta) -> Option<F> {
+fn made<A: Family, F: Frame>(frame: &F, meta: &Meta<A>) -> Option<F> {
     let l3 = usize::from(meta.l3);
     let (segment, _) = tcp::parse(frame.head().get(usize::from(meta.l4)..)?).ok()?;
     let (source, destination) = (meta.source(), meta.destination());
-    let pseudo = Sum::pseudo_header(source, destination, ipv4::PROTOCOL_TCP, TCP_OCTETS);
-    let reset = Reset {
-        network: ipv4::Header::new(&Fields {
-            tos: view::ipv4_at(frame, meta.l3)?.tos(),
-            total_octets: OCTETS,
-            identification: 0,
-            dont_fragment: true,
-            ttl: TTL,
-            protocol: ipv4::PROTOCOL_TCP,
-            source,
-            destination,
-        }),
-        transport: segment.last(pseudo),
-    };
-    let mut made = frame.another(l3 + usize::from(OCTETS))?;
+    let protocol = Protocol::Tcp as u8;
+    let network = A::Header::made(&Outer {
+        tos: view::ip_at::<A, F>(frame, meta.l3)?.tos(),
+        payload_octets: TCP_OCTETS,
+        identification: None,
+        hops: TTL,
+        protocol,
+        source,
+        destination,
+    });
+    let transport = segment.last(source.pseudo_header(destination, protocol, TCP_OCTETS));
+    let mut made = frame.another(l3 + usize::from(A::Header::OCTETS + TCP_OCTETS))?;
     let (link, packet) = made.head_mut().split_at_mut_checked(l3)?;
     link.copy_from_slice(frame.head().get(..l3)?);
-    reset.write_to(packet).ok()?;
+    network.write_to_prefix(packet).ok()?;
+    transport.write_to_suffix(packet).ok()?;
     Some(made)
 }
 
-fn leave<F: Frame>(
+fn leave<A: Family, F: Frame>(
     reset: &mut F,
-    meta: &mut Meta,
-    course: &Course,
-    exit: &Exit,
+    meta: &mut Meta<A>,
+    course: &Course<A>,
+    exit: &Exit<A>,
     bench: &mut Bench<'_>,
 ) -> Step {
     rewrite::run(reset, meta, &course.rewrite)?;

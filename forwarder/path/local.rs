@@ -1,17 +1,21 @@
 //! The address and port of the director's that a FULLNAT backend sees in place of the client's.
 
-use super::{Answer, Bench, Meta, Step, Verdict};
+use super::{Answer, Bench, Family, Meta, Step, Verdict};
 use crate::{session::fold, snapshot::Backend, wire::Endpoint};
 
 /// A LIP of the backend's and a port in the slot of the client. Which LIP is asked first goes by
 /// the client alone: so any number of workers gives what one would have given.
 #[cold]
-pub(super) fn give(meta: &Meta, backend: &Backend, bench: &mut Bench<'_>) -> Step<Endpoint> {
+pub(super) fn give<A: Family>(
+    meta: &Meta<A>,
+    backend: &Backend<A>,
+    bench: &mut Bench<'_>,
+) -> Step<Endpoint<A>> {
     let client = meta.key.source();
     let lips = &backend.local_addresses;
     let slot = bench.snapshot.slots.slot(client);
     let lips = lips.iter().cycle().skip(share(client, lips.len()));
-    let given = bench.flows.sessions.give_local(
+    let given = A::sessions(bench.flows).give_local(
         lips.take(backend.local_addresses.len()).copied(),
         backend.address.or_port(meta.key.destination().port),
         meta.key.protocol(),
@@ -25,20 +29,22 @@ pub(super) fn give(meta: &Meta, backend: &Backend, bench: &mut Bench<'_>) -> Ste
 }
 
 /// A number below `count` that is evenly spread over clients.
-fn share(client: Endpoint, count: usize) -> usize {
-    let word = u64::from(client.address.to_bits()) << 16 | u64::from(client.port);
+fn share<A: Family>(client: Endpoint<A>, count: usize) -> usize {
+    let word = client.address.number([0x9e37_79b9_7f4a_7c15; 2]) << 16 | u64::from(client.port);
     let spread = fold(word | 1 << 63, 0x9e37_79b9_7f4a_7c15) >> 32;
     usize::try_from((spread * count as u64) >> 32).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
     fn clients_in_rows_are_spread_evenly() {
-        let ports = (0..9000).map(|n| Endpoint::new([192, 0, 2, 9].into(), n));
-        let addresses = (0..9000).map(|n| Endpoint::new((0x0a00_0000 + n).into(), 40_000));
+        let ports = (0..9000).map(|n| Endpoint::new(Ipv4Addr::new(192, 0, 2, 9), n));
+        let addresses = (0..9000).map(|n| Endpoint::new(Ipv4Addr::from(0x0a00_0000 + n), 40_000));
         for clients in [ports.collect::<Vec<_>>(), addresses.collect()] {
             let mut shares = [0_u32; 3];
             for client in clients {

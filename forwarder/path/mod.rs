@@ -14,6 +14,7 @@ mod classify;
 mod counters;
 mod datagram;
 mod encapsulate;
+mod family;
 mod flows;
 mod fragment;
 mod gate;
@@ -54,8 +55,10 @@ pub use worker::{Worker, WorkerSpec};
 
 use batch::{Batch, Meta, Rewrite, Translation, Transport};
 use classify::Whose;
+use family::Family;
 use flows::Flows;
 use outbox::{Outbox, Outside};
+use parse::Parsed;
 use session::Course;
 
 use crate::{
@@ -102,22 +105,24 @@ enum Came {
     Joined(FlowKey),
 }
 
-/// Carries frames that came in on `port` to where they go.
-fn run<P: Port>(
-    batch: &mut Batch<P::Frame>,
+/// Carries frames that came in on `port` to where they go. Those of the other family are put
+/// aside.
+fn run<A: Parsed, P: Port>(
+    batch: &mut Batch<A, P::Frame>,
     port: PortIx,
     bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
 ) {
-    let facts = bench.snapshot.port(port);
+    let snapshot = bench.snapshot;
+    let facts = snapshot.four.port(port);
     let mac = facts.map(|facts| facts.mac).unwrap_or_default();
-    let sessions = &bench.flows.sessions;
+    let sessions = A::sessions(bench.flows);
     for frame in batch.frames().iter() {
         frame.prefetch();
     }
     for (frame, meta) in batch.all() {
-        parse::run(frame, meta, port, mac);
+        A::parse(frame, meta, port, mac, snapshot);
         meta.hash = sessions.hash(&meta.key);
         sessions.prefetch_bucket(meta.hash);
     }
@@ -125,11 +130,11 @@ fn run<P: Port>(
     for (frame, meta) in batch.all() {
         meta.likely = sessions.prefetch_entry(meta.hash);
         if meta.likely == SessionIx::NONE {
-            new_flows |= expect_stranger(meta, frame.head(), bench.snapshot);
+            new_flows |= expect_stranger(meta, frame.head(), snapshot);
         }
     }
     if new_flows {
-        expect_replies(batch, sessions, bench.snapshot);
+        expect_replies(batch, sessions, snapshot);
     }
     for (mut frame, meta) in batch.drain() {
         match carry(&mut frame, meta, bench) {
@@ -143,7 +148,7 @@ fn run<P: Port>(
 /// memory that a new one will take: where many come, they wait for it together. True where there
 /// is such a service.
 #[cold]
-fn expect_stranger(meta: &mut Meta, head: &[u8], snapshot: &Snapshot) -> bool {
+fn expect_stranger<A: Family>(meta: &mut Meta<A>, head: &[u8], snapshot: &Snapshot) -> bool {
     meta.service = classify::service(meta, snapshot);
     if let Some(service) = meta.service {
         schedule::prefetch_choice(meta, head, service, snapshot);
@@ -153,7 +158,11 @@ fn expect_stranger(meta: &mut Meta, head: &[u8], snapshot: &Snapshot) -> bool {
 
 /// Goes on with that: what the choice of a backend reads is near by now.
 #[cold]
-fn expect_replies<F: Frame>(batch: &mut Batch<F>, sessions: &Table, snapshot: &Snapshot) {
+fn expect_replies<A: Family, F: Frame>(
+    batch: &mut Batch<A, F>,
+    sessions: &Table<A>,
+    snapshot: &Snapshot,
+) {
     for (frame, meta) in batch.all() {
         if meta.likely == SessionIx::NONE
             && let Some(service) = meta.service
@@ -165,11 +174,15 @@ fn expect_replies<F: Frame>(batch: &mut Batch<F>, sessions: &Table, snapshot: &S
 
 /// Takes one packet to the port that it leaves by.
 #[inline(always)]
-fn carry<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step<PortIx> {
+fn carry<A: Family, F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta<A>,
+    bench: &mut Bench<'_>,
+) -> Step<PortIx> {
     if let Some(verdict) = meta.verdict {
         return Step::Break(verdict);
     }
-    let sessions = &mut bench.flows.sessions;
+    let sessions = A::sessions(bench.flows);
     if let Some((session, direction)) = session::run(meta, sessions, bench.generation, bench.now_ms)
     {
         session::count(meta, session, direction, bench.counters);
@@ -194,7 +207,11 @@ fn carry<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> Ste
 
 /// The course of a packet that belongs to no session yet.
 #[cold]
-fn stranger<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step<Course> {
+fn stranger<A: Family, F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta<A>,
+    bench: &mut Bench<'_>,
+) -> Step<Course<A>> {
     let whose = classify::run(meta, frame.head(), bench.snapshot)?;
     if whose == Whose::Datagram {
         return fragment(frame, meta, bench);
@@ -206,11 +223,12 @@ fn stranger<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> 
 }
 
 /// The course of a fragment: that of its datagram's first.
-fn fragment<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step<Course> {
-    match bench.came {
-        Came::In | Came::HandedOver => datagram::join(frame, meta, bench)?,
-        Came::Waited(flow) | Came::Joined(flow) => datagram::know(frame, meta, flow, bench)?,
-    }
+fn fragment<A: Family, F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta<A>,
+    bench: &mut Bench<'_>,
+) -> Step<Course<A>> {
+    A::join(frame, meta, bench)?;
     let whose = classify::run(meta, frame.head(), bench.snapshot)?;
     if !matches!(bench.came, Came::Joined(_))
         && let Step::Break(Verdict::HandOver(owner)) = own::run(meta, whose, bench)
@@ -224,12 +242,12 @@ fn fragment<F: Frame>(frame: &mut F, meta: &mut Meta, bench: &mut Bench<'_>) -> 
 }
 
 /// The course of a packet that belongs to no session, and may begin one.
-fn begin<F: Frame>(
+fn begin<A: Family, F: Frame>(
     frame: &mut F,
-    meta: &mut Meta,
-    whose: Whose,
+    meta: &mut Meta<A>,
+    whose: Whose<A>,
     bench: &mut Bench<'_>,
-) -> Step<Course> {
+) -> Step<Course<A>> {
     match whose {
         Whose::Client(service) => return schedule::run(meta, frame.head(), service, bench),
         Whose::Quoted(quoted) => {
@@ -253,10 +271,10 @@ fn begin<F: Frame>(
 /// As [`leave`], out of the way of the packets of known sessions.
 #[cold]
 #[inline(never)]
-fn leave_at_last<F: Frame>(
+fn leave_at_last<A: Family, F: Frame>(
     frame: &mut F,
-    meta: &mut Meta,
-    course: Course,
+    meta: &mut Meta<A>,
+    course: Course<A>,
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
     clamp::run(frame, meta, &course, bench.snapshot);
@@ -265,10 +283,10 @@ fn leave_at_last<F: Frame>(
 
 /// Takes a packet whose course is known to the port that it leaves by.
 #[inline(always)]
-fn leave<F: Frame>(
+fn leave<A: Family, F: Frame>(
     frame: &mut F,
-    meta: &mut Meta,
-    course: Course,
+    meta: &mut Meta<A>,
+    course: Course<A>,
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
     let exit = match route::run(frame, meta, &course, bench.snapshot) {
@@ -287,10 +305,10 @@ fn leave<F: Frame>(
 /// As [`leave`], whatever the size.
 #[cold]
 #[inline(never)]
-fn leave_in_pieces<F: Frame>(
+fn leave_in_pieces<A: Family, F: Frame>(
     frame: &mut F,
-    meta: &mut Meta,
-    course: &Course,
+    meta: &mut Meta<A>,
+    course: &Course<A>,
     bench: &mut Bench<'_>,
 ) -> Verdict {
     let Some(exit) = route::exit(meta, course, bench.snapshot) else {
@@ -313,10 +331,10 @@ fn leave_in_pieces<F: Frame>(
 
 /// Does what a verdict says with the packet that ends by it.
 #[cold]
-fn settle<P: Port>(
+fn settle<A: Family, P: Port>(
     mut verdict: Verdict,
     mut frame: P::Frame,
-    meta: &mut Meta,
+    meta: &mut Meta<A>,
     bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
@@ -351,6 +369,7 @@ fn settle<P: Port>(
         Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
         Verdict::PassOn(owner) => outbox.pass_on(frame, owner, meta, outside),
         Verdict::Wait => outbox.keep_waiting(frame, meta, bench.now, outside),
+        Verdict::OtherFamily => outbox.aside.push(frame),
         Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
         Verdict::Drop(reason) | Verdict::Refuse(reason) => outside.counters.dropped(reason, 1),
         // Answers were made before; a step that makes one gives no other.

@@ -1,6 +1,6 @@
 //! Writes the Ethernet addresses of the way out.
 
-use super::{DropReason, Meta, Punt, Step, Verdict, view::header_at_mut};
+use super::{DropReason, Family, Meta, Punt, Step, Verdict, view::header_at_mut};
 use crate::{
     io::Frame,
     snapshot::{Exit, Reach},
@@ -9,7 +9,7 @@ use crate::{
 
 /// Sets both MACs. A packet whose next hop has no MAC yet is complete but for that, and punted.
 #[inline(always)]
-pub(super) fn run<F: Frame>(frame: &mut F, meta: &mut Meta, exit: &Exit) -> Step {
+pub(super) fn run<A: Family, F: Frame>(frame: &mut F, meta: &mut Meta<A>, exit: &Exit<A>) -> Step {
     let destination = match exit.reach {
         Reach::At(mac) => mac,
         Reach::Unknown => {

@@ -1,15 +1,14 @@
 //! Where packets leave the worker: transmit queues, other workers' rings, punt rings.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    Counters, DropReason, Meta, Parcel, Punt, Punted, Rings, datagram, view::ipv4_at,
-    waiting::Waiting,
+    Counters, DropReason, Family, Meta, Parcel, Punt, Punted, Rings, view::ip_at, waiting::Waiting,
 };
 use crate::{
     io::{Burst, Frame, Now, Port, PortIx},
     snapshot::{Hop, Snapshot, WorkerIx},
-    wire::ipv4,
+    wire::IpHeader,
 };
 
 /// How one worker reaches one port.
@@ -27,6 +26,8 @@ pub(super) struct Outbox<P: Port> {
     pub(super) ends: Box<[Ends<P>]>,
     transmit: Box<[Burst<P::Frame>]>,
     hand_over: Box<[Burst<P::Frame>]>,
+    /// Frames of IPv6 that came among others.
+    pub(super) aside: Burst<P::Frame>,
     /// Where the frames in `hand_over` came in.
     received_on: PortIx,
     /// Fragments of one datagram, and who owns their flow.
@@ -59,6 +60,7 @@ impl<P: Port> Outbox<P> {
             worker,
             transmit: ends.iter().map(|_| Burst::new()).collect(),
             hand_over: (0..workers).map(|_| Burst::new()).collect(),
+            aside: Burst::new(),
             received_on: PortIx::default(),
             passing: None,
             waiting: Waiting::new(WAITING),
@@ -105,11 +107,11 @@ impl<P: Port> Outbox<P> {
     }
 
     /// Puts a packet on its way to its owner.
-    pub(super) fn hand_over(
+    pub(super) fn hand_over<A: Family>(
         &mut self,
         frame: P::Frame,
         owner: WorkerIx,
-        meta: &Meta,
+        meta: &Meta<A>,
         outside: Outside<'_, P::Frame>,
     ) {
         self.received_on = meta.port;
@@ -123,14 +125,14 @@ impl<P: Port> Outbox<P> {
 
     /// Puts a fragment whose flow is known on its way to the owner of that, together with others
     /// that come right after it.
-    pub(super) fn pass_on(
+    pub(super) fn pass_on<A: Family>(
         &mut self,
         frame: P::Frame,
         owner: WorkerIx,
-        meta: &Meta,
+        meta: &Meta<A>,
         outside: Outside<'_, P::Frame>,
     ) {
-        let (port, flow) = (meta.port, Some(meta.key));
+        let (port, flow) = (meta.port, A::four(meta.key));
         let joins = self.passing.as_ref().is_some_and(|(to, parcel)| {
             let same = (*to, parcel.port, parcel.flow) == (owner, port, flow);
             same && !parcel.frames.is_full()
@@ -148,14 +150,14 @@ impl<P: Port> Outbox<P> {
     }
 
     /// Lets a fragment wait for the first of its datagram.
-    pub(super) fn keep_waiting(
+    pub(super) fn keep_waiting<A: Family>(
         &mut self,
         frame: P::Frame,
-        meta: &Meta,
+        meta: &Meta<A>,
         now: Now,
         outside: Outside<'_, P::Frame>,
     ) {
-        let unkept = match datagram::id(meta, frame.head(), outside.snapshot) {
+        let unkept = match A::datagram(meta, frame.head(), outside.snapshot) {
             Some(id) => self.waiting.keep(id, meta.port, frame, now),
             None => Some(frame),
         };
@@ -164,24 +166,29 @@ impl<P: Port> Outbox<P> {
     }
 
     /// Puts a packet on its way to the management thread.
-    pub(super) fn punt(frame: P::Frame, class: Punt, meta: &Meta, outside: Outside<'_, P::Frame>) {
+    pub(super) fn punt<A: Family>(
+        frame: P::Frame,
+        class: Punt,
+        meta: &Meta<A>,
+        outside: Outside<'_, P::Frame>,
+    ) {
         let punted = match (class, meta.waits_for) {
             (Punt::Resolve, Some((port, hop))) => {
                 let next_hop = match hop {
                     // What the frame says by now: FULLNAT gives replies another destination.
-                    Hop::Link(_) => ipv4_at(&frame, meta.l3)
-                        .map_or_else(|| meta.destination(), ipv4::Header::destination),
-                    Hop::Fixed(ix) => outside.snapshot.neighbours.address(ix),
+                    Hop::Link(_) => ip_at::<A, _>(&frame, meta.l3)
+                        .map_or_else(|| meta.destination(), IpHeader::destination),
+                    Hop::Fixed(ix) => A::network(outside.snapshot).neighbours.address(ix),
                 };
                 Punted {
                     port,
-                    next_hop,
+                    next_hop: next_hop.into(),
                     frame,
                 }
             }
             _ => Punted {
                 port: meta.port,
-                next_hop: Ipv4Addr::UNSPECIFIED,
+                next_hop: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
                 frame,
             },
         };

@@ -1,10 +1,10 @@
 //! Finds the owner of a flow that is not known here.
 
-use super::{Bench, Meta, Step, Verdict, Whose};
+use super::{Bench, Family, Meta, Step, Verdict, Whose};
 
 /// Another's packets are handed over. Those of known flows do not come here: a session stands in
 /// its owner's table and nowhere else.
-pub(super) fn run(meta: &Meta, whose: Whose, bench: &Bench<'_>) -> Step {
+pub(super) fn run<A: Family>(meta: &Meta<A>, whose: Whose<A>, bench: &Bench<'_>) -> Step {
     let slots = &bench.snapshot.slots;
     if !slots.are_shared() {
         return Step::Continue(());

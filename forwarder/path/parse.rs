@@ -1,9 +1,14 @@
 //! Reads the headers of each frame, once. Later steps rely on what is found here.
 
-use super::{DropReason, Meta, Punt, Transport, Verdict};
+mod six;
+
+use std::net::Ipv4Addr;
+
+use super::{DropReason, Family, Meta, Punt, Transport, Verdict};
 use crate::{
     io::{Frame, PortIx},
     session::FlowKey,
+    snapshot::Snapshot,
     wire::{
         Endpoint, Mac, Ports, Protocol, ethernet, icmp, ipv4, tcp, udp,
         usual::{self, Usual},
@@ -11,12 +16,32 @@ use crate::{
     },
 };
 
-/// Fills in what the headers of a frame say that came in on `port`, which has this MAC. Malformed
-/// packets and those for another MAC are dropped, ARP is punted.
-#[inline]
-pub(super) fn run<F: Frame>(frame: &mut F, meta: &mut Meta, port: PortIx, mac: Mac) {
-    if !usual(frame, meta, port, mac) {
-        unusual(frame, meta, port, mac);
+/// A family of addresses, by how its packets are read.
+pub(super) trait Parsed: Family {
+    /// Fills in what the headers of a frame say that came in on `port`, which has this MAC.
+    /// Malformed packets and those for another MAC are dropped, ARP and neighbour discovery are
+    /// punted.
+    fn parse<F: Frame>(
+        frame: &mut F,
+        meta: &mut Meta<Self>,
+        port: PortIx,
+        mac: Mac,
+        snapshot: &Snapshot,
+    );
+}
+
+impl Parsed for Ipv4Addr {
+    #[inline]
+    fn parse<F: Frame>(
+        frame: &mut F,
+        meta: &mut Meta,
+        port: PortIx,
+        mac: Mac,
+        snapshot: &Snapshot,
+    ) {
+        if !usual(frame, meta, port, mac) {
+            unusual(frame, meta, port, mac, || snapshot.six.takes(port));
+        }
     }
 }
 
@@ -49,9 +74,15 @@ fn usual<F: Frame>(frame: &mut F, meta: &mut Meta, port: PortIx, mac: Mac) -> bo
 }
 
 #[cold]
-fn unusual<F: Frame>(frame: &mut F, meta: &mut Meta, port: PortIx, mac: Mac) {
+fn unusual<F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta,
+    port: PortIx,
+    mac: Mac,
+    has_six: impl FnOnce() -> bool,
+) {
     *meta = Meta::new(port);
-    let read = link(frame, meta, mac).and_then(|ours| {
+    let read = link(frame, meta, mac, has_six).and_then(|ours| {
         network(frame, meta)?;
         if ours {
             Ok(())
@@ -79,7 +110,7 @@ fn is_advert(link: &ethernet::Link, head: &[u8]) -> bool {
 
 /// What the link has padded is not part of the packet, and shall not grow with it.
 #[inline]
-fn cut_padding<F: Frame>(frame: &mut F, meta: &Meta) {
+pub(super) fn cut_padding<A: Family, F: Frame>(frame: &mut F, meta: &Meta<A>) {
     let end = usize::from(meta.l3) + usize::from(meta.octets);
     if frame.octets() > end {
         frame.truncate(end);
@@ -88,7 +119,12 @@ fn cut_padding<F: Frame>(frame: &mut F, meta: &Meta) {
 
 /// Reads the link's header of an IPv4 packet. True where it is addressed to us, false where it is
 /// an advert to all of us.
-fn link<F: Frame>(frame: &F, meta: &mut Meta, mac: Mac) -> Result<bool, Verdict> {
+fn link<F: Frame>(
+    frame: &F,
+    meta: &mut Meta,
+    mac: Mac,
+    has_six: impl FnOnce() -> bool,
+) -> Result<bool, Verdict> {
     let link = ethernet::parse(frame.head()).map_err(|malformed| {
         let split = frame.head().len() < frame.octets();
         Verdict::Drop(match malformed {
@@ -102,6 +138,7 @@ fn link<F: Frame>(frame: &F, meta: &mut Meta, mac: Mac) -> Result<bool, Verdict>
         ethernet::ETHERTYPE_ARP if ours || link.destination == Mac::BROADCAST => {
             Err(Verdict::Punt(Punt::Arp))
         }
+        ethernet::ETHERTYPE_IPV6 if has_six() => Err(Verdict::OtherFamily),
         _ if !ours && !is_advert(&link, frame.head()) => Err(Verdict::Drop(DropReason::NotForMac)),
         ethernet::ETHERTYPE_IPV4 => {
             meta.l3 = if link.tag.is_some() { 18 } else { 14 };
@@ -258,7 +295,7 @@ mod tests {
             let (mut short, mut long) = (made.clone(), made);
             let (mut by_short, mut by_long) = (Meta::new(PortIx(0)), Meta::new(PortIx(0)));
             if usual(&mut short, &mut by_short, PortIx(1), MAC) {
-                unusual(&mut long, &mut by_long, PortIx(1), MAC);
+                unusual(&mut long, &mut by_long, PortIx(1), MAC, || true);
                 prop_assert_eq!(format!("{by_short:?}"), format!("{by_long:?}"));
                 prop_assert_eq!(short.head(), long.head());
                 prop_assert_eq!(short.octets(), long.octets());

@@ -92,7 +92,7 @@ impl Recall {
 
     /// Copies out what `flows` know, and leaves all as it is but for what has expired.
     pub(super) fn fill(&mut self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
-        let services = &snapshot.services;
+        let services = &snapshot.four.services;
         let key = FlowKey::new(self.source, self.destination, self.protocol);
         self.session = find(&mut flows.sessions, &key, now);
         if let Some(choice) = &mut self.choice
@@ -130,7 +130,7 @@ impl Recall {
 
     /// Puts into `flows` what was copied out of others.
     pub(super) fn restore(&self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
-        let services = &snapshot.services;
+        let services = &snapshot.four.services;
         for session in [self.session, self.taken].into_iter().flatten() {
             // Both may be the same; the second time it is there already.
             let _ = flows.sessions.insert(&anew(&session, now), now.ms());

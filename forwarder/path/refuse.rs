@@ -1,18 +1,18 @@
 //! Who is told that nobody takes a packet, and how: as a host's own stack would.
 
-use super::{Answer, DropReason, Meta, Transport, Verdict, view};
+use super::{Answer, DropReason, Family, Meta, Transport, Verdict};
 use crate::{
     io::Frame,
     snapshot::Snapshot,
-    wire::{checksum::Sum, ipv4, udp},
+    wire::{Protocol, udp},
 };
 
 /// The answer to a packet that nobody takes for this reason, or its end. What is damaged is not
 /// answered: its sender may be another than it says.
-pub(super) fn run<F: Frame>(
+pub(super) fn run<A: Family, F: Frame>(
     reason: DropReason,
     frame: &F,
-    meta: &Meta,
+    meta: &Meta<A>,
     snapshot: &Snapshot,
 ) -> Verdict {
     let told = match reason {
@@ -32,15 +32,18 @@ pub(super) fn run<F: Frame>(
 }
 
 /// UDP over IPv4 may come without (RFC 768).
-fn has_no_checksum<F: Frame>(frame: &F, meta: &Meta) -> bool {
+fn has_no_checksum<A: Family, F: Frame>(frame: &F, meta: &Meta<A>) -> bool {
     let datagram = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
     udp::parse_head(datagram, usize::MAX).is_ok_and(|(header, _)| header.checksum() == 0)
 }
 
 /// True where a segment or datagram is all at hand and undamaged.
-pub(super) fn checksum_ok<F: Frame>(frame: &F, meta: &Meta) -> bool {
+pub(super) fn checksum_ok<A: Family, F: Frame>(frame: &F, meta: &Meta<A>) -> bool {
     let octets = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
-    let protocol = view::ipv4_at(frame, meta.l3).map_or(0, ipv4::Header::protocol);
+    let protocol = match meta.transport {
+        Transport::Udp => Protocol::Udp,
+        _ => Protocol::Tcp,
+    };
     // A datagram may end before its packet.
     let covered = match meta.transport {
         Transport::Udp => udp::parse_head(octets, usize::MAX)
@@ -51,6 +54,7 @@ pub(super) fn checksum_ok<F: Frame>(frame: &F, meta: &Meta) -> bool {
         return false;
     };
     let length = u16::try_from(covered).unwrap_or(u16::MAX);
-    let sum = Sum::pseudo_header(meta.source(), meta.destination(), protocol, length);
+    let source = meta.source();
+    let sum = source.pseudo_header(meta.destination(), protocol as u8, length);
     frame.head().len() == frame.octets() && sum.add_octets(octets).checksum() == 0
 }

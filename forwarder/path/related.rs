@@ -4,8 +4,7 @@
 use zerocopy::FromBytes;
 
 use super::{
-    Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Verdict,
-    encapsulate::OUTER,
+    Answer, Bench, Course, DropReason, Family, Meta, Rewrite, Step, Verdict,
     session::{agrees, count},
     view,
 };
@@ -13,51 +12,67 @@ use crate::{
     io::Frame,
     session::{FlowKey, Forward, Session, tcp::Direction},
     snapshot::{Own, Slots, Snapshot},
-    wire::{Endpoint, Ports, Protocol, checksum::Delta, icmp, ipv4},
+    wire::{Endpoint, IpHeader, Ports, Protocol, icmp},
 };
 
 /// What an error tells of the packet that it quotes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Quoted {
+pub(super) struct Quoted<A: Family> {
     /// By what the session is found.
-    key: FlowKey,
+    key: FlowKey<A>,
     /// Octets of the quoted packet before the client's own, where it is a tunnel's.
     tunnel: Option<usize>,
     /// Of the session.
     pub(super) slot: u8,
 }
 
+/// The IP header of a packet that is quoted.
+pub(super) struct Quote<A> {
+    /// The sender's address.
+    pub(super) source: A,
+    /// The receiver's address.
+    pub(super) destination: A,
+    /// What the payload is.
+    pub(super) protocol: u8,
+    /// Octets before the payload.
+    pub(super) octets: usize,
+    /// Whether the payload's beginning is there.
+    pub(super) first: bool,
+}
+
 /// Reads what a packet quotes. None where it is no error, or about nothing that a session can have
 /// been made for.
-pub(super) fn read(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Option<Quoted> {
-    let (header, packet) = icmp::parse(head.get(usize::from(meta.l4)..)?).ok()?;
-    if !header.is_error() || header.kind() == icmp::REDIRECT {
-        return None;
-    }
-    let (quoted, payload) = ipv4::parse_head(packet, usize::MAX).ok()?;
+pub(super) fn read<A: Family>(
+    meta: &Meta<A>,
+    head: &[u8],
+    snapshot: &Snapshot,
+) -> Option<Quoted<A>> {
+    let (packet, about_header) = A::quoted(head.get(usize::from(meta.l4)..)?)?;
+    let quoted = A::read(packet)?;
     // An error goes to whoever sent the packet that it quotes.
-    if quoted.source() != meta.destination() {
+    if quoted.source != meta.destination() {
         return None;
     }
-    let services = &snapshot.services;
-    if quoted.protocol() == ipv4::PROTOCOL_IPIP {
+    let network = A::network(snapshot);
+    let services = &network.services;
+    if quoted.protocol == A::IN_IP {
         // What is wrong with the outer header is nothing that the client could put right.
-        if header.kind() == icmp::PARAMETER_PROBLEM {
+        if about_header {
             return None;
         }
-        let (client, vip, protocol) = ends(payload)?;
-        let ours = snapshot.own_addresses.contains_key(&quoted.source());
+        let (client, vip, protocol) = ends::<A>(packet.get(quoted.octets..)?)?;
+        let ours = network.own_addresses.contains_key(&quoted.source);
         return (ours && services.find(vip, protocol).is_some()).then_some(Quoted {
             key: FlowKey::new(client, vip, protocol),
-            tunnel: Some(quoted.header_octets()),
+            tunnel: Some(quoted.octets),
             slot: snapshot.slots.slot(client),
         });
     }
-    let (source, destination, protocol) = ends(packet)?;
+    let (source, destination, protocol) = ends::<A>(packet)?;
     let slots = &snapshot.slots;
     let slot = if services.find(source, protocol).is_some() {
         slots.slot(destination)
-    } else if snapshot.own_addresses.get(&source.address) == Some(&Own::Lip) {
+    } else if network.own_addresses.get(&source.address) == Some(&Own::Lip) {
         Slots::of_local(source.port)
     } else if services.is_nat_backend(destination, protocol) {
         slots.slot(source)
@@ -72,34 +87,34 @@ pub(super) fn read(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Option<Quot
 }
 
 /// Source and destination of a packet, of which no more than the ports need be there.
-fn ends(packet: &[u8]) -> Option<(Endpoint, Endpoint, Protocol)> {
-    let (header, payload) = ipv4::parse_head(packet, usize::MAX).ok()?;
-    let protocol = match header.protocol() {
-        ipv4::PROTOCOL_TCP => Protocol::Tcp,
-        ipv4::PROTOCOL_UDP => Protocol::Udp,
+fn ends<A: Family>(packet: &[u8]) -> Option<(Endpoint<A>, Endpoint<A>, Protocol)> {
+    let header = A::read(packet)?;
+    let protocol = match header.protocol {
+        6 => Protocol::Tcp,
+        17 => Protocol::Udp,
         _ => return None,
     };
-    let (ports, _) = Ports::ref_from_prefix(payload).ok()?;
-    (header.fragment_offset() == 0).then_some((
-        Endpoint::new(header.source(), ports.source()),
-        Endpoint::new(header.destination(), ports.destination()),
+    let (ports, _) = Ports::ref_from_prefix(packet.get(header.octets..)?).ok()?;
+    header.first.then_some((
+        Endpoint::new(header.source, ports.source()),
+        Endpoint::new(header.destination, ports.destination()),
         protocol,
     ))
 }
 
 /// The course of an error about a packet of a session, rewritten but for its TTL. None, and
 /// nothing done, where there is no such session.
-pub(super) fn run<F: Frame>(
+pub(super) fn run<A: Family, F: Frame>(
     frame: &mut F,
-    meta: &mut Meta,
-    quoted: &Quoted,
+    meta: &mut Meta<A>,
+    quoted: &Quoted<A>,
     bench: &mut Bench<'_>,
-) -> Step<Option<Course>> {
+) -> Step<Option<Course<A>>> {
     check(frame, meta)?;
-    let (sessions, now_ms) = (&mut bench.flows.sessions, bench.now_ms);
+    let (sessions, now_ms) = (A::sessions(bench.flows), bench.now_ms);
     let ix = sessions.find(sessions.hash(&quoted.key), &quoted.key, now_ms);
-    let ix = ix.filter(|ix| agrees(*ix, bench));
-    let sessions = &bench.flows.sessions;
+    let ix = ix.filter(|ix| agrees::<A>(*ix, bench));
+    let sessions = A::sessions(bench.flows);
     let direction = ix.and_then(|ix| sessions.direction_at(ix, &quoted.key, now_ms));
     let session = ix.and_then(|ix| sessions.get(ix));
     let Some((session, direction)) = session.zip(direction) else {
@@ -130,12 +145,12 @@ pub(super) fn run<F: Frame>(
 }
 
 /// The checksum is of all octets, so they must all be at hand.
-fn check<F: Frame>(frame: &F, meta: &Meta) -> Step {
+fn check<A: Family, F: Frame>(frame: &F, meta: &Meta<A>) -> Step {
     if frame.head().len() != frame.octets() {
         return DropReason::HeadersSplit.into();
     }
     let message = frame.head().get(usize::from(meta.l4)..).unwrap_or_default();
-    if icmp::checksum_ok(message) {
+    if A::icmp_ok(message, meta) {
         Step::Continue(())
     } else {
         DropReason::IcmpChecksum.into()
@@ -143,7 +158,7 @@ fn check<F: Frame>(frame: &F, meta: &Meta) -> Step {
 }
 
 /// As the session's own packets go, but for the rewriting, which is done.
-fn course(session: &Session, direction: Direction) -> Course {
+fn course<A: Family>(session: &Session<A>, direction: Direction) -> Course<A> {
     match (direction, session.forward()) {
         (Direction::Reverse, _) => Course {
             rewrite: Rewrite::Keep,
@@ -164,11 +179,11 @@ enum Side {
 /// Lets the error go to whoever sent the quoted packet, from the VIP where a backend complains, and
 /// that packet be from and to these. The transport checksum that is quoted stays as it is: most
 /// quotes end before it, and nobody verifies it.
-fn translate<F: Frame>(
+fn translate<A: Family, F: Frame>(
     frame: &mut F,
-    meta: &mut Meta,
+    meta: &mut Meta<A>,
     side: Side,
-    ends: [Endpoint; 2],
+    ends: [Endpoint<A>; 2],
 ) -> Option<()> {
     let [from, to] = ends;
     let (was_from, was_to) = (meta.source(), meta.destination());
@@ -176,31 +191,35 @@ fn translate<F: Frame>(
         Side::Client => was_from,
         Side::Backend => to.address,
     };
-    let header = view::ipv4_at_mut(frame, meta.l3)?;
+    let header = view::ip_at_mut::<A, F>(frame, meta.l3)?;
     header.set_source(source);
     header.set_destination(from.address);
-    let delta = Delta::new()
-        .replace_address(was_from, source)
-        .replace_address(was_to, from.address);
-    header.set_checksum(delta.apply(header.checksum()));
+    let outer = was_from
+        .replaced_by(source)
+        .then(was_to.replaced_by(from.address));
+    let _ = header.update(outer);
     meta.key = FlowKey::of_addresses(source, from.address);
 
     let message = frame.head_mut().get_mut(usize::from(meta.l4)..)?;
+    // The beginning of the header is the same in ICMPv6.
     let (error, packet) = icmp::Header::mut_from_prefix(message).ok()?;
-    let (quoted, behind) = ipv4::Header::mut_from_prefix(packet).ok()?;
-    let options = quoted.header_octets().checked_sub(ipv4::LEN)?;
-    let (ports, _) = Ports::mut_from_prefix(behind.get_mut(options..)?).ok()?;
-    let addresses = Delta::new()
-        .replace_address(quoted.source(), from.address)
-        .replace_address(quoted.destination(), to.address);
-    let checksum = addresses.apply(quoted.checksum());
-    let delta = addresses
-        .replace_u16(quoted.checksum(), checksum)
+    let Quote { octets, .. } = A::read(packet)?;
+    let (headers, behind) = packet.split_at_mut_checked(octets)?;
+    let (quoted, _) = A::Header::mut_from_prefix(headers).ok()?;
+    let (ports, _) = Ports::mut_from_prefix(behind).ok()?;
+    let addresses = quoted
+        .source()
+        .replaced_by(from.address)
+        .then(quoted.destination().replaced_by(to.address));
+    let mut delta = addresses
+        .then(quoted.update(addresses))
         .replace_u16(ports.source(), from.port)
         .replace_u16(ports.destination(), to.port);
+    if A::ICMP_COVERS_ADDRESSES {
+        delta = delta.then(outer);
+    }
     quoted.set_source(from.address);
     quoted.set_destination(to.address);
-    quoted.set_checksum(checksum);
     ports.set_source(from.port);
     ports.set_destination(to.port);
     error.set_checksum(delta.apply(error.checksum()));
@@ -209,14 +228,20 @@ fn translate<F: Frame>(
 
 /// An error about a tunnel's packet becomes one about the client's packet in it: that packet is all
 /// that is left of the frame, to be quoted.
-fn about_tunnel<F: Frame>(frame: &mut F, meta: &mut Meta, outer_octets: usize) -> Verdict {
+fn about_tunnel<A: Family, F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta<A>,
+    outer_octets: usize,
+) -> Verdict {
     let (l3, l4) = (usize::from(meta.l3), usize::from(meta.l4));
     let message = frame.head().get(l4..).unwrap_or_default();
     let Ok((header, quoted)) = icmp::parse(message) else {
         return Verdict::Drop(DropReason::IcmpMalformed);
     };
-    let (kind, code, mtu) = (header.kind(), header.code(), header.sequence());
-    let Some((client, vip, _)) = quoted.get(outer_octets..).and_then(ends) else {
+    let (kind, code) = (header.kind(), header.code());
+    let inside = A::told_mtu(message).and_then(|mtu| mtu.checked_sub(A::Header::OCTETS));
+    let mtu = inside.map_or(0, |inside| inside.max(A::LEAST_MTU));
+    let Some((client, vip, _)) = quoted.get(outer_octets..).and_then(ends::<A>) else {
         return Verdict::Drop(DropReason::IcmpMalformed);
     };
     let at = l4 + icmp::LEN + outer_octets;
@@ -228,13 +253,6 @@ fn about_tunnel<F: Frame>(frame: &mut F, meta: &mut Meta, outer_octets: usize) -
     frame.truncate(l3 + octets);
     meta.key = FlowKey::of_addresses(client.address, vip.address);
     meta.octets = u16::try_from(octets).unwrap_or(u16::MAX);
-    let mtu = match (kind, code, mtu.checked_sub(OUTER)) {
-        (icmp::UNREACHABLE, icmp::FRAGMENTATION_NEEDED, Some(inside)) => inside.max(LEAST_MTU),
-        _ => 0,
-    };
     meta.told = [kind, code];
     Verdict::Answer(Answer::TunnelError { mtu })
 }
-
-/// Octets that every link takes (RFC 791).
-const LEAST_MTU: u16 = 68;

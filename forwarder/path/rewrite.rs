@@ -1,30 +1,34 @@
 //! Does to the packet what its session says: addresses, ports, TTL, checksums.
 
 use super::{
-    DropReason, Meta, Rewrite, Step, Translation, Transport,
-    view::{header_at_mut, ipv4_at_mut},
+    DropReason, Family, Meta, Rewrite, Step, Translation, Transport,
+    view::{header_at_mut, ip_at_mut},
 };
 use crate::{
     io::Frame,
-    wire::{Endpoint, Ports, ipv4, tcp, udp},
+    wire::{Endpoint, IpHeader, Ports, tcp, udp},
 };
 
 /// Which ends of a packet are translated.
 #[derive(Clone, Copy)]
-enum Side {
+enum Side<A> {
     Source,
     Destination,
     /// Both, and this is the new source.
-    Both(Endpoint),
+    Both(Endpoint<A>),
 }
 
 /// Rewrites a packet in place. Checksums are updated, never computed, so one that was wrong stays
 /// wrong.
 #[inline(always)]
-pub(super) fn run<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) -> Step {
+pub(super) fn run<A: Family, F: Frame>(
+    frame: &mut F,
+    meta: &Meta<A>,
+    rewrite: &Rewrite<A>,
+) -> Step {
     let done = match rewrite {
         Rewrite::Keep | Rewrite::Tunnel(_) => {
-            ipv4_at_mut(frame, meta.l3).is_some_and(ipv4::Header::decrement_ttl)
+            ip_at_mut::<A, F>(frame, meta.l3).is_some_and(IpHeader::count_down)
         }
         Rewrite::Source(to) => translate(frame, meta, Side::Source, to),
         Rewrite::Destination(to) => translate(frame, meta, Side::Destination, to),
@@ -38,15 +42,18 @@ pub(super) fn run<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) -> St
 }
 
 #[inline(always)]
-fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation) -> bool {
-    let Some(header) = ipv4_at_mut(frame, meta.l3) else {
+fn translate<A: Family, F: Frame>(
+    frame: &mut F,
+    meta: &Meta<A>,
+    side: Side<A>,
+    by: &Translation<A>,
+) -> bool {
+    let Some(header) = ip_at_mut::<A, F>(frame, meta.l3) else {
         return false;
     };
-    let Some(ttl) = header.ttl().checked_sub(1) else {
+    if !header.change(by.l3) {
         return false;
-    };
-    header.set_ttl(ttl);
-    header.set_checksum(by.l3.apply(header.checksum()));
+    }
     match side {
         Side::Source => header.set_source(by.to.address),
         Side::Destination => header.set_destination(by.to.address),
@@ -73,7 +80,7 @@ fn translate<F: Frame>(frame: &mut F, meta: &Meta, side: Side, by: &Translation)
 }
 
 #[inline]
-fn set_port(ports: &mut Ports, side: Side, port: u16) {
+fn set_port<A>(ports: &mut Ports, side: Side<A>, port: u16) {
     match side {
         Side::Source => ports.set_source(port),
         Side::Destination => ports.set_destination(port),

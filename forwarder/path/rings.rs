@@ -1,6 +1,6 @@
 //! The bounded rings between workers, and between workers and the management thread.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use crossbeam::queue::ArrayQueue;
 
@@ -29,7 +29,7 @@ pub struct Punted<F> {
     /// Resolve: where it goes out. Others: where it came in.
     pub port: PortIx,
     /// Resolve: whose MAC it lacks.
-    pub next_hop: Ipv4Addr,
+    pub next_hop: IpAddr,
     /// The frame.
     pub frame: F,
 }
@@ -125,7 +125,7 @@ mod tests {
     fn punted(port: u16, frame: u32) -> Punted<u32> {
         Punted {
             port: PortIx(port),
-            next_hop: Ipv4Addr::UNSPECIFIED,
+            next_hop: std::net::Ipv4Addr::UNSPECIFIED.into(),
             frame,
         }
     }

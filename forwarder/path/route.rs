@@ -1,20 +1,21 @@
 //! Finds the way out of a packet, and whether it may take it.
 
 use super::session::Course;
-use super::{Answer, DropReason, Meta, Rewrite, Step, Verdict, encapsulate::OUTER, view::ipv4_at};
+use super::{Answer, Family, Meta, Rewrite, Step, Verdict};
 use crate::{
     io::Frame,
     snapshot::{Exit, Snapshot},
+    wire::IpHeader,
 };
 
 /// The exit, unless there is none, the TTL has run out or the packet is too big.
 #[inline(always)]
-pub(super) fn run<'a, F: Frame>(
+pub(super) fn run<'a, A: Family, F: Frame>(
     frame: &F,
-    meta: &Meta,
-    course: &Course,
+    meta: &Meta<A>,
+    course: &Course<A>,
     snapshot: &'a Snapshot,
-) -> Step<&'a Exit> {
+) -> Step<&'a Exit<A>> {
     let Some(exit) = exit(meta, course, snapshot) else {
         return Step::Break(Verdict::Answer(Answer::NetworkUnreachable));
     };
@@ -23,38 +24,30 @@ pub(super) fn run<'a, F: Frame>(
     }
     let mtu = exit.mtu.saturating_sub(overhead(&course.rewrite));
     if meta.octets > mtu {
-        return Step::Break(too_big(frame, meta, mtu, exit));
+        return Step::Break(A::too_big(frame, meta, mtu, exit));
     }
     Step::Continue(exit)
 }
 
 /// The exit, however large the packet is.
 #[inline(always)]
-pub(super) fn exit<'a>(meta: &Meta, course: &Course, snapshot: &'a Snapshot) -> Option<&'a Exit> {
+pub(super) fn exit<'a, A: Family>(
+    meta: &Meta<A>,
+    course: &Course<A>,
+    snapshot: &'a Snapshot,
+) -> Option<&'a Exit<A>> {
+    let network = A::network(snapshot);
     let destination = course.rewrite.destination();
     let destination = destination.unwrap_or_else(|| meta.destination());
-    let hop = course.hop.or_else(|| snapshot.routes.hop(destination));
-    snapshot.neighbours.exit(hop?, destination)
+    let hop = course.hop.or_else(|| network.routes.hop(destination));
+    network.neighbours.exit(hop?, destination)
 }
 
 /// Octets that encapsulation will add.
 #[inline]
-pub(super) fn overhead(rewrite: &Rewrite) -> u16 {
+pub(super) fn overhead<A: Family>(rewrite: &Rewrite<A>) -> u16 {
     match rewrite {
-        Rewrite::Tunnel(_) => OUTER,
+        Rewrite::Tunnel(_) => A::Header::OCTETS,
         Rewrite::Keep | Rewrite::Destination(_) | Rewrite::Source(_) | Rewrite::Both { .. } => 0,
-    }
-}
-
-#[cold]
-fn too_big<F: Frame>(frame: &F, meta: &Meta, mtu: u16, exit: &Exit) -> Verdict {
-    let whole = frame.head().len() == frame.octets();
-    match ipv4_at(frame, meta.l3) {
-        Some(header) if header.dont_fragment() => {
-            Verdict::Answer(Answer::FragmentationNeeded { mtu })
-        }
-        Some(_) if whole => Verdict::Fragment { mtu: exit.mtu },
-        // Nobody reads what lies in further segments.
-        _ => Verdict::Drop(DropReason::TooBig),
     }
 }

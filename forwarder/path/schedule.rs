@@ -1,7 +1,9 @@
 //! Whom a new flow goes to, and the session that remembers it.
 
+use std::net::Ipv4Addr;
+
 use super::{
-    Answer, Bench, Course, DropReason, Meta, Rewrite, Step, Transport, Verdict, local,
+    Answer, Bench, Course, DropReason, Family, Meta, Rewrite, Step, Transport, Verdict, local,
     session::begin,
 };
 use crate::{
@@ -12,26 +14,31 @@ use crate::{
         tcp::{Direction, Event, State},
     },
     snapshot::{Backend, Hop, Meant, Service, Snapshot, Strays},
-    wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
+    wire::{Address, Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
 };
 
 /// Asks for what choosing a backend will read, if this packet, whose first segment is `head`,
 /// begins a flow.
-pub(super) fn prefetch_choice(meta: &Meta, head: &[u8], service: ServiceIx, snapshot: &Snapshot) {
+pub(super) fn prefetch_choice<A: Family>(
+    meta: &Meta<A>,
+    head: &[u8],
+    service: ServiceIx,
+    snapshot: &Snapshot,
+) {
     if let Some(slot) = slot(meta, head, service, snapshot) {
         mem::prefetch(slot);
     }
 }
 
 /// Asks for where the replies of that backend will be looked for.
-pub(super) fn prefetch_reply(
-    meta: &Meta,
+pub(super) fn prefetch_reply<A: Family>(
+    meta: &Meta<A>,
     head: &[u8],
     service_ix: ServiceIx,
-    sessions: &Table,
+    sessions: &Table<A>,
     snapshot: &Snapshot,
 ) {
-    if let Some(service) = snapshot.services.service(service_ix)
+    if let Some(service) = A::network(snapshot).services.service(service_ix)
         && service.forward == Forward::Nat
         && let Some(place) = slot(meta, head, service_ix, snapshot)
         && let Some(backend) = service.backends.at((*place).into())
@@ -43,13 +50,13 @@ pub(super) fn prefetch_reply(
 }
 
 /// Where the service's scheduler has written down whom it chooses for a flow, if it has.
-fn slot<'a>(
-    meta: &Meta,
+fn slot<'a, A: Family>(
+    meta: &Meta<A>,
     head: &[u8],
     service: ServiceIx,
     snapshot: &'a Snapshot,
 ) -> Option<&'a u16> {
-    let service = snapshot.services.service(service)?;
+    let service = A::network(snapshot).services.service(service)?;
     let (client, vip) = (meta.key.source(), meta.key.destination());
     match service.meant(client, vip, || data(head, meta)) {
         Meant::Key(key) => service.scheduler.slot(key),
@@ -60,14 +67,14 @@ fn slot<'a>(
 /// Makes a session for the flow that this packet, whose first segment is `head`, begins. Where
 /// there is none, the packet has its verdict or, with a consistent hash that needs no memory, its
 /// way.
-pub(super) fn run(
-    meta: &Meta,
+pub(super) fn run<A: Family>(
+    meta: &Meta<A>,
     head: &[u8],
     service_ix: ServiceIx,
     bench: &mut Bench<'_>,
-) -> Step<Course> {
+) -> Step<Course<A>> {
     let snapshot = bench.snapshot;
-    let Some(service) = snapshot.services.service(service_ix) else {
+    let Some(service) = A::network(snapshot).services.service(service_ix) else {
         return DropReason::NoService.into();
     };
     let begins = match meta.transport {
@@ -107,14 +114,17 @@ pub(super) fn run(
 
 /// Ends what begins beyond the rate of its service or of the client's prefix.
 #[inline]
-fn may_begin(
-    client: Endpoint,
+fn may_begin<A: Family>(
+    client: Endpoint<A>,
     service_ix: ServiceIx,
-    service: &Service,
+    service: &Service<A>,
     bench: &mut Bench<'_>,
 ) -> Step {
     let (gate, now) = (&mut bench.flows.gate, bench.now);
-    let of_source = |limit| gate.may_come(service_ix, client.address, limit, now);
+    // A service of IPv6 has no such limit.
+    let source = Ipv4Addr::of(client.address.into());
+    let of_source =
+        |limit| source.is_none_or(|source| gate.may_come(service_ix, source, limit, now));
     let within = service.source_limit.is_none_or(of_source);
     if within && gate.may_begin(service_ix, service.per_1000_s, now) {
         Step::Continue(())
@@ -125,12 +135,12 @@ fn may_begin(
 
 /// Makes a session for the connection that this answer of a NAT backend belongs to, which came
 /// about before this director had anything to do with it.
-pub(super) fn answered(
-    meta: &Meta,
+pub(super) fn answered<A: Family>(
+    meta: &Meta<A>,
     (service_ix, number): (ServiceIx, BackendIx),
     bench: &mut Bench<'_>,
-) -> Step<Course> {
-    let service = bench.snapshot.services.service(service_ix);
+) -> Step<Course<A>> {
+    let service = A::network(bench.snapshot).services.service(service_ix);
     let backend = service.and_then(|service| service.backends.numbered(number));
     let Some((service, backend)) = service.zip(backend.filter(|one| one.serves)) else {
         return DropReason::BackendGone.into();
@@ -146,14 +156,14 @@ pub(super) fn answered(
 /// Inserts the session of which this packet is the first. Where the table is full, the packet may
 /// go on without.
 #[inline]
-fn remember(
-    meta: &Meta,
-    new: &mut New,
+fn remember<A: Family>(
+    meta: &Meta<A>,
+    new: &mut New<A>,
     direction: Direction,
-    service: &Service,
-    backend: &Backend,
+    service: &Service<A>,
+    backend: &Backend<A>,
     bench: &mut Bench<'_>,
-) -> Step<Course> {
+) -> Step<Course<A>> {
     new.generation = bench.generation;
     new.reverse_hop = way_back(service.forward, new.client, bench.snapshot);
     match insert(new, bench) {
@@ -174,9 +184,13 @@ fn remember(
 }
 
 /// The next hop of a client's replies, where they pass here and it is the same for all of them.
-pub(super) fn way_back(forward: Forward, client: Endpoint, snapshot: &Snapshot) -> Option<FixedIx> {
+pub(super) fn way_back<A: Family>(
+    forward: Forward,
+    client: Endpoint<A>,
+    snapshot: &Snapshot,
+) -> Option<FixedIx> {
     let hop = match forward {
-        Forward::Nat | Forward::FullNat => snapshot.routes.hop(client.address)?,
+        Forward::Nat | Forward::FullNat => A::network(snapshot).routes.hop(client.address)?,
         Forward::Dr | Forward::Tun => return None,
     };
     match hop {
@@ -191,7 +205,7 @@ pub(super) fn begins(flags: Flags) -> bool {
 }
 
 /// True for a segment of a connection that is under way, or ends.
-fn goes_on(meta: &Meta) -> bool {
+fn goes_on<A: Family>(meta: &Meta<A>) -> bool {
     match meta.transport {
         Transport::Tcp(flags) => flags.ack() && !flags.syn() && !flags.rst(),
         _ => false,
@@ -199,7 +213,7 @@ fn goes_on(meta: &Meta) -> bool {
 }
 
 /// What a datagram carries, as far as it lies in the frame's first segment, `head`.
-fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
+fn data<'h, A: Family>(head: &'h [u8], meta: &Meta<A>) -> &'h [u8] {
     let datagram = match meta.transport {
         Transport::Udp => head.get(usize::from(meta.l4)..),
         _ => None,
@@ -209,22 +223,21 @@ fn data<'h>(head: &'h [u8], meta: &Meta) -> &'h [u8] {
 }
 
 /// The session of a flow whose first packet is this one.
-fn session(
-    meta: &Meta,
-    (client, vip): (Endpoint, Endpoint),
+fn session<A: Family>(
+    meta: &Meta<A>,
+    (client, vip): (Endpoint<A>, Endpoint<A>),
     direction: Direction,
-    local: Option<Endpoint>,
+    local: Option<Endpoint<A>>,
     service_ix: ServiceIx,
-    service: &Service,
-    backend: &Backend,
-) -> New {
+    service: &Service<A>,
+    backend: &Backend<A>,
+) -> New<A> {
     let rip = backend.address.or_port(vip.port);
     let seen = local.unwrap_or(client);
-    let deltas = |old: [Endpoint; 2], new: [Endpoint; 2]| {
+    let deltas = |old: [Endpoint<A>; 2], new: [Endpoint<A>; 2]| {
         let [(from, from_new), (to, to_new)] = [(old[0], new[0]), (old[1], new[1])];
-        let addresses = Delta::new()
-            .replace_address(from.address, from_new.address)
-            .replace_address(to.address, to_new.address);
+        let addresses = from.address.replaced_by(from_new.address);
+        let addresses = addresses.then(to.address.replaced_by(to_new.address));
         Checksums {
             l3: addresses.then(Delta::TTL_DECREMENT),
             l4: addresses
@@ -265,8 +278,8 @@ fn session(
 }
 
 /// Inserts a session. One that is over, and would answer to the same backend's replies, goes.
-fn insert(new: &New, bench: &mut Bench<'_>) -> Result<SessionIx, Refused> {
-    let sessions = &mut bench.flows.sessions;
+fn insert<A: Family>(new: &New<A>, bench: &mut Bench<'_>) -> Result<SessionIx, Refused> {
+    let sessions = A::sessions(bench.flows);
     match sessions.insert(new, bench.now_ms) {
         Err(Refused::Taken(by)) if sessions.get(by).is_some_and(is_over) => {
             sessions.remove(by);
@@ -277,13 +290,13 @@ fn insert(new: &New, bench: &mut Bench<'_>) -> Result<SessionIx, Refused> {
 }
 
 /// True for a TCP connection that only waits for its time to pass.
-pub(super) fn is_over(session: &Session) -> bool {
+pub(super) fn is_over<A: Family>(session: &Session<A>) -> bool {
     session.protocol() == Protocol::Tcp && session.state().is_over()
 }
 
 /// True where a flow may be under way without a session: its backend can be found again, and no
 /// longer ago than it may be idle a packet went on without one.
-fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
+fn may_have_begun_without<A: Family>(service: &Service<A>, bench: &Bench<'_>) -> bool {
     service.consistent
         && matches!(service.forward, Forward::Dr | Forward::Tun)
         && bench
@@ -293,12 +306,12 @@ fn may_have_begun_without(service: &Service, bench: &Bench<'_>) -> bool {
 
 /// Where the table is full, DR and TUN with a consistent hash go on without: the next packet of
 /// the flow will be sent to the same backend.
-fn without_session(
-    meta: &Meta,
-    service: &Service,
-    backend: &Backend,
+fn without_session<A: Family>(
+    meta: &Meta<A>,
+    service: &Service<A>,
+    backend: &Backend<A>,
     bench: &mut Bench<'_>,
-) -> Step<Course> {
+) -> Step<Course<A>> {
     let rewrite = match service.forward {
         Forward::Dr if service.consistent => Rewrite::Keep,
         Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address.address),

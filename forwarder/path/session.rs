@@ -1,6 +1,8 @@
 //! Finds the sessions of known flows, and takes their packets along.
 
-use super::{Bench, Counters, Meta, Rewrite, Step, Translation, Transport, gone, schedule};
+use std::net::Ipv4Addr;
+
+use super::{Bench, Counters, Family, Meta, Rewrite, Step, Translation, Transport, gone, schedule};
 use crate::{
     session::{
         Checksums, Forward, Generation, Session, SessionIx, Table,
@@ -12,14 +14,14 @@ use crate::{
 
 /// Where a packet goes and what is changed on the way.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Course {
+pub(super) struct Course<A: Family = Ipv4Addr> {
     /// The next hop, where it does not follow from the destination.
     pub(super) hop: Option<Hop>,
     /// What is changed.
-    pub(super) rewrite: Rewrite,
+    pub(super) rewrite: Rewrite<A>,
 }
 
-impl Course {
+impl<A: Family> Course<A> {
     /// To where it is addressed, as it is.
     pub(super) fn unchanged() -> Self {
         Self {
@@ -30,7 +32,7 @@ impl Course {
 
     /// From a backend to the client.
     #[inline(always)]
-    pub(super) fn reverse(session: &Session) -> Self {
+    pub(super) fn reverse(session: &Session<A>) -> Self {
         let Checksums { l3, l4 } = session.deltas().reverse;
         let to = session.vip();
         Self {
@@ -41,7 +43,7 @@ impl Course {
 
     /// To a backend that gets packets with its own address.
     #[inline(always)]
-    pub(super) fn nat(session: &Session) -> Self {
+    pub(super) fn nat(session: &Session<A>) -> Self {
         let Checksums { l3, l4 } = session.deltas().forward;
         let to = session.rip();
         Self {
@@ -52,7 +54,7 @@ impl Course {
 
     /// To a backend that sees a LIP in place of the client.
     #[inline(always)]
-    pub(super) fn full_nat(session: &Session) -> Self {
+    pub(super) fn full_nat(session: &Session<A>) -> Self {
         let Checksums { l3, l4 } = session.deltas().forward;
         let to = session.rip();
         Self {
@@ -66,7 +68,7 @@ impl Course {
 
     /// From such a backend to the client.
     #[inline(always)]
-    pub(super) fn full_nat_reverse(session: &Session) -> Self {
+    pub(super) fn full_nat_reverse(session: &Session<A>) -> Self {
         let Checksums { l3, l4 } = session.deltas().reverse;
         let to = session.client();
         Self {
@@ -80,7 +82,7 @@ impl Course {
 
     /// To a backend that has the VIP too.
     #[inline(always)]
-    pub(super) fn dr(session: &Session) -> Self {
+    pub(super) fn dr(session: &Session<A>) -> Self {
         Self {
             hop: Some(Hop::Fixed(session.hop())),
             rewrite: Rewrite::Keep,
@@ -89,7 +91,7 @@ impl Course {
 
     /// To a backend that takes packets out of others.
     #[inline(always)]
-    pub(super) fn tun(session: &Session) -> Self {
+    pub(super) fn tun(session: &Session<A>) -> Self {
         Self {
             hop: Some(Hop::Fixed(session.hop())),
             rewrite: Rewrite::Tunnel(session.rip().address),
@@ -97,7 +99,7 @@ impl Course {
     }
 
     /// What the session says of packets that go this way.
-    pub(super) fn of(session: &Session, direction: Direction) -> Self {
+    pub(super) fn of(session: &Session<A>, direction: Direction) -> Self {
         match (direction, session.forward()) {
             (Direction::Reverse, Forward::FullNat) => Self::full_nat_reverse(session),
             (Direction::Reverse, _) => Self::reverse(session),
@@ -111,7 +113,12 @@ impl Course {
 
 /// Counts a packet of a session for its backend.
 #[inline(always)]
-pub(super) fn count(meta: &Meta, session: &Session, direction: Direction, counters: &Counters) {
+pub(super) fn count<A: Family>(
+    meta: &Meta<A>,
+    session: &Session<A>,
+    direction: Direction,
+    counters: &Counters,
+) {
     if let Some(traffic) = counters.backend(session.backend()) {
         let traffic = match direction {
             Direction::Reverse => &traffic.reverse,
@@ -124,12 +131,12 @@ pub(super) fn count(meta: &Meta, session: &Session, direction: Direction, counte
 /// The session that a packet belongs to, and which way the packet goes; the session's idle time
 /// begins anew. None where it is not as usual: [`search`] tells more.
 #[inline(always)]
-pub(super) fn run<'a>(
-    meta: &Meta,
-    sessions: &'a mut Table,
+pub(super) fn run<'a, A: Family>(
+    meta: &Meta<A>,
+    sessions: &'a mut Table<A>,
     generation: Generation,
     now_ms: u64,
-) -> Option<(&'a Session, Direction)> {
+) -> Option<(&'a Session<A>, Direction)> {
     let (session, direction) = sessions.find_at(meta.likely, &meta.key, now_ms)?;
     if session.generation() != generation {
         return None;
@@ -147,44 +154,44 @@ pub(super) fn run<'a>(
 /// where the tags of the first bucket do not lead, may not know yet what has changed of its
 /// service, or may change its state. None where it belongs to none.
 #[cold]
-pub(super) fn search(meta: &Meta, bench: &mut Bench<'_>) -> Step<Option<Course>> {
+pub(super) fn search<A: Family>(meta: &Meta<A>, bench: &mut Bench<'_>) -> Step<Option<Course<A>>> {
     let found = meta.is_flow().then(|| find(meta, bench)).flatten();
     let Some(ix) = found else {
         return Step::Continue(None);
     };
-    if !agrees(ix, bench) {
+    if !agrees::<A>(ix, bench) {
         gone::run(meta, ix, bench)?;
         return Step::Continue(None);
     }
     Step::Continue(follow(meta, ix, bench))
 }
 
-fn find(meta: &Meta, bench: &mut Bench<'_>) -> Option<SessionIx> {
-    let sessions = &mut bench.flows.sessions;
+fn find<A: Family>(meta: &Meta<A>, bench: &mut Bench<'_>) -> Option<SessionIx> {
+    let sessions = A::sessions(bench.flows);
     sessions.find(meta.hash, &meta.key, bench.now_ms)
 }
 
 /// Derives a session's next hops again where its service has changed since it last agreed with
 /// it. False where its backend may not keep it.
-pub(super) fn agrees(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
+pub(super) fn agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
     let Bench {
         flows,
         snapshot,
         generation,
         ..
     } = bench;
-    let Some(session) = flows.sessions.get_mut(ix) else {
+    let Some(session) = A::sessions(flows).get_mut(ix) else {
         return false;
     };
     if session.generation() == *generation {
         return true;
     }
-    let Some(service) = snapshot.services.service(session.service()) else {
+    let Some(service) = A::network(snapshot).services.service(session.service()) else {
         return false;
     };
     if session.generation().is_before(service.changed) {
         let backend = service.backends.numbered(session.backend());
-        let stays = |backend: &&Backend| {
+        let stays = |backend: &&Backend<A>| {
             let to = (session.vip(), session.protocol());
             backend.serves && service.listens(to.0, to.1)
         };
@@ -199,8 +206,8 @@ pub(super) fn agrees(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
 }
 
 /// The course of a packet of the session at `ix`.
-fn follow(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Option<Course> {
-    let (sessions, now_ms) = (&mut bench.flows.sessions, bench.now_ms);
+fn follow<A: Family>(meta: &Meta<A>, ix: SessionIx, bench: &mut Bench<'_>) -> Option<Course<A>> {
+    let (sessions, now_ms) = (A::sessions(bench.flows), bench.now_ms);
     let (session, direction) = match meta.transport {
         Transport::Tcp(flags) => segment(meta, ix, flags, sessions, bench.snapshot, now_ms)?,
         _ => run(
@@ -221,14 +228,14 @@ fn follow(meta: &Meta, ix: SessionIx, bench: &mut Bench<'_>) -> Option<Course> {
 /// address and port whose last connection is over, for then the session goes (IPVS's
 /// `conn_reuse_mode` 1).
 #[cold]
-fn segment<'a>(
-    meta: &Meta,
+fn segment<'a, A: Family>(
+    meta: &Meta<A>,
     ix: SessionIx,
     flags: Flags,
-    sessions: &'a mut Table,
+    sessions: &'a mut Table<A>,
     snapshot: &Snapshot,
     now_ms: u64,
-) -> Option<(&'a Session, Direction)> {
+) -> Option<(&'a Session<A>, Direction)> {
     let direction = sessions.direction_at(ix, &meta.key, now_ms)?;
     let session = sessions.get(ix)?;
     let anew = direction != Direction::Reverse && schedule::begins(flags);
@@ -236,7 +243,7 @@ fn segment<'a>(
         sessions.remove(ix);
         return None;
     }
-    let service = snapshot.services.service(session.service());
+    let service = A::network(snapshot).services.service(session.service());
     if let (Some(event), Some(service)) = (Event::from_flags(flags.0), service) {
         let state = session.state().next(direction, event);
         let timeout_ms = service.timeouts.tcp_ms(state);
@@ -246,13 +253,13 @@ fn segment<'a>(
 }
 
 /// The course of a packet that has begun the session at `ix` and goes this way.
-pub(super) fn begin(
-    meta: &Meta,
+pub(super) fn begin<A: Family>(
+    meta: &Meta<A>,
     ix: SessionIx,
     direction: Direction,
-    bench: &Bench<'_>,
-) -> Option<Course> {
-    let session = bench.flows.sessions.get(ix)?;
+    bench: &mut Bench<'_>,
+) -> Option<Course<A>> {
+    let session = A::sessions(bench.flows).get(ix)?;
     count(meta, session, direction, bench.counters);
     Some(Course::of(session, direction))
 }

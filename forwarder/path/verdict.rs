@@ -19,6 +19,8 @@ pub enum Verdict {
     PassOn(WorkerIx),
     /// It is a fragment, and waits for the first of its datagram.
     Wait,
+    /// It is of IPv6: it goes its way among its like.
+    OtherFamily,
     /// It leaves in pieces, by the port that is known of it; all but that is done.
     Fragment {
         /// The most octets of each.
@@ -108,7 +110,7 @@ impl Answer {
 /// Why the management thread gets a frame. Each class has a ring of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Punt {
-    /// It is ARP.
+    /// It is ARP or neighbour discovery.
     Arp,
     /// It is complete but for the MAC of its next hop.
     Resolve,
@@ -141,7 +143,7 @@ impl Punt {
 pub enum Layer {
     /// Ethernet and its tags.
     Link,
-    /// IPv4.
+    /// IPv4 and IPv6.
     Network,
     /// TCP, UDP, ICMP.
     Transport,
@@ -204,9 +206,11 @@ macro_rules! drop_reasons {
 
 drop_reasons! {
     FrameShort, "frame_short", Link, "shorter than its Ethernet header";
-    NotForMac, "not_for_mac", Link, "addressed to another MAC, or to a group and not ARP";
+    NotForMac, "not_for_mac", Link,
+        "addressed to another MAC, or to a group and neither ARP nor neighbour discovery";
     VlanDepth, "vlan_depth", Link, "more than one 802.1Q tag";
-    EthertypeUnknown, "ethertype_unknown", Link, "neither IPv4 nor ARP";
+    EthertypeUnknown, "ethertype_unknown", Link,
+        "neither IPv4 nor ARP, nor IPv6 where the port has it";
     HeadersSplit, "headers_split", Link, "headers reach beyond the first segment";
     Ipv4Short, "ipv4_short", Network, "shorter than its IPv4 header";
     Ipv4Version, "ipv4_version", Network, "IPv4 by its ethertype, but not by its version";
@@ -215,6 +219,12 @@ drop_reasons! {
         "IPv4 total length beyond the frame or below the header";
     Ipv4Checksum, "ipv4_checksum", Network, "wrong IPv4 header checksum";
     Ipv4Options, "ipv4_options", Network, "IPv4 options beyond their header, or a source route";
+    Ipv6Short, "ipv6_short", Network, "shorter than its IPv6 header and the headers behind it";
+    Ipv6Version, "ipv6_version", Network, "IPv6 by its ethertype, but not by its version";
+    Ipv6PayloadLength, "ipv6_payload_length", Network,
+        "IPv6 payload length beyond the frame";
+    Ipv6Extensions, "ipv6_extensions", Network,
+        "too many IPv6 extension headers, or a route that goes on from here";
     SourceInvalid, "source_invalid", Network, "from a multicast, broadcast, loopback or no address";
     SourceOwn, "source_own", Network, "from an address of this director: looped or forged";
     DestinationInvalid, "destination_invalid", Network,
@@ -245,7 +255,8 @@ drop_reasons! {
     TtlExpired, "ttl_expired", Way, "TTL run out, and no answer allowed";
     TooBig, "too_big", Way, "larger than the way out allows, and no answer allowed";
     NoHeadroom, "no_headroom", Way, "no room in the buffer for another header";
-    NeighbourFailed, "neighbour_failed", Way, "the next hop does not answer ARP";
+    NeighbourFailed, "neighbour_failed", Way,
+        "the next hop does not answer ARP or neighbour discovery";
     RateLimited, "rate_limited", Limit,
         "a new session beyond the rate of its service or of the client's prefix";
     AnswerLimited, "answer_limited", Limit, "would be answered, but the rate is used up";

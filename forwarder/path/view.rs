@@ -4,19 +4,19 @@ use zerocopy::FromBytes;
 
 use crate::{
     io::Frame,
-    wire::{ipv4, usual},
+    wire::{Address, usual},
 };
 
-/// The IPv4 header at `l3`.
+/// The IP header at `l3`.
 #[inline]
-pub(super) fn ipv4_at<F: Frame>(frame: &F, l3: u8) -> Option<&ipv4::Header> {
+pub(super) fn ip_at<A: Address, F: Frame>(frame: &F, l3: u8) -> Option<&A::Header> {
     let octets = frame.head().get(usize::from(l3)..)?;
-    Some(ipv4::Header::ref_from_prefix(octets).ok()?.0)
+    Some(A::Header::ref_from_prefix(octets).ok()?.0)
 }
 
-/// The IPv4 header at `l3`, to change.
+/// The IP header at `l3`, to change.
 #[inline]
-pub(super) fn ipv4_at_mut<F: Frame>(frame: &mut F, l3: u8) -> Option<&mut ipv4::Header> {
+pub(super) fn ip_at_mut<A: Address, F: Frame>(frame: &mut F, l3: u8) -> Option<&mut A::Header> {
     header_at_mut(frame, l3)
 }
 
@@ -30,7 +30,7 @@ where
     Some(H::mut_from_prefix(octets).ok()?.0)
 }
 
-/// Puts room for a header of `octets` octets between the link header and the IPv4 header, which
+/// Puts room for a header of `octets` octets between the link header and the IP header, which
 /// from then on is behind `l3 + octets`. False, and nothing changed, where the buffer has none.
 #[inline]
 pub(super) fn open_gap<F: Frame>(frame: &mut F, l3: u8, octets: usize) -> bool {

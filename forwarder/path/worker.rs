@@ -1,6 +1,9 @@
 //! One worker: its queues, its sessions, its counters, and one turn of its loop.
 
-use std::sync::Arc;
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use crossbeam::queue::ArrayQueue;
 
@@ -15,7 +18,7 @@ use super::{
 use crate::{
     io::{BURST, Now, Port, PortIx},
     mem::NoMemory,
-    session::{Datagrams, Table},
+    session::{Datagrams, Family, Table},
     snapshot::{Subscriber, WorkerIx},
 };
 
@@ -40,6 +43,8 @@ pub struct WorkerSpec<P: Port> {
     pub ends: Box<[Ends<P>]>,
     /// The bound of its session table.
     pub sessions: u32,
+    /// That of its sessions of IPv6.
+    pub sessions6: u32,
     /// The bound of the numbers of services.
     pub services: u16,
     /// The bound of the sources that are remembered for their rates.
@@ -68,7 +73,8 @@ pub struct Worker<P: Port> {
     subscriber: Subscriber,
     flows: Flows,
     outbox: Outbox<P>,
-    batch: Batch<P::Frame>,
+    batch: Batch<Ipv4Addr, P::Frame>,
+    batch6: Batch<Ipv6Addr, P::Frame>,
     rings: Arc<Rings<P::Frame>>,
     counters: Arc<Counters>,
     inquiries: Arc<Inquiries>,
@@ -90,7 +96,15 @@ impl<P: Port> Worker<P> {
         let slots = snapshot.slots.of(spec.worker);
         let sessions = Table::new(spec.sessions, spec.counters.backends(), spec.seed)?
             .with_local_ports(spec.local_port_pairs, slots)?;
-        let cursors = Flows::cursors(&snapshot.services, spec.services);
+        let slots = snapshot.slots.of(spec.worker);
+        let pairs6 = if spec.sessions6 == 0 {
+            0
+        } else {
+            spec.local_port_pairs
+        };
+        let sessions6 =
+            Table::beside(&sessions, spec.sessions6, spec.seed)?.with_local_ports(pairs6, slots)?;
+        let cursors = Flows::cursors(snapshot, spec.services);
         let room = Room {
             backends: sessions.counts().len(),
             services: spec.services.into(),
@@ -98,7 +112,7 @@ impl<P: Port> Worker<P> {
         };
         let gate = Gate::new(room, workers, spec.seed);
         let flows = Flows::new(
-            sessions,
+            (sessions, sessions6),
             Datagrams::new(spec.datagrams),
             spec.others,
             cursors,
@@ -111,6 +125,7 @@ impl<P: Port> Worker<P> {
             flows,
             outbox: Outbox::new(spec.worker, spec.ends, workers),
             batch: Batch::new(),
+            batch6: Batch::new(),
             rings: spec.rings,
             counters: spec.counters,
             inquiries: spec.inquiries,
@@ -141,6 +156,7 @@ impl<P: Port> Worker<P> {
             flows,
             outbox,
             batch,
+            batch6,
             rings,
             counters,
             ..
@@ -159,7 +175,7 @@ impl<P: Port> Worker<P> {
             counters,
             now,
             now_ms: now.ms(),
-            generation: snapshot.services.generation(),
+            generation: snapshot.four.services.generation(),
         };
         let mut moved = 0;
         let inbox = rings.inbox(*worker);
@@ -174,14 +190,14 @@ impl<P: Port> Worker<P> {
         }
         for port in (0..).map(PortIx).take(outbox.ends.len()) {
             outbox.receive(port, batch.frames(), counters);
-            moved += carry(port, batch, &mut bench, outbox, outside);
+            moved += carry(port, (batch, batch6), &mut bench, outbox, outside);
         }
         if let Some(inbox) = inbox {
             for Parcel { port, flow, frames } in pop(&inbox.hand_over) {
                 counters.taken_over.add(frames.len() as u64);
                 *batch.frames() = frames;
                 bench.came = flow.map_or(Came::HandedOver, Came::Joined);
-                moved += carry(port, batch, &mut bench, outbox, outside);
+                moved += carry(port, (batch, batch6), &mut bench, outbox, outside);
             }
             for Parcel { port, frames, .. } in pop(&inbox.transmit) {
                 moved += frames.len();
@@ -199,7 +215,7 @@ impl<P: Port> Worker<P> {
 
     /// Counts a turn that moved so many frames, and what is counted elsewhere.
     fn count(&mut self, moved: usize, now: Now) {
-        let (counters, table) = (&self.counters, self.flows.sessions.counters());
+        let (counters, table) = (&self.counters, self.flows.table_counters());
         counters.evicted.set(table.evicted);
         counters.refused.set(table.full);
         counters.out_of_ports.set(table.out_of_ports);
@@ -222,6 +238,7 @@ impl<P: Port> Worker<P> {
             self.counters.dropped(DropReason::FragmentOrphaned, expired);
         }
         let capacity = u64::from(self.flows.sessions.capacity());
+        let six = u64::from(self.flows.sessions6.capacity());
         let passed_ns = now.ns.saturating_sub(self.swept_ns).min(SWEEP_NS);
         let due = capacity.saturating_mul(passed_ns) / SWEEP_NS;
         let looked = u32::try_from(due).unwrap_or(u32::MAX).min(SWEEP_A_TURN);
@@ -230,6 +247,9 @@ impl<P: Port> Worker<P> {
         {
             self.swept_ns = now.ns.saturating_sub(passed_ns).saturating_add(looked_ns);
             self.flows.sessions.sweep(now.ms(), looked);
+            // No more than there are of IPv4, and so within the same time.
+            debug_assert!(six <= capacity);
+            self.flows.sessions6.sweep(now.ms(), looked);
         }
     }
 
@@ -247,15 +267,19 @@ impl<P: Port> Worker<P> {
             return false;
         };
         let flows = &mut self.flows;
-        let table = &mut flows.sessions;
         let next = from.saturating_add(INQUIRY_A_TURN);
         let done = match &mut inquiry {
             Inquiry::Sweep => {
-                table.sweep(now.ms(), INQUIRY_A_TURN);
-                next >= table.capacity()
+                flows.sessions.sweep(now.ms(), INQUIRY_A_TURN);
+                flows.sessions6.sweep(now.ms(), INQUIRY_A_TURN);
+                next >= flows.sessions.capacity().max(flows.sessions6.capacity())
             }
             Inquiry::Page(page) => {
-                fill(page, table, now);
+                fill(page, &flows.sessions, now);
+                page.last || page.sessions.len() >= page.limit
+            }
+            Inquiry::Page6(page) => {
+                fill(page, &flows.sessions6, now);
                 page.last || page.sessions.len() >= page.limit
             }
             Inquiry::Recall(recall) => {
@@ -274,7 +298,7 @@ impl<P: Port> Worker<P> {
 }
 
 /// Copies out the sessions whose time is not up, as far as the page has room.
-fn fill(page: &mut Page, table: &Table, now: Now) {
+fn fill<A: Family>(page: &mut Page<A>, table: &Table<A>, now: Now) {
     for (ix, session) in table.page(page.from, INQUIRY_A_TURN) {
         if page.sessions.len() >= page.limit {
             page.from = ix.0;
@@ -300,10 +324,13 @@ fn pop<F>(ring: &ArrayQueue<Parcel<F>>) -> impl Iterator<Item = Parcel<F>> {
     })
 }
 
+/// The batches of the two families.
+type Batches<'a, F> = (&'a mut Batch<Ipv4Addr, F>, &'a mut Batch<Ipv6Addr, F>);
+
 /// Takes the frames of a batch through the packet's way and out.
 fn carry<P: Port>(
     port: PortIx,
-    batch: &mut Batch<P::Frame>,
+    (batch, batch6): Batches<'_, P::Frame>,
     bench: &mut Bench<'_>,
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
@@ -311,6 +338,10 @@ fn carry<P: Port>(
     let moved = batch.frames().len();
     if moved > 0 {
         run(batch, port, bench, outbox, outside);
+        if !outbox.aside.is_empty() {
+            std::mem::swap(batch6.frames(), &mut outbox.aside);
+            run(batch6, port, bench, outbox, outside);
+        }
         outbox.flush_hand_over(outside);
         let came = bench.came;
         while let Some((datagram, flow)) = bench.flows.begun.pop() {

@@ -29,7 +29,9 @@ impl BackendCounts {
     }
 }
 
-/// The writer's end. A backend beyond the number given at start is not counted.
+/// The writer's end, which all tables of one worker share. A backend beyond the number given at
+/// start is not counted.
+#[derive(Clone)]
 pub(super) struct Counts(Arc<[BackendCounts]>);
 
 impl Counts {

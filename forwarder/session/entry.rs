@@ -1,27 +1,30 @@
 //! What is remembered of one flow.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use zerocopy::{FromZeros, Immutable, KnownLayout};
 
 use super::{
     BackendIx, FixedIx, Generation, ServiceIx,
-    key::{FlowKey, endpoint_of, protocol_of, word},
+    key::{Family, FlowKey},
     tcp::{Direction, State},
 };
 use crate::wire::{Endpoint, Protocol, checksum::Delta};
 
-/// One flow: where it goes and how its packets are rewritten, in both directions. One cache line.
+/// One flow: where it goes and how its packets are rewritten, in both directions. One cache line,
+/// two for IPv6.
 ///
 /// What it is found by and what is counted of it change through the table only.
 #[derive(Clone, Copy, Debug, FromZeros, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-pub struct Session {
+pub struct Session<A: Family = Ipv4Addr> {
     /// As in a [`FlowKey`], so never 0 but in a blank entry.
-    client: u64,
-    vip: u64,
-    rip: u64,
+    client: A::Word,
+    vip: A::Word,
+    rip: A::Word,
     /// Where the backend answers to: the client, or the LIP of FULLNAT. 0 where answers do not
     /// pass here.
-    reply_to: u64,
+    reply_to: A::Word,
     deltas: Deltas,
     deadline: Deadline,
     /// How long it may be idle in its state.
@@ -40,6 +43,7 @@ pub struct Session {
 }
 
 const _: () = assert!(size_of::<Session>() == 64 && align_of::<Session>() == 64);
+const _: () = assert!(size_of::<Session<Ipv6Addr>>() == 128);
 
 /// Set beside a backend's number once the client has sent a second UDP datagram.
 const LASTS: u32 = 1 << 31;
@@ -96,15 +100,15 @@ pub struct Checksums {
 
 /// A session to be.
 #[derive(Clone, Copy, Debug)]
-pub struct New {
+pub struct New<A: Family = Ipv4Addr> {
     /// CIP and port.
-    pub client: Endpoint,
+    pub client: Endpoint<A>,
     /// VIP and port, as the client addresses them.
-    pub vip: Endpoint,
+    pub vip: Endpoint<A>,
     /// RIP and port, as the backend is addressed.
-    pub rip: Endpoint,
+    pub rip: Endpoint<A>,
     /// LIP and port, which FULLNAT needs and no other mode has.
-    pub local: Option<Endpoint>,
+    pub local: Option<Endpoint<A>>,
     /// The protocol of all.
     pub protocol: Protocol,
     /// The state after the first packet; [`State::None`] for UDP.
@@ -129,15 +133,15 @@ pub struct New {
     pub deltas: Deltas,
 }
 
-impl Session {
-    pub(super) fn new(new: &New, now_ms: u64) -> Self {
-        let word = |endpoint| word(endpoint, new.protocol as u8);
+impl<A: Family> Session<A> {
+    pub(super) fn new(new: &New<A>, now_ms: u64) -> Self {
+        let word = |endpoint| A::word(endpoint, new.protocol as u8);
         Self {
             client: word(new.client),
             vip: word(new.vip),
             rip: word(new.rip),
             reply_to: match (new.forward, new.local) {
-                (Forward::Dr | Forward::Tun, _) => 0,
+                (Forward::Dr | Forward::Tun, _) => A::Word::default(),
                 (Forward::Nat, _) | (Forward::FullNat, None) => word(new.client),
                 (Forward::FullNat, Some(local)) => word(local),
             },
@@ -170,11 +174,11 @@ impl Session {
 
     #[inline]
     pub(super) fn is_blank(&self) -> bool {
-        self.client == 0
+        self.client == A::Word::default()
     }
 
     #[inline]
-    pub(super) fn forward_key(&self) -> FlowKey {
+    pub(super) fn forward_key(&self) -> FlowKey<A> {
         FlowKey {
             source: self.client,
             destination: self.vip,
@@ -183,7 +187,7 @@ impl Session {
 
     /// None where it is not found from the backend's side.
     #[inline]
-    pub(super) fn reverse_key(&self) -> Option<FlowKey> {
+    pub(super) fn reverse_key(&self) -> Option<FlowKey<A>> {
         self.has_reverse().then_some(FlowKey {
             source: self.rip,
             destination: self.reply_to,
@@ -192,12 +196,12 @@ impl Session {
 
     #[inline]
     fn has_reverse(&self) -> bool {
-        self.reply_to != 0
+        self.reply_to != A::Word::default()
     }
 
     /// Which way packets with this key go, if they are this session's.
     #[inline]
-    pub fn direction(&self, key: &FlowKey) -> Option<Direction> {
+    pub fn direction(&self, key: &FlowKey<A>) -> Option<Direction> {
         if self.forward_key() == *key {
             Some(self.forward.from_client())
         } else {
@@ -211,37 +215,37 @@ impl Session {
     }
 
     /// CIP and port.
-    pub fn client(&self) -> Endpoint {
-        endpoint_of(self.client)
+    pub fn client(&self) -> Endpoint<A> {
+        A::endpoint_of(self.client)
     }
 
     /// VIP and port, as the client addresses them.
-    pub fn vip(&self) -> Endpoint {
-        endpoint_of(self.vip)
+    pub fn vip(&self) -> Endpoint<A> {
+        A::endpoint_of(self.vip)
     }
 
     /// RIP and port, as the backend is addressed.
     #[inline]
-    pub fn rip(&self) -> Endpoint {
-        endpoint_of(self.rip)
+    pub fn rip(&self) -> Endpoint<A> {
+        A::endpoint_of(self.rip)
     }
 
     /// LIP and port that the backend sees, by FULLNAT alone.
     #[inline]
-    pub fn local(&self) -> Option<Endpoint> {
+    pub fn local(&self) -> Option<Endpoint<A>> {
         (self.forward == Forward::FullNat).then(|| self.reply_to())
     }
 
     /// Where the backend answers to. Means nothing where answers do not pass here.
     #[inline]
-    pub fn reply_to(&self) -> Endpoint {
-        endpoint_of(self.reply_to)
+    pub fn reply_to(&self) -> Endpoint<A> {
+        A::endpoint_of(self.reply_to)
     }
 
     /// The protocol on both sides.
     #[inline]
     pub fn protocol(&self) -> Protocol {
-        if protocol_of(self.client) == Protocol::Udp as u8 {
+        if A::protocol_of(self.client) == Protocol::Udp as u8 {
             Protocol::Udp
         } else {
             Protocol::Tcp
@@ -500,9 +504,9 @@ mod tests {
         assert_eq!(session.reverse_hop(), new.reverse_hop);
         assert_eq!(session.local(), None);
         assert_eq!(session.remaining_ms(2000), 299_000);
-        assert!(!session.is_blank() && Session::blank(3).is_blank());
+        assert!(!session.is_blank() && Session::<Ipv4Addr>::blank(3).is_blank());
         let nobody = FlowKey::of_addresses([0; 4].into(), [0; 4].into());
-        assert_eq!(Session::blank(3).direction(&nobody), None);
+        assert_eq!(Session::<Ipv4Addr>::blank(3).direction(&nobody), None);
     }
 
     #[test]

@@ -204,6 +204,8 @@ impl Iterator for Ways {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
     use crate::{
         session::key::{FlowKey, Hasher},
@@ -212,9 +214,9 @@ mod tests {
 
     fn hashes() -> impl Iterator<Item = Hash> {
         let hasher = Hasher::new(1);
-        let vip = Endpoint::new([192, 0, 2, 100].into(), 80);
+        let vip = Endpoint::new(Ipv4Addr::new(192, 0, 2, 100), 80);
         (0..u32::MAX).map(move |client| {
-            let client = Endpoint::new(client.into(), 1);
+            let client = Endpoint::new(Ipv4Addr::from(client), 1);
             hasher.hash(&FlowKey::new(client, vip, Protocol::Tcp))
         })
     }

@@ -1,50 +1,177 @@
 //! By what a session is found, and the hash of it.
 
-use std::net::Ipv4Addr;
+use std::{
+    fmt::Debug,
+    hash::Hash as Hashed,
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
+use zerocopy::{FromZeros, Immutable, KnownLayout};
 
-use crate::wire::{Endpoint, Protocol};
+use crate::wire::{Address, Endpoint, Protocol};
 
 /// In place of the number of a protocol that has ports; reserved by RFC 5237.
 const NO_PORTS: u8 = 0xff;
 
 /// What a packet carries: source, destination and protocol.
 ///
-/// Each endpoint is one word: octets 0 to 3 are the address and 4 to 5 the port as on the wire,
-/// octet 6 is the number of the protocol. So neither word is ever 0, and a blank entry has nobody's
-/// key.
+/// Each endpoint is one [`Family::Word`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FlowKey {
-    pub(super) source: u64,
-    pub(super) destination: u64,
+pub struct FlowKey<A: Family = Ipv4Addr> {
+    pub(super) source: A::Word,
+    pub(super) destination: A::Word,
 }
 
-impl FlowKey {
+/// A family of addresses, by how sessions keep them.
+pub trait Family: Address {
+    /// An endpoint and the number of a protocol. Never the default, which is all zeros, so that a
+    /// blank entry has nobody's key.
+    type Word: Copy
+        + Eq
+        + Hashed
+        + Debug
+        + Default
+        + FromZeros
+        + Immutable
+        + KnownLayout
+        + Send
+        + Sync;
+
+    /// The word of an endpoint under the number of a protocol.
+    fn word(endpoint: Endpoint<Self>, protocol: u8) -> Self::Word;
+
+    /// The endpoint in a word.
+    fn endpoint_of(word: Self::Word) -> Endpoint<Self>;
+
+    /// The number of the protocol in a word.
+    fn protocol_of(word: Self::Word) -> u8;
+
+    /// An endpoint as one number whose highest octet is 0, mixed with secrets where it does not
+    /// fit.
+    fn mixed(word: Self::Word, secrets: [u64; 2]) -> u64;
+
+    /// An address as one number of 48 bits, likewise.
+    fn number(self, secrets: [u64; 2]) -> u64;
+}
+
+/// Octets 0 to 3 of a word are the address and 4 to 5 the port as on the wire, octet 6 is the
+/// number of the protocol.
+impl Family for Ipv4Addr {
+    type Word = u64;
+
+    #[inline]
+    fn word(endpoint: Endpoint, protocol: u8) -> u64 {
+        let address = u32::from_le_bytes(endpoint.address.octets());
+        let port = u16::from_le_bytes(endpoint.port.to_be_bytes());
+        u64::from(address) | u64::from(port) << 32 | u64::from(protocol) << 48
+    }
+
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the parts of the word are taken apart"
+    )]
+    fn endpoint_of(word: u64) -> Endpoint {
+        let (address, port) = (word as u32, (word >> 32) as u16);
+        Endpoint::new(
+            address.to_le_bytes().into(),
+            u16::from_be_bytes(port.to_le_bytes()),
+        )
+    }
+
+    #[inline]
+    fn protocol_of(word: u64) -> u8 {
+        let [.., protocol, _] = word.to_le_bytes();
+        protocol
+    }
+
+    #[inline]
+    fn mixed(word: u64, _: [u64; 2]) -> u64 {
+        word
+    }
+
+    #[inline]
+    fn number(self, _: [u64; 2]) -> u64 {
+        self.to_bits().into()
+    }
+}
+
+/// The two halves of the address, then the port and the number of the protocol as in a word of
+/// IPv4.
+impl Family for Ipv6Addr {
+    type Word = [u64; 3];
+
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the address is taken apart"
+    )]
+    fn word(endpoint: Endpoint<Self>, protocol: u8) -> [u64; 3] {
+        let bits = endpoint.address.to_bits();
+        let port = u16::from_le_bytes(endpoint.port.to_be_bytes());
+        let rest = u64::from(port) << 32 | u64::from(protocol) << 48;
+        [(bits >> 64) as u64, bits as u64, rest]
+    }
+
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the parts of the word are taken apart"
+    )]
+    fn endpoint_of([high, low, rest]: [u64; 3]) -> Endpoint<Self> {
+        let port = (rest >> 32) as u16;
+        Endpoint::new(
+            Self::from_bits(u128::from(high) << 64 | u128::from(low)),
+            u16::from_be_bytes(port.to_le_bytes()),
+        )
+    }
+
+    #[inline]
+    fn protocol_of([_, _, rest]: [u64; 3]) -> u8 {
+        let [.., protocol, _] = rest.to_le_bytes();
+        protocol
+    }
+
+    /// Senders choose all of the address, so a secret goes into both factors: who does not know
+    /// them cannot make one of them 0.
+    #[inline]
+    fn mixed([high, low, rest]: [u64; 3], [a, b]: [u64; 2]) -> u64 {
+        (fold(high ^ a, low ^ b) >> 8) ^ rest
+    }
+
+    #[inline]
+    fn number(self, [a, b]: [u64; 2]) -> u64 {
+        let [high, low, _] = Self::word(Endpoint::new(self, 0), 0);
+        fold(high ^ a, low ^ b) >> 16
+    }
+}
+
+impl<A: Family> FlowKey<A> {
     /// The key of packets from `source` to `destination`.
     #[inline]
-    pub fn new(source: Endpoint, destination: Endpoint, protocol: Protocol) -> Self {
+    pub fn new(source: Endpoint<A>, destination: Endpoint<A>, protocol: Protocol) -> Self {
         Self {
-            source: word(source, protocol as u8),
-            destination: word(destination, protocol as u8),
+            source: A::word(source, protocol as u8),
+            destination: A::word(destination, protocol as u8),
         }
     }
 
     /// The key of packets of no protocol that has ports: no session has it, nor a blank entry.
     #[inline]
-    pub fn of_addresses(source: Ipv4Addr, destination: Ipv4Addr) -> Self {
+    pub fn of_addresses(source: A, destination: A) -> Self {
         Self {
-            source: word(Endpoint::new(source, 0), NO_PORTS),
-            destination: word(Endpoint::new(destination, 0), NO_PORTS),
+            source: A::word(Endpoint::new(source, 0), NO_PORTS),
+            destination: A::word(Endpoint::new(destination, 0), NO_PORTS),
         }
     }
 
     /// The key of what an endpoint answers to the sender of packets with this key.
     #[inline]
     #[must_use]
-    pub fn answer_of(&self, from: Endpoint) -> Self {
+    pub fn answer_of(&self, from: Endpoint<A>) -> Self {
         Self {
-            source: word(from, protocol_of(self.source)),
+            source: A::word(from, A::protocol_of(self.source)),
             destination: self.source,
         }
     }
@@ -52,7 +179,7 @@ impl FlowKey {
     /// The protocol; UDP for one that has no ports.
     #[inline]
     pub fn protocol(&self) -> Protocol {
-        if protocol_of(self.source) == Protocol::Tcp as u8 {
+        if A::protocol_of(self.source) == Protocol::Tcp as u8 {
             Protocol::Tcp
         } else {
             Protocol::Udp
@@ -61,44 +188,15 @@ impl FlowKey {
 
     /// Where packets come from.
     #[inline]
-    pub fn source(&self) -> Endpoint {
-        endpoint_of(self.source)
+    pub fn source(&self) -> Endpoint<A> {
+        A::endpoint_of(self.source)
     }
 
     /// Where packets go to.
     #[inline]
-    pub fn destination(&self) -> Endpoint {
-        endpoint_of(self.destination)
+    pub fn destination(&self) -> Endpoint<A> {
+        A::endpoint_of(self.destination)
     }
-}
-
-/// The word of an endpoint under the number of a protocol.
-#[inline]
-pub(super) fn word(endpoint: Endpoint, protocol: u8) -> u64 {
-    let address = u32::from_le_bytes(endpoint.address.octets());
-    let port = u16::from_le_bytes(endpoint.port.to_be_bytes());
-    u64::from(address) | u64::from(port) << 32 | u64::from(protocol) << 48
-}
-
-/// The endpoint in a word.
-#[inline]
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the parts of the word are taken apart"
-)]
-pub(super) fn endpoint_of(word: u64) -> Endpoint {
-    let (address, port) = (word as u32, (word >> 32) as u16);
-    Endpoint::new(
-        address.to_le_bytes().into(),
-        u16::from_be_bytes(port.to_le_bytes()),
-    )
-}
-
-/// The number of the protocol in a word.
-#[inline]
-pub(super) fn protocol_of(word: u64) -> u8 {
-    let [.., protocol, _] = word.to_le_bytes();
-    protocol
 }
 
 /// A hash of a key, under the seed of one table.
@@ -147,20 +245,24 @@ fn scale(half: u64, below: u32) -> u32 {
 /// Clients choose addresses and ports, so whoever knows the seed can aim at a bucket. It is mixed
 /// with both words before they are multiplied, so that nobody else can.
 #[derive(Clone, Copy)]
-pub(super) struct Hasher([u64; 3]);
+pub(super) struct Hasher([u64; 5]);
 
 impl Hasher {
     pub(super) fn new(seed: u64) -> Self {
         // The highest octet of a word is 0 and that of a secret is not, so no factor that a
         // client chooses is 0.
         let secret = |number: u64| xxh3_64_with_seed(&number.to_le_bytes(), seed) | 1 << 63;
-        Self([1, 2, 3].map(secret))
+        Self([1, 2, 3, 4, 5].map(secret))
     }
 
     #[inline]
-    pub(super) fn hash(self, key: &FlowKey) -> Hash {
-        let [a, b, c] = self.0;
-        Hash(fold(fold(key.source ^ a, key.destination ^ b), c))
+    pub(super) fn hash<A: Family>(self, key: &FlowKey<A>) -> Hash {
+        let [a, b, c, d, e] = self.0;
+        let (source, destination) = (
+            A::mixed(key.source, [d, e]),
+            A::mixed(key.destination, [e, d]),
+        );
+        Hash(fold(fold(source ^ a, destination ^ b), c))
     }
 }
 
@@ -210,7 +312,7 @@ mod tests {
         let far = endpoint(u32::MAX, u16::MAX);
         let key = FlowKey::new(a, far, Protocol::Udp);
         assert_eq!((key.source(), key.destination()), (a, far));
-        assert_eq!(protocol_of(key.source), Protocol::Udp as u8);
+        assert_eq!(Ipv4Addr::protocol_of(key.source), Protocol::Udp as u8);
         let key = FlowKey::of_addresses(a.address, far.address);
         assert_eq!(key.source(), Endpoint::new(a.address, 0));
     }

@@ -7,12 +7,10 @@
 //! workers are 8 KiB a pair. There is a fixed number of pages. A pair takes one when it comes into
 //! use, and keeps it until another needs it and no port of the pair is held.
 
-use std::net::Ipv4Addr;
-
 use rustc_hash::FxHashMap;
 use zerocopy::{FromZeros, Immutable, KnownLayout};
 
-use super::key::{fold, word};
+use super::key::{Family, fold};
 use crate::{
     mem::{NoMemory, Slab},
     wire::{Endpoint, Protocol},
@@ -23,17 +21,17 @@ const REACH: usize = 64;
 
 /// A LIP and a backend: the two ends between which a port is held once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(super) struct Pair {
-    lip: Ipv4Addr,
-    rip: u64,
+pub(super) struct Pair<A: Family> {
+    lip: A,
+    rip: A::Word,
 }
 
-impl Pair {
+impl<A: Family> Pair<A> {
     /// Of a LIP and a backend that is addressed by this protocol.
-    pub(super) fn new(lip: Ipv4Addr, rip: Endpoint, protocol: Protocol) -> Self {
+    pub(super) fn new(lip: A, rip: Endpoint<A>, protocol: Protocol) -> Self {
         Self {
             lip,
-            rip: word(rip, protocol as u8),
+            rip: A::word(rip, protocol as u8),
         }
     }
 }
@@ -54,8 +52,10 @@ impl Ports {
     const TAKEN: Self = Self([u64::MAX; 4]);
 
     /// None held. The pair, the slot and the seed decide which is the first to be given.
-    fn new(pair: Pair, slot: u8, seed: u64) -> Self {
-        let ends = fold(pair.rip ^ seed, u64::from(pair.lip.to_bits()) | 1 << 63);
+    fn new<A: Family>(pair: Pair<A>, slot: u8, seed: u64) -> Self {
+        let secrets = [seed, seed.rotate_left(32)];
+        let rip = A::mixed(pair.rip, secrets);
+        let ends = fold(rip ^ seed, pair.lip.number(secrets) | 1 << 63);
         let [last, ..] = fold(ends ^ u64::from(slot), seed | 1).to_le_bytes();
         Self([u64::from(last), 0, 0, 0])
     }
@@ -121,18 +121,18 @@ impl Ports {
 }
 
 /// Whose a page is, and how many of its ports are held.
-#[derive(Clone, Copy, Debug, Default)]
-struct Page {
-    pair: Option<Pair>,
+#[derive(Clone, Copy, Debug)]
+struct Page<A: Family> {
+    pair: Option<Pair<A>>,
     held: u32,
 }
 
 /// All pairs' ports in the slots of one worker.
-pub(super) struct LocalPorts {
+pub(super) struct LocalPorts<A: Family> {
     /// By page, and in a page by the slot's rank among the worker's.
     ports: Slab<Ports>,
-    pages: Box<[Page]>,
-    by_pair: FxHashMap<Pair, u32>,
+    pages: Box<[Page<A>]>,
+    by_pair: FxHashMap<Pair<A>, u32>,
     /// None of slots that are others'.
     ranks: [Option<u8>; 256],
     slots: usize,
@@ -140,7 +140,7 @@ pub(super) struct LocalPorts {
     seed: u64,
 }
 
-impl LocalPorts {
+impl<A: Family> LocalPorts<A> {
     /// Pages for so many pairs, with the ports of these slots. The seed decides which port of a
     /// pair is the first.
     pub(super) fn new(
@@ -161,7 +161,14 @@ impl LocalPorts {
         by_pair.reserve(pairs.saturating_mul(2));
         Ok(Self {
             ports: Slab::new(pairs.saturating_mul(count))?,
-            pages: vec![Page::default(); pairs].into(),
+            pages: vec![
+                Page {
+                    pair: None,
+                    held: 0
+                };
+                pairs
+            ]
+            .into(),
             by_pair,
             ranks,
             slots: count,
@@ -172,14 +179,18 @@ impl LocalPorts {
 
     /// A port of the slot that nobody holds. No port is given again before all others of the
     /// pair and slot had their turn. None where all are held, or no page is left.
-    pub(super) fn give(&mut self, pair: Pair, slot: u8) -> Option<u16> {
+    pub(super) fn give(&mut self, pair: Pair<A>, slot: u8) -> Option<u16> {
         let page = self.page_for(pair)?;
         let high = self.ports(page, slot)?.give()?;
         Some(u16::from_be_bytes([high, slot]))
     }
 
     /// The ports of a pair and slot in the order in which they will be given.
-    pub(super) fn in_turn(&mut self, pair: Pair, slot: u8) -> impl Iterator<Item = u16> + use<> {
+    pub(super) fn in_turn(
+        &mut self,
+        pair: Pair<A>,
+        slot: u8,
+    ) -> impl Iterator<Item = u16> + use<A> {
         let page = self.by_pair.get(&pair).copied();
         let ports = page.and_then(|page| self.ports(page, slot).copied());
         let highs = ports.map(Ports::in_turn).into_iter().flatten();
@@ -187,7 +198,7 @@ impl LocalPorts {
     }
 
     /// A copy of a pair's ports in a slot, as they are or would be once it has a page.
-    pub(super) fn of(&mut self, pair: Pair, slot: u8) -> Ports {
+    pub(super) fn of(&mut self, pair: Pair<A>, slot: u8) -> Ports {
         let Some(page) = self.by_pair.get(&pair).copied() else {
             let pages = self.pages.iter();
             let room = pages.take(REACH).any(|page| page.held == 0);
@@ -202,7 +213,7 @@ impl LocalPorts {
     }
 
     /// Lets a pair's ports in a slot be these.
-    pub(super) fn set(&mut self, pair: Pair, slot: u8, ports: Ports) {
+    pub(super) fn set(&mut self, pair: Pair<A>, slot: u8, ports: Ports) {
         if let Some(page) = self.page_for(pair)
             && let Some(place) = self.ports(page, slot)
         {
@@ -211,7 +222,7 @@ impl LocalPorts {
     }
 
     /// Lets the next port be one after this.
-    pub(super) fn turn_past(&mut self, pair: Pair, port: u16) {
+    pub(super) fn turn_past(&mut self, pair: Pair<A>, port: u16) {
         let [high, slot] = port.to_be_bytes();
         if let Some(page) = self.page_for(pair)
             && let Some(ports) = self.ports(page, slot)
@@ -221,7 +232,7 @@ impl LocalPorts {
     }
 
     /// Notes that a session holds a port. False where another does, or no page is left.
-    pub(super) fn hold(&mut self, pair: Pair, port: u16) -> bool {
+    pub(super) fn hold(&mut self, pair: Pair<A>, port: u16) -> bool {
         let [high, slot] = port.to_be_bytes();
         let Some(page) = self.page_for(pair) else {
             return false;
@@ -238,7 +249,7 @@ impl LocalPorts {
     }
 
     /// Notes that a session no longer holds a port.
-    pub(super) fn release(&mut self, pair: Pair, port: u16) {
+    pub(super) fn release(&mut self, pair: Pair<A>, port: u16) {
         let [high, slot] = port.to_be_bytes();
         let Some(page) = self.by_pair.get(&pair).copied() else {
             return;
@@ -267,7 +278,7 @@ impl LocalPorts {
     }
 
     /// The page of a pair, or one that it takes.
-    fn page_for(&mut self, pair: Pair) -> Option<u32> {
+    fn page_for(&mut self, pair: Pair<A>) -> Option<u32> {
         if let Some(page) = self.by_pair.get(&pair) {
             return Some(*page);
         }

@@ -20,7 +20,7 @@ pub use counts::BackendCounts;
 pub use datagrams::{DATAGRAM_MS, Datagrams, Joined, Misfit, Part};
 pub use entry::{Checksums, Deltas, Forward, New, Session};
 pub use ids::{BackendIx, FixedIx, Generation, ServiceIx};
-pub use key::{FlowKey, Hash, fold};
+pub use key::{Family, FlowKey, Hash, fold};
 pub use local_ports::Ports;
 pub use table::{Counters, Refused, SessionIx, Table};
 pub use timeouts::Timeouts;

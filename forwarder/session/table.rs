@@ -3,7 +3,7 @@
 //! All memory is taken at start. Nothing here waits, allocates or panics; time and seed are
 //! arguments. Time is in milliseconds of a clock that never goes back.
 
-use std::sync::Arc;
+use std::{net::Ipv4Addr, sync::Arc};
 
 pub use insert::Refused;
 
@@ -12,7 +12,7 @@ use super::{
     counts::Counts,
     entry::Session,
     index::Index,
-    key::{FlowKey, Hash, Hasher},
+    key::{Family, FlowKey, Hash, Hasher},
     local_ports::LocalPorts,
     tcp::{Direction, State},
 };
@@ -49,9 +49,9 @@ pub struct Counters {
 }
 
 /// One worker's sessions, up to a number fixed at start.
-pub struct Table {
+pub struct Table<A: Family = Ipv4Addr> {
     index: Index,
-    entries: Slab<Session>,
+    entries: Slab<Session<A>>,
     capacity: u32,
     len: u32,
     free: u32,
@@ -60,17 +60,27 @@ pub struct Table {
     hasher: Hasher,
     counts: Counts,
     counters: Counters,
-    local_ports: LocalPorts,
+    local_ports: LocalPorts<A>,
     seed: u64,
 }
 
-impl Table {
-    /// Room for `sessions` of up to `backends` backends, 96 octets each.
+impl<A: Family> Table<A> {
+    /// Room for `sessions` of up to `backends` backends, 96 octets each, or 160 for
+    /// IPv6.
     ///
     /// The seed decides where sessions lie and must be nobody's to guess. The memory comes from
     /// the node of the calling thread.
     pub fn new(sessions: u32, backends: u32, seed: u64) -> Result<Self, NoMemory> {
-        let mut entries = Slab::<Session>::new(sessions as usize)?;
+        Self::made(sessions, Counts::new(backends), seed)
+    }
+
+    /// Room for `sessions` whose backends are counted by another table of the same worker.
+    pub fn beside<B: Family>(other: &Table<B>, sessions: u32, seed: u64) -> Result<Self, NoMemory> {
+        Self::made(sessions, other.counts.clone(), seed)
+    }
+
+    fn made(sessions: u32, counts: Counts, seed: u64) -> Result<Self, NoMemory> {
+        let mut entries = Slab::<Session<A>>::new(sessions as usize)?;
         for (entry, next) in entries.iter_mut().zip(1..) {
             let next = if next == sessions { NO_ENTRY } else { next };
             *entry = Session::blank(next);
@@ -84,7 +94,7 @@ impl Table {
             swept: 0,
             hand: 0,
             hasher: Hasher::new(seed),
-            counts: Counts::new(backends),
+            counts,
             counters: Counters::default(),
             local_ports: LocalPorts::new(0, std::iter::empty(), seed)?,
             seed,
@@ -93,7 +103,7 @@ impl Table {
 
     /// The hash of a key, for this table.
     #[inline]
-    pub fn hash(&self, key: &FlowKey) -> Hash {
+    pub fn hash(&self, key: &FlowKey<A>) -> Hash {
         self.hasher.hash(key)
     }
 
@@ -114,7 +124,7 @@ impl Table {
     /// Which way packets with this key go, if their session is at `ix` and has not expired. Where
     /// it is not, [`find`](Self::find) tells more.
     #[inline]
-    pub fn direction_at(&self, ix: SessionIx, key: &FlowKey, now_ms: u64) -> Option<Direction> {
+    pub fn direction_at(&self, ix: SessionIx, key: &FlowKey<A>, now_ms: u64) -> Option<Direction> {
         let session = self.entries.get(ix.0 as usize)?;
         let direction = session.direction(key)?;
         (!session.is_expired(now_ms)).then_some(direction)
@@ -125,9 +135,9 @@ impl Table {
     pub fn find_at(
         &mut self,
         ix: SessionIx,
-        key: &FlowKey,
+        key: &FlowKey<A>,
         now_ms: u64,
-    ) -> Option<(&mut Session, Direction)> {
+    ) -> Option<(&mut Session<A>, Direction)> {
         let session = self.entries.get_mut(ix.0 as usize)?;
         let direction = session.direction(key)?;
         (!session.is_expired(now_ms)).then_some((session, direction))
@@ -135,7 +145,7 @@ impl Table {
 
     /// The session of packets with this key. One that has expired is removed and not found.
     #[inline]
-    pub fn find(&mut self, hash: Hash, key: &FlowKey, now_ms: u64) -> Option<SessionIx> {
+    pub fn find(&mut self, hash: Hash, key: &FlowKey<A>, now_ms: u64) -> Option<SessionIx> {
         let (ix, expired) = self.index.find(hash, |entry| {
             let session = self.entries.get(entry as usize)?;
             session.direction(key)?;
@@ -149,7 +159,7 @@ impl Table {
     }
 
     /// The session of packets with this key, whether it has expired or not. Nothing is removed.
-    pub fn look(&self, key: &FlowKey) -> Option<&Session> {
+    pub fn look(&self, key: &FlowKey<A>) -> Option<&Session<A>> {
         self.index.find(self.hash(key), |entry| {
             let session = self.entries.get(entry as usize)?;
             session.direction(key).map(|_| session)
@@ -158,14 +168,14 @@ impl Table {
 
     /// The session in an entry, if there is one.
     #[inline]
-    pub fn get(&self, ix: SessionIx) -> Option<&Session> {
+    pub fn get(&self, ix: SessionIx) -> Option<&Session<A>> {
         let session = self.entries.get(ix.0 as usize)?;
         (!session.is_blank()).then_some(session)
     }
 
     /// The same, to change.
     #[inline]
-    pub fn get_mut(&mut self, ix: SessionIx) -> Option<&mut Session> {
+    pub fn get_mut(&mut self, ix: SessionIx) -> Option<&mut Session<A>> {
         let session = self.entries.get_mut(ix.0 as usize)?;
         (!session.is_blank()).then_some(session)
     }
@@ -231,7 +241,7 @@ impl Table {
 
     /// The sessions in `count` entries from number `from` on, expired ones too: the whole table is
     /// read in pages, until `from` is [`capacity`](Self::capacity).
-    pub fn page(&self, from: u32, count: u32) -> impl Iterator<Item = (SessionIx, &Session)> {
+    pub fn page(&self, from: u32, count: u32) -> impl Iterator<Item = (SessionIx, &Session<A>)> {
         let end = from.saturating_add(count).min(self.capacity);
         (from..end)
             .map(SessionIx)

@@ -5,6 +5,7 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod ip;
 mod limits;
 mod neighbours;
 mod publish;
@@ -14,12 +15,11 @@ mod services;
 mod slots;
 mod toeplitz;
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
-use rustc_hash::FxHashMap;
+use crate::wire::Mac;
 
-use crate::{io::PortIx, wire::Mac};
-
+pub use ip::{Ip, Network};
 pub use limits::{Limits, SourceLimit};
 pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
@@ -32,16 +32,10 @@ pub use toeplitz::Toeplitz;
 /// Everything a worker needs to know that is not a session.
 #[derive(Clone, Debug)]
 pub struct Snapshot {
-    /// By [`PortIx`].
-    pub ports: Arc<[PortFacts]>,
-    /// DIPs, VIPs and LIPs.
-    pub own_addresses: Arc<FxHashMap<Ipv4Addr, Own>>,
-    /// Services and their backends.
-    pub services: Arc<Services>,
-    /// Where addresses are.
-    pub routes: Arc<Routes>,
-    /// Who has which MAC.
-    pub neighbours: Arc<Neighbours>,
+    /// What there is of IPv4.
+    pub four: Network<Ipv4Addr>,
+    /// What there is of IPv6.
+    pub six: Network<Ipv6Addr>,
     /// Which worker owns which flow.
     pub slots: Slots,
     /// True where traffic for no service and not for the director is routed.
@@ -56,11 +50,11 @@ pub struct Snapshot {
 
 /// What the packet's way needs to know of a port.
 #[derive(Clone, Copy, Debug)]
-pub struct PortFacts {
+pub struct PortFacts<A = Ipv4Addr> {
     /// Its MAC.
     pub mac: Mac,
-    /// Its first address.
-    pub dip: Ipv4Addr,
+    /// Its first address, or none.
+    pub dip: A,
     /// Octets of the largest IP packet.
     pub mtu: u16,
     /// True where the kernel has a TAP for it.
@@ -79,12 +73,4 @@ pub enum Own {
     Vip,
     /// An address that backends of FULLNAT see in place of the client's.
     Lip,
-}
-
-impl Snapshot {
-    /// The facts of a port.
-    #[inline]
-    pub fn port(&self, port: PortIx) -> Option<&PortFacts> {
-        self.ports.get(port.index())
-    }
 }

@@ -5,15 +5,19 @@ use std::{net::Ipv4Addr, sync::Arc};
 use rustc_hash::FxHashMap;
 
 use super::{Hop, PortFacts};
-use crate::{io::PortIx, session::FixedIx, wire::Mac};
+use crate::{
+    io::PortIx,
+    session::FixedIx,
+    wire::{Address, Mac},
+};
 
 /// Who a fixed neighbour is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fixed {
+pub struct Fixed<A = Ipv4Addr> {
     /// The port it is behind.
     pub port: PortIx,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: A,
 }
 
 /// What is known of a neighbour.
@@ -31,7 +35,7 @@ pub enum Reach {
 /// How packets get to a next hop. No two share a cache line with a third.
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
-pub struct Exit {
+pub struct Exit<A = Ipv4Addr> {
     /// The next hop.
     pub hop: Hop,
     /// The port.
@@ -41,14 +45,14 @@ pub struct Exit {
     /// The port's MAC.
     pub mac: Mac,
     /// The port's first address.
-    pub dip: Ipv4Addr,
+    pub dip: A,
     /// Octets of the largest IP packet.
     pub mtu: u16,
 }
 
-impl Exit {
+impl<A: Address> Exit<A> {
     /// The exit to `hop` behind a port, of which these are the facts.
-    pub(super) fn new(hop: Hop, port: PortIx, facts: PortFacts, reach: Reach) -> Self {
+    pub(super) fn new(hop: Hop, port: PortIx, facts: PortFacts<A>, reach: Reach) -> Self {
         Self {
             hop,
             port,
@@ -61,26 +65,32 @@ impl Exit {
 }
 
 /// All neighbours: by port and address, and the fixed ones by place too.
-#[derive(Clone, Debug, Default)]
-pub struct Neighbours {
-    fixed: Arc<[Fixed]>,
-    ports: Arc<[PortFacts]>,
+#[derive(Clone, Debug)]
+pub struct Neighbours<A = Ipv4Addr> {
+    fixed: Arc<[Fixed<A>]>,
+    ports: Arc<[PortFacts<A>]>,
     /// By [`FixedIx`].
-    exits: Box<[Exit]>,
-    known: FxHashMap<(PortIx, Ipv4Addr), Exit>,
+    exits: Box<[Exit<A>]>,
+    known: FxHashMap<(PortIx, A), Exit<A>>,
     /// To neighbours of whom nothing is known, by [`PortIx`].
-    unknown: Box<[Exit]>,
+    unknown: Box<[Exit<A>]>,
 }
 
-impl Neighbours {
+impl<A: Address> Default for Neighbours<A> {
+    fn default() -> Self {
+        Self::new(Arc::default(), Arc::default())
+    }
+}
+
+impl<A: Address> Neighbours<A> {
     /// The fixed neighbours, all behind these ports, of whom nothing is known yet.
-    pub fn new(fixed: Arc<[Fixed]>, ports: Arc<[PortFacts]>) -> Self {
+    pub fn new(fixed: Arc<[Fixed<A>]>, ports: Arc<[PortFacts<A>]>) -> Self {
         Self::made(fixed, ports, FxHashMap::default())
     }
 
     /// The same fixed neighbours, and what is known now of them and of others.
     #[must_use]
-    pub fn with(&self, known: impl IntoIterator<Item = (PortIx, Ipv4Addr, Reach)>) -> Self {
+    pub fn with(&self, known: impl IntoIterator<Item = (PortIx, A, Reach)>) -> Self {
         let known = known.into_iter().filter_map(|(port, address, reach)| {
             let facts = self.ports.get(port.index())?;
             let exit = Exit::new(Hop::Link(port), port, *facts, reach);
@@ -91,15 +101,15 @@ impl Neighbours {
     }
 
     fn made(
-        fixed: Arc<[Fixed]>,
-        ports: Arc<[PortFacts]>,
-        known: FxHashMap<(PortIx, Ipv4Addr), Exit>,
+        fixed: Arc<[Fixed<A>]>,
+        ports: Arc<[PortFacts<A>]>,
+        known: FxHashMap<(PortIx, A), Exit<A>>,
     ) -> Self {
-        let reach = |fixed: &Fixed| {
+        let reach = |fixed: &Fixed<A>| {
             let known = known.get(&(fixed.port, fixed.address));
             known.map_or(Reach::Unknown, |exit| exit.reach)
         };
-        let exit = |(ix, fixed): (FixedIx, &Fixed)| {
+        let exit = |(ix, fixed): (FixedIx, &Fixed<A>)| {
             let facts = ports.get(fixed.port.index())?;
             Some(Exit::new(Hop::Fixed(ix), fixed.port, *facts, reach(fixed)))
         };
@@ -118,20 +128,20 @@ impl Neighbours {
     }
 
     /// The neighbours that the configuration names.
-    pub fn fixed(&self) -> &[Fixed] {
+    pub fn fixed(&self) -> &[Fixed<A>] {
         &self.fixed
     }
 
     /// The address of a fixed neighbour.
-    pub fn address(&self, ix: FixedIx) -> Ipv4Addr {
+    pub fn address(&self, ix: FixedIx) -> A {
         self.fixed
             .get(ix.index())
-            .map_or(Ipv4Addr::UNSPECIFIED, |fixed| fixed.address)
+            .map_or(A::UNSPECIFIED, |fixed| fixed.address)
     }
 
     /// How packets for `destination` get to their next hop.
     #[inline]
-    pub fn exit(&self, hop: Hop, destination: Ipv4Addr) -> Option<&Exit> {
+    pub fn exit(&self, hop: Hop, destination: A) -> Option<&Exit<A>> {
         match hop {
             Hop::Fixed(ix) => self.exits.get(ix.index()),
             Hop::Link(port) => {

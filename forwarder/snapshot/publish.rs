@@ -94,15 +94,12 @@ mod tests {
     };
 
     use super::*;
-    use crate::snapshot::{SlotHash, Slots};
+    use crate::snapshot::{Network, SlotHash, Slots};
 
     fn snapshot(icmp_per_second: u32) -> Snapshot {
         Snapshot {
-            ports: Arc::default(),
-            own_addresses: Arc::default(),
-            services: Arc::default(),
-            routes: Arc::default(),
-            neighbours: Arc::default(),
+            four: Network::default(),
+            six: Network::default(),
             slots: Slots::new(SlotHash::Keyed(0), 1),
             route_other: false,
             closed_ports_answer: false,

@@ -2,9 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use ipnet::Ipv4Net;
 use prefix_trie::PrefixMap;
 
+use super::Ip;
 use crate::{io::PortIx, session::FixedIx};
 
 /// Where a packet goes next.
@@ -17,14 +17,20 @@ pub enum Hop {
 }
 
 /// The ports' own networks and the configured routes.
-#[derive(Debug, Default)]
-pub struct Routes {
-    map: PrefixMap<Ipv4Net, Hop>,
+#[derive(Debug)]
+pub struct Routes<A: Ip = Ipv4Addr> {
+    map: PrefixMap<A::Net, Hop>,
 }
 
-impl Routes {
+impl<A: Ip> Default for Routes<A> {
+    fn default() -> Self {
+        Self::new([])
+    }
+}
+
+impl<A: Ip> Routes<A> {
     /// A table of these prefixes.
-    pub fn new(routes: impl IntoIterator<Item = (Ipv4Net, Hop)>) -> Self {
+    pub fn new(routes: impl IntoIterator<Item = (A::Net, Hop)>) -> Self {
         Self {
             map: routes.into_iter().collect(),
         }
@@ -32,15 +38,15 @@ impl Routes {
 
     /// The hop of the longest prefix that contains `address`.
     #[inline]
-    pub fn hop(&self, address: Ipv4Addr) -> Option<Hop> {
+    pub fn hop(&self, address: A) -> Option<Hop> {
         self.map
-            .get_lpm(&Ipv4Net::from(address))
+            .get_lpm(&A::Net::from(address))
             .map(|(_, hop)| *hop)
     }
 
     /// The longest prefix that contains `address`, with its hop.
-    pub fn find(&self, address: Ipv4Addr) -> Option<(Ipv4Net, Hop)> {
-        let (prefix, hop) = self.map.get_lpm(&Ipv4Net::from(address))?;
+    pub fn find(&self, address: A) -> Option<(A::Net, Hop)> {
+        let (prefix, hop) = self.map.get_lpm(&A::Net::from(address))?;
         Some((prefix, *hop))
     }
 }

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Limits, Quic, SourceLimit, Told};
+use super::{Ip, Limits, Quic, SourceLimit, Told};
 use crate::{
     session::{BackendIx, FixedIx, Forward, Generation, ServiceIx, Timeouts},
     wire::{Endpoint, Listener, Protocol},
@@ -12,9 +12,9 @@ use crate::{
 
 /// What clients address.
 #[derive(Clone, Debug)]
-pub struct Service {
+pub struct Service<A: Ip = Ipv4Addr> {
     /// VIPs, their ports and protocols; at least one.
-    pub listeners: Arc<[Listener]>,
+    pub listeners: Arc<[Listener<A>]>,
     /// How packets reach the backends.
     pub forward: Forward,
     /// Whom a new flow goes to.
@@ -41,7 +41,7 @@ pub struct Service {
     /// True where any backend has limits.
     pub bounds_backends: bool,
     /// In the order of the configuration, which is that of the scheduler's candidates.
-    pub backends: Backends,
+    pub backends: Backends<A>,
     /// Since when it is as it is: sessions that agree with earlier ones look at it again.
     pub changed: Generation,
 }
@@ -103,11 +103,11 @@ pub enum Meant {
 
 /// A real server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Backend {
+pub struct Backend<A: Ip = Ipv4Addr> {
     /// What sessions and counters know it by.
     pub number: BackendIx,
     /// RIP and port; port 0 is the one that the client asked for.
-    pub address: Endpoint,
+    pub address: Endpoint<A>,
     /// Its next hop.
     pub hop: FixedIx,
     /// False where it is down: sessions may not stay with it.
@@ -115,68 +115,69 @@ pub struct Backend {
     /// How many sessions it takes.
     pub limits: Limits,
     /// The LIPs that it may see, of a FULLNAT service.
-    pub local_addresses: Arc<[Ipv4Addr]>,
+    pub local_addresses: Arc<[A]>,
 }
 
 /// The backends of one service.
-#[derive(Clone, Debug, Default)]
-pub struct Backends {
-    by_place: Arc<[Backend]>,
+#[derive(Clone, Debug)]
+pub struct Backends<A: Ip = Ipv4Addr> {
+    by_place: Arc<[Backend<A>]>,
     /// Sorted, with the place of each.
     by_number: Arc<[(BackendIx, u16)]>,
 }
 
 /// All services, with the ways to find them and their backends.
-#[derive(Clone, Debug, Default)]
-pub struct Services {
+#[derive(Clone, Debug)]
+pub struct Services<A: Ip = Ipv4Addr> {
     generation: Generation,
-    /// By [`ServiceIx`]. Numbers are left out while sessions hold them whose service is gone.
-    services: Box<[Option<Arc<Service>>]>,
-    ways: Arc<Ways>,
+    /// By [`ServiceIx`]. Numbers are left out that the other family's services have, and while
+    /// sessions hold them whose service is gone.
+    services: Box<[Option<Arc<Service<A>>>]>,
+    ways: Arc<Ways<A>>,
     clamp_mss: bool,
 }
 
-fn any_clamps(services: &[Option<Arc<Service>>]) -> bool {
+fn any_clamps<A: Ip>(services: &[Option<Arc<Service<A>>>]) -> bool {
     services.iter().flatten().any(|service| service.clamp_mss)
 }
 
-#[derive(Debug, Default)]
-struct Ways {
-    by_address: FxHashMap<(Ipv4Addr, u16, Protocol), ServiceIx>,
+#[derive(Debug)]
+struct Ways<A: Ip> {
+    by_address: FxHashMap<(A, u16, Protocol), ServiceIx>,
     /// What is not of one port alone; empty where there is nothing such.
-    wide: FxHashMap<(Ipv4Addr, Protocol), Wide>,
+    wide: FxHashMap<(A, Protocol), Wide>,
     /// With port 0 those that answer from whatever port they were asked for.
-    nat_backends: FxHashSet<(Ipv4Addr, u16, Protocol)>,
+    nat_backends: FxHashSet<(A, u16, Protocol)>,
     /// Whether there is any with port 0.
     answers_from_any: bool,
-    nat_backend_addresses: FxHashSet<Ipv4Addr>,
+    nat_backend_addresses: FxHashSet<A>,
     /// Whose answers begin sessions: of those above who belong to one service alone.
-    admitted: FxHashMap<(Ipv4Addr, u16, Protocol), Option<(ServiceIx, BackendIx)>>,
-    vips: FxHashSet<Ipv4Addr>,
+    admitted: FxHashMap<(A, u16, Protocol), Option<(ServiceIx, BackendIx)>>,
+    vips: FxHashSet<A>,
 }
 
 impl HashBy {
     /// The key of a flow from `client` to `vip`.
     #[inline]
-    fn key(self, client: Endpoint, vip: Endpoint) -> u64 {
+    fn key<A: Ip>(self, client: Endpoint<A>, vip: Endpoint<A>) -> u64 {
         match self {
             Self::Client { seed, port } => {
                 let port = port.then_some(client.port);
-                sched::flow_key(seed, client.address.octets(), port)
+                client.address.flow_key(seed, port)
             }
-            Self::Destination => sched::destination_key(vip.address.octets()),
+            Self::Destination => vip.address.destination_key(),
         }
     }
 }
 
-impl Service {
+impl<A: Ip> Service<A> {
     /// Who is meant by a flow from `client` to `vip` whose first packet carries `data`, which is
     /// asked for where it matters.
     #[inline]
     pub fn meant<'d>(
         &self,
-        client: Endpoint,
-        vip: Endpoint,
+        client: Endpoint<A>,
+        vip: Endpoint<A>,
         data: impl FnOnce() -> &'d [u8],
     ) -> Meant {
         let told = self.quic.as_ref().and_then(|quic| quic.read(data()));
@@ -190,13 +191,13 @@ impl Service {
     }
 
     /// True where a client addresses this service so, if no other one takes that for itself.
-    pub fn listens(&self, to: Endpoint, protocol: Protocol) -> bool {
+    pub fn listens(&self, to: Endpoint<A>, protocol: Protocol) -> bool {
         let mut listeners = self.listeners.iter();
         listeners.any(|listener| listener.covers(to, protocol))
     }
 
     /// VIP and port, where there is no other: what an answer comes from, whoever it answers.
-    pub fn only_vip(&self) -> Option<Endpoint> {
+    pub fn only_vip(&self) -> Option<Endpoint<A>> {
         match &*self.listeners {
             [listener] => listener.single(),
             _ => None,
@@ -212,9 +213,9 @@ impl Service {
     }
 }
 
-impl Backends {
+impl<A: Ip> Backends<A> {
     /// These, in this order.
-    pub fn new(backends: Vec<Backend>) -> Self {
+    pub fn new(backends: Vec<Backend<A>>) -> Self {
         let mut by_number: Vec<(BackendIx, u16)> = backends
             .iter()
             .zip(0..)
@@ -229,12 +230,12 @@ impl Backends {
 
     /// The backend at a place.
     #[inline]
-    pub fn at(&self, place: usize) -> Option<&Backend> {
+    pub fn at(&self, place: usize) -> Option<&Backend<A>> {
         self.by_place.get(place)
     }
 
     /// The backend with a number.
-    pub fn numbered(&self, number: BackendIx) -> Option<&Backend> {
+    pub fn numbered(&self, number: BackendIx) -> Option<&Backend<A>> {
         let found = self
             .by_number
             .binary_search_by_key(&number, |(one, _)| *one);
@@ -243,7 +244,7 @@ impl Backends {
     }
 
     /// All, by place.
-    pub fn iter(&self) -> impl Iterator<Item = &Backend> {
+    pub fn iter(&self) -> impl Iterator<Item = &Backend<A>> {
         self.by_place.iter()
     }
 }
@@ -273,8 +274,22 @@ impl Wide {
     }
 }
 
-impl Ways {
-    fn to(services: &[Option<Arc<Service>>], gone: &[(Endpoint, Protocol)]) -> Self {
+impl<A: Ip> Default for Ways<A> {
+    fn default() -> Self {
+        Self {
+            by_address: FxHashMap::default(),
+            wide: FxHashMap::default(),
+            nat_backends: FxHashSet::default(),
+            answers_from_any: false,
+            nat_backend_addresses: FxHashSet::default(),
+            admitted: FxHashMap::default(),
+            vips: FxHashSet::default(),
+        }
+    }
+}
+
+impl<A: Ip> Ways<A> {
+    fn to(services: &[Option<Arc<Service<A>>>], gone: &[(Endpoint<A>, Protocol)]) -> Self {
         let mut ways = Self::default();
         for (Endpoint { address, port }, protocol) in gone.iter().copied() {
             ways.nat_backends.insert((address, port, protocol));
@@ -302,7 +317,7 @@ impl Ways {
         ways
     }
 
-    fn lead(&mut self, listener: &Listener, ix: ServiceIx) {
+    fn lead(&mut self, listener: &Listener<A>, ix: ServiceIx) {
         let (address, protocol) = (listener.address, listener.protocol);
         self.vips.insert(address);
         if let Some(Endpoint { port, .. }) = listener.single() {
@@ -317,7 +332,7 @@ impl Ways {
         }
     }
 
-    fn admit(&mut self, ix: ServiceIx, service: &Service) {
+    fn admit(&mut self, ix: ServiceIx, service: &Service<A>) {
         let admits = service.strays == Strays::Admit && service.only_vip().is_some();
         for Listener { protocol, .. } in &*service.listeners {
             for backend in service.backends.iter() {
@@ -331,13 +346,19 @@ impl Ways {
     }
 }
 
-impl Services {
+impl<A: Ip> Default for Services<A> {
+    fn default() -> Self {
+        Self::new(Generation::default(), Vec::new(), &[])
+    }
+}
+
+impl<A: Ip> Services<A> {
     /// These, by their numbers. From `gone` come the late answers of backends that are there no
     /// more: they still belong to their sessions' owners, who know that they lead nowhere.
     pub fn new(
         generation: Generation,
-        services: Vec<Option<Arc<Service>>>,
-        gone: &[(Endpoint, Protocol)],
+        services: Vec<Option<Arc<Service<A>>>>,
+        gone: &[(Endpoint<A>, Protocol)],
     ) -> Self {
         Self {
             generation,
@@ -350,7 +371,7 @@ impl Services {
     /// The same services with the same addresses of their own and of their backends, changed in
     /// something else.
     #[must_use]
-    pub fn with(&self, generation: Generation, services: Vec<Option<Arc<Service>>>) -> Self {
+    pub fn with(&self, generation: Generation, services: Vec<Option<Arc<Service<A>>>>) -> Self {
         Self {
             generation,
             clamp_mss: any_clamps(&services),
@@ -368,7 +389,7 @@ impl Services {
     /// The service that a client addresses: that of the port, that of a range of ports, or that
     /// of any port.
     #[inline]
-    pub fn find(&self, to: Endpoint, protocol: Protocol) -> Option<ServiceIx> {
+    pub fn find(&self, to: Endpoint<A>, protocol: Protocol) -> Option<ServiceIx> {
         let Ways {
             by_address, wide, ..
         } = &*self.ways;
@@ -381,7 +402,7 @@ impl Services {
 
     /// True where a packet from here may be the answer of a NAT backend.
     #[inline]
-    pub fn is_nat_backend(&self, from: Endpoint, protocol: Protocol) -> bool {
+    pub fn is_nat_backend(&self, from: Endpoint<A>, protocol: Protocol) -> bool {
         let Ways {
             nat_backends,
             answers_from_any,
@@ -392,7 +413,7 @@ impl Services {
     }
 
     /// The service whose sessions begin with answers from here, and the backend that answers.
-    pub fn admits(&self, from: Endpoint, protocol: Protocol) -> Option<(ServiceIx, BackendIx)> {
+    pub fn admits(&self, from: Endpoint<A>, protocol: Protocol) -> Option<(ServiceIx, BackendIx)> {
         let admitted = &self.ways.admitted;
         let from_any = || admitted.contains_key(&(from.address, 0, protocol));
         let only = *admitted.get(&(from.address, from.port, protocol))?;
@@ -407,30 +428,30 @@ impl Services {
 
     /// True where a NAT backend has this address.
     #[inline]
-    pub fn has_nat_backend_at(&self, address: Ipv4Addr) -> bool {
+    pub fn has_nat_backend_at(&self, address: A) -> bool {
         self.ways.nat_backend_addresses.contains(&address)
     }
 
     /// True where a service has this address.
     #[inline]
-    pub fn has_vip(&self, address: Ipv4Addr) -> bool {
+    pub fn has_vip(&self, address: A) -> bool {
         self.ways.vips.contains(&address)
     }
 
     /// A service by its number.
     #[inline]
-    pub fn service(&self, ix: ServiceIx) -> Option<&Service> {
+    pub fn service(&self, ix: ServiceIx) -> Option<&Service<A>> {
         self.shared(ix).map(|service| &**service)
     }
 
     /// The same, to be shared with other services.
     #[inline]
-    pub fn shared(&self, ix: ServiceIx) -> Option<&Arc<Service>> {
+    pub fn shared(&self, ix: ServiceIx) -> Option<&Arc<Service<A>>> {
         self.services.get(ix.index())?.as_ref()
     }
 
     /// All services with their numbers.
-    pub fn iter(&self) -> impl Iterator<Item = (ServiceIx, &Service)> {
+    pub fn iter(&self) -> impl Iterator<Item = (ServiceIx, &Service<A>)> {
         let numbered = (0..).map(ServiceIx).zip(&self.services);
         numbered.filter_map(|(ix, service)| Some((ix, service.as_deref()?)))
     }

@@ -1,6 +1,8 @@
 //! Which worker owns which flow.
 
-use super::Toeplitz;
+use std::net::Ipv4Addr;
+
+use super::{Ip, Toeplitz};
 use crate::{
     session::{FlowKey, fold},
     wire::Endpoint,
@@ -62,18 +64,17 @@ impl Slots {
 
     /// The owner of a flow by its far endpoint.
     #[inline]
-    pub fn owner(&self, far: Endpoint) -> WorkerIx {
+    pub fn owner<A: Ip>(&self, far: Endpoint<A>) -> WorkerIx {
         self.owner_of(self.slot(far))
     }
 
     /// The slot of a flow by its far endpoint.
     #[inline]
-    pub fn slot(&self, far: Endpoint) -> u8 {
-        let [a, b, c, d] = far.address.octets();
+    pub fn slot<A: Ip>(&self, far: Endpoint<A>) -> u8 {
         match &self.hash {
             SlotHash::Keyed(key) => {
-                let [e, f] = far.port.to_be_bytes();
-                mix(u64::from_be_bytes([0, 0, a, b, c, d, e, f]), *key)
+                let address = far.address.number([*key, key.rotate_left(16)]);
+                mix(address << 16 | u64::from(far.port), *key)
             }
             SlotHash::Toeplitz(toeplitz) => toeplitz.slot(far),
         }
@@ -105,7 +106,7 @@ impl Slots {
     pub fn owner_of_datagram(&self, id: &FlowKey) -> WorkerIx {
         let (source, destination) = (id.source(), id.destination());
         let both = source.address.to_bits() ^ destination.address.to_bits();
-        self.owner(Endpoint::new(both.into(), source.port))
+        self.owner(Endpoint::new(Ipv4Addr::from(both), source.port))
     }
 
     /// The slots of a worker.
@@ -133,8 +134,6 @@ fn mix(endpoint: u64, key: u64) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use std::net::Ipv4Addr;
-
     use super::*;
 
     #[test]

@@ -6,6 +6,7 @@
 //! alone as the source gives what it gives as the destination, and the whole input may be
 //! folded to 16 bits before it is hashed.
 
+use super::Ip;
 use crate::wire::Endpoint;
 
 /// The slots of far endpoints under one seed.
@@ -41,14 +42,13 @@ impl Toeplitz {
 
     /// The slot of a far endpoint.
     #[inline]
-    pub fn slot(&self, far: Endpoint) -> u8 {
-        let [a, b, c, d] = far.address.octets();
-        let [upper, lower] = far.port.to_be_bytes();
+    pub fn slot<A: Ip>(&self, far: Endpoint<A>) -> u8 {
+        let [upper, lower] = (far.address.folded() ^ far.port).to_be_bytes();
         // An octet is always inside a table of 256.
         let contribution = |table: &[u8; 256], octet: u8| {
             table.get(usize::from(octet)).copied().unwrap_or_default()
         };
-        contribution(&self.upper, a ^ c ^ upper) ^ contribution(&self.lower, b ^ d ^ lower)
+        contribution(&self.upper, upper) ^ contribution(&self.lower, lower)
     }
 }
 

@@ -209,7 +209,7 @@ fn nothing_is_allocated_for_inquiries() {
             rig.receive(0, 0, &spec(0, &client, "192.0.2.100:53").udp());
         }
         settle(&mut rig);
-        let services = Arc::clone(&rig.manager.snapshot().services);
+        let services = Arc::clone(&rig.manager.snapshot().four.services);
         let recall = |client: &str| {
             let (client, vip) = (at(client), at("192.0.2.100:53"));
             let recall = Recall::new(client, vip, Protocol::Udp, &services);
@@ -227,6 +227,7 @@ fn nothing_is_allocated_for_inquiries() {
             turn(&mut rig, 0);
             let found = match rig.inquiries[0].answered.pop().unwrap() {
                 Inquiry::Page(page) => page.sessions.len(),
+                Inquiry::Page6(page) => page.sessions.len(),
                 Inquiry::Sweep => 0,
                 Inquiry::Recall(recall) => usize::from(recall.session.is_some()),
             };

@@ -209,7 +209,7 @@ impl Asked {
         let owner = owner(&snapshot, flow);
         let recall = owner.map(|owner| {
             let (source, destination) = (flow.source, flow.destination);
-            let recall = Recall::new(source, destination, flow.protocol, &snapshot.services);
+            let recall = Recall::new(source, destination, flow.protocol, &snapshot.four.services);
             let recall = Box::new(recall);
             let inquiries = &rig.inquiries[owner.index()];
             inquiries.asked.push(Inquiry::Recall(recall)).unwrap();

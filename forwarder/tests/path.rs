@@ -49,6 +49,8 @@ mod related;
 mod routed;
 #[path = "path/sessions.rs"]
 mod sessions;
+#[path = "path/six.rs"]
+mod six;
 #[path = "path/states.rs"]
 mod states;
 #[path = "path/world.rs"]
@@ -73,6 +75,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     related::cases,
     routed::cases,
     sessions::cases,
+    six::cases,
 ];
 
 #[test]
@@ -158,6 +161,11 @@ fn related_cases() {
 #[test]
 fn routed_cases() {
     case::run(&routed::cases());
+}
+
+#[test]
+fn six_cases() {
+    case::run(&six::cases());
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn a_question_is_worked_on_until_it_is_answered() {
         match answer {
             Inquiry::Page(page) => assert!(page.last && page.sessions.is_empty()),
             Inquiry::Sweep => assert_eq!(rig.workers[0].sessions().len(), 0),
-            Inquiry::Recall(_) => unreachable!("not asked"),
+            Inquiry::Page6(_) | Inquiry::Recall(_) => unreachable!("not asked"),
         }
         assert_eq!(rig.workers[0].turn(rig.now), 0);
     }

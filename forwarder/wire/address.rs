@@ -2,12 +2,14 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr},
     num::ParseIntError,
     str::FromStr,
 };
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned};
+
+use super::Address;
 
 /// An Ethernet address.
 #[derive(
@@ -74,18 +76,18 @@ impl FromStr for Mac {
     }
 }
 
-/// An IPv4 address with a port.
+/// An address with a port.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Endpoint {
+pub struct Endpoint<A = Ipv4Addr> {
     /// The address.
-    pub address: Ipv4Addr,
+    pub address: A,
     /// The port.
     pub port: u16,
 }
 
-impl Endpoint {
+impl<A: Copy> Endpoint<A> {
     /// The pair of both.
-    pub const fn new(address: Ipv4Addr, port: u16) -> Self {
+    pub const fn new(address: A, port: u16) -> Self {
         Self { address, port }
     }
 
@@ -100,19 +102,33 @@ impl Endpoint {
     }
 }
 
-impl From<Endpoint> for SocketAddr {
-    fn from(endpoint: Endpoint) -> Self {
-        Self::from((endpoint.address, endpoint.port))
+impl Endpoint<IpAddr> {
+    /// The same, if it is of this family.
+    pub fn within<A: Address>(self) -> Option<Endpoint<A>> {
+        let Self { address, port } = self;
+        A::of(address).map(|address| Endpoint { address, port })
     }
 }
 
-impl fmt::Display for Endpoint {
+impl From<Endpoint> for Endpoint<IpAddr> {
+    fn from(Endpoint { address, port }: Endpoint) -> Self {
+        Self::new(address.into(), port)
+    }
+}
+
+impl<A: Into<IpAddr>> From<Endpoint<A>> for SocketAddr {
+    fn from(endpoint: Endpoint<A>) -> Self {
+        Self::new(endpoint.address.into(), endpoint.port)
+    }
+}
+
+impl<A: Copy + Into<IpAddr>> fmt::Display for Endpoint<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.address, self.port)
+        SocketAddr::from(*self).fmt(f)
     }
 }
 
-impl fmt::Debug for Endpoint {
+impl<A: Copy + Into<IpAddr>> fmt::Debug for Endpoint<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
@@ -165,7 +181,7 @@ mod tests {
     fn addresses_are_shown_alike_wherever_they_are() {
         let (mac, end) = (
             Mac([2, 0, 0, 0, 0, 10]),
-            Endpoint::new([10, 1, 0, 11].into(), 80),
+            Endpoint::new(Ipv4Addr::new(10, 1, 0, 11), 80),
         );
         assert_eq!(
             format!("{mac} {mac:?}"),

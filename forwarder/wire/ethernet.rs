@@ -30,6 +30,8 @@ pub const TAGGED_LEN: usize = size_of::<TaggedHeader>();
 
 /// Ethertype of IPv4.
 pub const ETHERTYPE_IPV4: u16 = 0x0800;
+/// Ethertype of IPv6.
+pub const ETHERTYPE_IPV6: u16 = 0x86dd;
 /// Ethertype of ARP.
 pub const ETHERTYPE_ARP: u16 = 0x0806;
 /// TPID of a customer tag, 802.1Q.

@@ -1,23 +1,45 @@
 //! What clients of a service address: one address, and one, some or all ports of a protocol.
 
-use std::{fmt, net::Ipv4Addr, ops::RangeInclusive};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr},
+    ops::RangeInclusive,
+};
 
-use super::{Endpoint, Protocol};
+use super::{Address, Endpoint, Protocol};
 
 /// An address with one, some or all ports of a protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Listener {
+pub struct Listener<A = Ipv4Addr> {
     /// VIP.
-    pub address: Ipv4Addr,
+    pub address: A,
     first: u16,
     last: u16,
     /// TCP or UDP.
     pub protocol: Protocol,
 }
 
-impl Listener {
+impl Listener<IpAddr> {
+    /// The same, if it is of this family.
+    pub fn within<A: Address>(self) -> Option<Listener<A>> {
+        let Self {
+            address,
+            first,
+            last,
+            protocol,
+        } = self;
+        A::of(address).map(|address| Listener {
+            address,
+            first,
+            last,
+            protocol,
+        })
+    }
+}
+
+impl<A: Copy + Eq> Listener<A> {
     /// These ports, of which there is at least one.
-    pub fn new(address: Ipv4Addr, ports: &RangeInclusive<u16>, protocol: Protocol) -> Self {
+    pub fn new(address: A, ports: &RangeInclusive<u16>, protocol: Protocol) -> Self {
         Self {
             address,
             first: *ports.start(),
@@ -27,7 +49,7 @@ impl Listener {
     }
 
     /// All ports.
-    pub fn any(address: Ipv4Addr, protocol: Protocol) -> Self {
+    pub fn any(address: A, protocol: Protocol) -> Self {
         Self::new(address, &(0..=u16::MAX), protocol)
     }
 
@@ -42,23 +64,23 @@ impl Listener {
     }
 
     /// Address and port, where there is one port alone.
-    pub fn single(&self) -> Option<Endpoint> {
+    pub fn single(&self) -> Option<Endpoint<A>> {
         (self.first == self.last).then(|| Endpoint::new(self.address, self.first))
     }
 
     /// As IPVS would have it: port 0 is any, and a range is no more than its first port.
-    pub fn endpoint(&self) -> Endpoint {
+    pub fn endpoint(&self) -> Endpoint<A> {
         Endpoint::new(self.address, self.first)
     }
 
     /// Its ports as they are written: `80`, `8000-8999` or `*`.
-    pub fn ports_text(&self) -> impl fmt::Display {
-        PortsText(*self)
+    pub fn ports_text(&self) -> impl fmt::Display + use<A> {
+        PortsText(self.ports())
     }
 
     /// True where packets to there are its own.
     #[inline]
-    pub fn covers(&self, to: Endpoint, protocol: Protocol) -> bool {
+    pub fn covers(&self, to: Endpoint<A>, protocol: Protocol) -> bool {
         (self.address, self.protocol) == (to.address, protocol) && self.ports().contains(&to.port)
     }
 
@@ -70,18 +92,21 @@ impl Listener {
     }
 }
 
-impl fmt::Display for Listener {
+impl<A: Copy + Eq + Into<IpAddr>> fmt::Display for Listener<A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.address, self.ports_text())
+        match self.address.into() {
+            IpAddr::V4(address) => write!(f, "{address}:{}", self.ports_text()),
+            IpAddr::V6(address) => write!(f, "[{address}]:{}", self.ports_text()),
+        }
     }
 }
 
-struct PortsText(Listener);
+struct PortsText(RangeInclusive<u16>);
 
 impl fmt::Display for PortsText {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0.ports().into_inner() {
-            _ if self.0.is_any() => f.write_str("*"),
+        match self.0.clone().into_inner() {
+            (0, u16::MAX) => f.write_str("*"),
             (first, last) if first == last => write!(f, "{first}"),
             (first, last) => write!(f, "{first}-{last}"),
         }

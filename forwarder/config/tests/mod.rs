@@ -155,7 +155,7 @@ fn the_longest_prefix_leads_to_its_port() {
 
     let text = with(r#"(to: "0.0.0.0/0", via: "192.0.2.1"), "#, "");
     let config = parsed(&text).unwrap().config;
-    assert_eq!(config.port_towards(Ipv4Addr::new(8, 8, 8, 8)), None);
+    assert_eq!(config.port_towards([8, 8, 8, 8].into()), None);
 }
 
 #[test]
@@ -252,6 +252,7 @@ fn all_the_examples_load_without_a_warning() {
         [
             "dr.ron",
             "fullnat.ron",
+            "ipv6.ron",
             "minimal.ron",
             "nat.ron",
             "pair.ron",

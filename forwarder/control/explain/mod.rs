@@ -41,7 +41,7 @@ use crate::{
     path::{DropReason, Layer, Recall},
     session::Session,
     snapshot::{Own, Snapshot, WorkerIx},
-    wire::{Endpoint, Protocol},
+    wire::{Address, Endpoint, Protocol},
 };
 
 /// What the manager counts where a frame is for an address that no neighbour can have.
@@ -74,7 +74,7 @@ impl<'a, F: Frame> Scene<'a, F> {
 
 /// The worker that owns a flow, if the flow has one.
 pub fn owner(snapshot: &Snapshot, flow: &Flow) -> Option<WorkerIx> {
-    let services = &snapshot.services;
+    let services = &snapshot.four.services;
     if services.find(flow.destination, flow.protocol).is_some() {
         Some(snapshot.slots.owner(flow.source))
     } else if is_lip(snapshot, flow) {
@@ -88,7 +88,7 @@ pub fn owner(snapshot: &Snapshot, flow: &Flow) -> Option<WorkerIx> {
 
 /// True of what may be an answer of a FULLNAT backend.
 fn is_lip(snapshot: &Snapshot, flow: &Flow) -> bool {
-    snapshot.own_addresses.get(&flow.destination.address) == Some(&Own::Lip)
+    snapshot.four.own_addresses.get(&flow.destination.address) == Some(&Own::Lip)
 }
 
 /// Explains a flow by what its [`owner`] has told of it.
@@ -107,7 +107,7 @@ pub fn explain<F: Frame>(
     let kind = kind(flow, remembered);
     let back = route::exit(flow.source.address, snapshot);
     let port = back.map_or(PortIx::default(), |exit| exit.port);
-    let mac = snapshot.port(port).map(|port| port.mac);
+    let mac = snapshot.four.port(port).map(|port| port.mac);
     let before = packet::frame(flow, kind, mac.unwrap_or_default());
     let worker = owner.unwrap_or_default();
     let rehearsal = rehearse(scene, worker, recall, port, &before)?;
@@ -192,6 +192,7 @@ fn names<F: Frame>(
     }
     let addressed = scene
         .snapshot
+        .four
         .services
         .find(flow.destination, flow.protocol);
     let service = addressed.or(remembered.map(Session::service));
@@ -224,7 +225,7 @@ pub(super) fn target(
     let config = books.config();
     let service = config.services.iter().find(|one| one.name == *service)?;
     let backend = service.backends.iter().find(|one| one.name == *backend)?;
-    Some(backend.address.address)
+    Ipv4Addr::of(backend.address.address)
 }
 
 /// False for what is dropped before its way is looked for.

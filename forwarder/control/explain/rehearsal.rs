@@ -1,6 +1,6 @@
 //! A worker made for one packet.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use super::Scene;
 use crate::{
@@ -33,7 +33,7 @@ pub(super) struct Rehearsal {
     /// The frame as it leaves, or as it waits for the MAC of its next hop.
     pub(super) out: Option<Vec<u8>>,
     /// Whose MAC it waits for, on which port.
-    pub(super) awaited: Option<(PortIx, Ipv4Addr)>,
+    pub(super) awaited: Option<(PortIx, IpAddr)>,
 }
 
 /// Takes a frame that comes in on `port` through the packet's way, with what `owner` remembers of
@@ -46,7 +46,12 @@ pub(super) fn rehearse<F: Frame>(
     frame: &[u8],
 ) -> Result<Rehearsal, NoMemory> {
     let snapshot = &scene.snapshot;
-    let ports: Vec<MemoryPort> = snapshot.ports.iter().map(|_| MemoryPort::new(1)).collect();
+    let ports: Vec<MemoryPort> = snapshot
+        .four
+        .ports
+        .iter()
+        .map(|_| MemoryPort::new(1))
+        .collect();
     let spec = spec(snapshot, owner, &ports);
     let (rings, counters) = (Arc::clone(&spec.rings), Arc::clone(&spec.counters));
     let inquiries = Arc::clone(&spec.inquiries);
@@ -90,12 +95,14 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
     });
     let workers = owner.index() + 1;
     let numbers = snapshot
+        .four
         .services
         .iter()
         .flat_map(|(_, service)| service.backends.iter());
     let numbers = numbers.map(|backend| backend.number.index() + 1);
     let backends = numbers.max().unwrap_or_default();
     let services = snapshot
+        .four
         .services
         .iter()
         .map(|(ix, _)| ix.0.saturating_add(1));
@@ -103,6 +110,7 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         worker: owner,
         ends: ends.collect(),
         sessions: SESSIONS,
+        sessions6: 0,
         services: services.max().unwrap_or_default(),
         sources: SOURCES,
         local_port_pairs: LOCAL_PORT_PAIRS,

@@ -11,7 +11,7 @@ use crate::{
 
 /// Where packets to `address` go, in the manner of `ip route get`.
 pub fn route_to<F: Frame>(address: Ipv4Addr, scene: &Scene<'_, F>) -> views::RouteTo {
-    let own = scene.snapshot.own_addresses.get(&address);
+    let own = scene.snapshot.four.own_addresses.get(&address);
     views::RouteTo {
         address: address.into(),
         own: own.map(|own| name(*own).to_owned()),
@@ -30,8 +30,8 @@ pub(super) fn name(own: Own) -> &'static str {
 
 /// How packets to another host get to their next hop.
 pub(super) fn exit(address: Ipv4Addr, snapshot: &Snapshot) -> Option<&Exit> {
-    let hop = snapshot.routes.hop(address)?;
-    snapshot.neighbours.exit(hop, address)
+    let hop = snapshot.four.routes.hop(address)?;
+    snapshot.four.neighbours.exit(hop, address)
 }
 
 /// Where packets to another host go next.
@@ -39,14 +39,16 @@ pub(in crate::control) fn hop<F: Frame>(
     address: Ipv4Addr,
     scene: &Scene<'_, F>,
 ) -> Option<views::Hop> {
-    let (prefix, hop) = scene.snapshot.routes.find(address)?;
-    let exit = scene.snapshot.neighbours.exit(hop, address)?;
+    let (prefix, hop) = scene.snapshot.four.routes.find(address)?;
+    let exit = scene.snapshot.four.neighbours.exit(hop, address)?;
     let gateway = match hop {
         Hop::Link(_) => None,
-        Hop::Fixed(ix) => Some(scene.snapshot.neighbours.address(ix)),
+        Hop::Fixed(ix) => Some(scene.snapshot.four.neighbours.address(ix)),
     };
     let neighbour = gateway.unwrap_or(address);
-    let known = scene.neighbours.find((exit.port, neighbour), scene.now);
+    let known = scene
+        .neighbours
+        .find((exit.port, neighbour.into()), scene.now);
     Some(views::Hop {
         prefix: prefix.to_string(),
         gateway: gateway.map(IpAddr::from),

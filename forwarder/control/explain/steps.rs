@@ -98,7 +98,11 @@ impl Account<'_> {
             let lip = flow.destination.address;
             return format!("{lip} is a LIP, so this may be an answer to it");
         }
-        if snapshot.services.is_nat_backend(flow.source, flow.protocol) {
+        if snapshot
+            .four
+            .services
+            .is_nat_backend(flow.source, flow.protocol)
+        {
             return format!(
                 "{} is a backend of {}, so this may be an answer",
                 flow.source,
@@ -106,7 +110,7 @@ impl Account<'_> {
             );
         }
         let address = flow.destination.address;
-        let Some(own) = snapshot.own_addresses.get(&address) else {
+        let Some(own) = snapshot.four.own_addresses.get(&address) else {
             let other = if snapshot.route_other {
                 "Route"
             } else {
@@ -129,7 +133,7 @@ impl Account<'_> {
 
     /// The service that the packet addresses, as configured and as compiled.
     fn addressed(&self) -> Option<(&config::Service, &Service)> {
-        let services = &self.snapshot.services;
+        let services = &self.snapshot.four.services;
         let ix = services.find(self.flow.destination, self.flow.protocol)?;
         Some((self.roster.service(ix)?.0, services.service(ix)?))
     }
@@ -139,8 +143,9 @@ impl Account<'_> {
         let Flow {
             protocol, source, ..
         } = *self.flow;
-        let answers =
-            |address: Endpoint| address == source || address == Endpoint::new(source.address, 0);
+        let answers = |address| {
+            address == source.into() || address == Endpoint::new(source.address, 0).into()
+        };
         let services = self.config.services.iter().filter(|service| {
             let mut protocols = service.listeners.iter().map(|one| one.protocol);
             service.forward == config::Forward::Nat
@@ -152,8 +157,11 @@ impl Account<'_> {
 
     fn session(&self) -> Option<String> {
         let Self { flow, snapshot, .. } = self;
-        let answers =
-            is_lip(snapshot, flow) || snapshot.services.is_nat_backend(flow.source, flow.protocol);
+        let answers = is_lip(snapshot, flow)
+            || snapshot
+                .four
+                .services
+                .is_nat_backend(flow.source, flow.protocol);
         let addressed = self.addressed();
         if self.layer().is_some_and(is_before_sessions) || !answers && addressed.is_none() {
             return None;
@@ -240,7 +248,9 @@ impl Account<'_> {
         let taken = self.recall.and_then(|recall| recall.taken);
         let is_chosen = |one: &config::Backend| match (&self.told.backend, taken) {
             (Some(backend), _) => self.told.new_session && one.name == *backend,
-            (None, Some(taken)) => one.address.or_port(self.flow.destination.port) == taken.rip(),
+            (None, Some(taken)) => {
+                one.address.or_port(self.flow.destination.port) == taken.rip().into()
+            }
             (None, None) => false,
         };
         let place = service.backends.iter().position(is_chosen)?;

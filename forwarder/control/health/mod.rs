@@ -24,7 +24,7 @@ mod tests;
 use std::{
     collections::HashMap,
     io,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, SocketAddrV4},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -44,6 +44,7 @@ use crate::{
         health::{Probe, Start},
     },
     io::Now,
+    wire::Address,
 };
 
 /// Changes that wait to be taken; checks that have more to tell wait as well.
@@ -256,13 +257,16 @@ impl Checkers {
         now: Now,
     ) -> Arc<Wanted> {
         let to = SocketAddrV4::new(
-            check.address.unwrap_or(backend.address.address),
+            check
+                .address
+                .or_else(|| Ipv4Addr::of(backend.address.address))
+                .expect("a configuration has checks of IPv4 alone"),
             check.port.unwrap_or(backend.address.port),
         );
         let device = check
             .device
             .clone()
-            .or_else(|| tap_towards(config, *to.ip()));
+            .or_else(|| tap_towards(config, (*to.ip()).into()));
         let before = self.wanted.all().get(subject).cloned();
         let before = before.filter(|before| before.to == to && before.device == device);
         if let Some(before) = before.as_ref().filter(|before| before.check == *check) {
@@ -305,7 +309,7 @@ impl Drop for Checkers {
 }
 
 /// The kernel's end of the port that leads to an address, if it has one.
-fn tap_towards(config: &Config, address: Ipv4Addr) -> Option<String> {
+fn tap_towards(config: &Config, address: IpAddr) -> Option<String> {
     let (port, _) = config.port_towards(address)?;
     config.ports.get(port.index())?.tap.clone()
 }

@@ -30,7 +30,7 @@ fn config(health: &str, more: &str, ports: &[u16]) -> Config {
     );
     let mut config = Config::parse(&text, "f").unwrap();
     for (backend, port) in config.services[0].backends.iter_mut().zip(ports) {
-        backend.address = Endpoint::new(Ipv4Addr::LOCALHOST, *port);
+        backend.address = Endpoint::new(Ipv4Addr::LOCALHOST.into(), *port);
     }
     config
 }

@@ -5,9 +5,13 @@
 //! Routes go with their TAP when the program ends, however it ends; rules are taken back when it
 //! ends as it should, and lead to an empty table when it does not.
 
-use std::{collections::BTreeSet, fs, io, net::Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    fs, io,
+    net::{IpAddr, Ipv4Addr},
+};
 
-use ipnet::Ipv4Net;
+use ipnet::{IpNet, Ipv4Net};
 use nix::errno::Errno;
 use rtnetlink::{
     AddressMessageBuilder, Error, Handle, LinkUnspec, RouteMessageBuilder, new_connection,
@@ -181,7 +185,10 @@ impl Kernel {
     /// A route of ours as the kernel has it, where there is a TAP for it.
     fn by_tap(&self, route: &Route) -> Option<RouteMessage> {
         let tap = self.taps.iter().find(|tap| tap.port == route.port)?;
-        let message = to(route.to, self.host.table, tap.index).gateway(route.via);
+        let (IpNet::V4(net), IpAddr::V4(via)) = (route.to, route.via) else {
+            return None;
+        };
+        let message = to(net, self.host.table, tap.index).gateway(via);
         Some(message.build())
     }
 

@@ -25,7 +25,7 @@ use crate::{
     io::{Frame, Now, Pool, PortIx},
     path::Limiter,
     wire::{
-        Mac,
+        Address, Mac,
         arp::{self, Operation},
         ethernet,
     },
@@ -68,7 +68,10 @@ pub fn served(roster: &Roster) -> BTreeSet<Ipv4Addr> {
         let mut backends = service.backends.iter().zip(&enrolled.backends);
         backends.any(|(backend, member)| member.share > 0 && (enrolled.quorum || backend.sorry))
     });
-    serving.flat_map(|(service, _)| service.vips()).collect()
+    serving
+        .flat_map(|(service, _)| service.vips())
+        .filter_map(Ipv4Addr::of)
+        .collect()
 }
 
 /// The kernel's ends of all ports.

@@ -1,4 +1,4 @@
-//! When our own addresses are announced (gratuitous ARP).
+//! When our own addresses are announced (gratuitous ARP, unsolicited advertisements).
 //!
 //! At the start each address is announced twice, a second apart, as RFC 5227 section 2.3 has it,
 //! then once a minute: a switch or a host that missed it, or that believed somebody else, learns
@@ -7,7 +7,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::IpAddr,
 };
 
 use super::{Key, Settings, after};
@@ -65,7 +65,7 @@ impl Announcer {
     }
 
     /// An address to announce now, and whether to probe for it too.
-    pub(super) fn pop_due(&mut self, now: Now, s: &Settings) -> Option<((PortIx, Ipv4Addr), bool)> {
+    pub(super) fn pop_due(&mut self, now: Now, s: &Settings) -> Option<((PortIx, IpAddr), bool)> {
         let &(due, key) = self.due.first()?;
         if due > now {
             return None;

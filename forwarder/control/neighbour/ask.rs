@@ -1,11 +1,11 @@
 //! What is due: questions for neighbours, and announcements of our own addresses.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{Entry, Key, Neighbours, State, What, after};
 use crate::{
     io::{Frame, Now, Pool, PortIx},
-    wire::{Mac, arp, ethernet},
+    wire::{Mac, arp, ethernet, ndp},
 };
 
 /// What is due of a neighbour.
@@ -58,7 +58,7 @@ impl<F: Frame> Neighbours<F> {
             State::Failed => self.settings.failed_ms,
             _ => self.settings.attempt_interval_ms,
         };
-        let mut destination = Mac::BROADCAST;
+        let mut known = None;
         let mut lost = false;
         self.cache.update(key, |entry| {
             if entry.state != state {
@@ -68,7 +68,7 @@ impl<F: Frame> Neighbours<F> {
                 // Who told a MAC that is not its own would not pass on a question sent there, and
                 // the neighbour itself would never hear it.
                 let doubtful = entry.wanted && !entry.confirmed;
-                destination = entry.mac.filter(|_| !doubtful).unwrap_or(Mac::BROADCAST);
+                known = entry.mac.filter(|_| !doubtful);
             } else {
                 lost = entry.mac.take().is_some();
                 entry.confirmed = false;
@@ -87,8 +87,21 @@ impl<F: Frame> Neighbours<F> {
         let Some(source) = link.source_for(target) else {
             return;
         };
-        let request = arp::Header::request((link.mac, source), target);
-        let sent = self.request(pool, port, destination, &request);
+        let sent = match (source, target) {
+            (IpAddr::V4(source), IpAddr::V4(target)) => {
+                let request = arp::Header::request((link.mac, source), target);
+                self.request(pool, port, known.unwrap_or(Mac::BROADCAST), &request)
+            }
+            (IpAddr::V6(source), IpAddr::V6(target)) => {
+                let mac = link.mac;
+                let mut question = ndp::Message::solicitation(mac, source, target);
+                if known.is_some() {
+                    question.destination = target;
+                }
+                self.solicit(pool, port, (mac, known), &question)
+            }
+            _ => return,
+        };
         self.counters.asked += u64::from(sent);
     }
 
@@ -113,14 +126,29 @@ impl<F: Frame> Neighbours<F> {
         let Some(mac) = self.links.get(port).map(|link| link.mac) else {
             return;
         };
-        if probe {
-            let probe = arp::Header::request((mac, Ipv4Addr::UNSPECIFIED), address);
-            let sent = self.request(pool, port, Mac::BROADCAST, &probe);
-            self.counters.probed += u64::from(sent);
-        }
-        let announcement = arp::Header::gratuitous(mac, address);
-        let sent = self.request(pool, port, Mac::BROADCAST, &announcement);
-        self.counters.announced += u64::from(sent);
+        let (probed, announced) = match address {
+            IpAddr::V4(address) => {
+                let unknown = Ipv4Addr::UNSPECIFIED;
+                let all = Mac::BROADCAST;
+                let question = arp::Header::request((mac, unknown), address);
+                let told = arp::Header::gratuitous(mac, address);
+                (
+                    probe && self.request(pool, port, all, &question),
+                    self.request(pool, port, all, &told),
+                )
+            }
+            IpAddr::V6(address) => {
+                let unknown = Ipv6Addr::UNSPECIFIED;
+                let question = ndp::Message::solicitation(mac, unknown, address);
+                let told = ndp::Message::announcement(mac, address);
+                (
+                    probe && self.solicit(pool, port, (mac, None), &question),
+                    self.solicit(pool, port, (mac, None), &told),
+                )
+            }
+        };
+        self.counters.probed += u64::from(probed);
+        self.counters.announced += u64::from(announced);
     }
 
     /// Sends a packet in a frame of its own; false, and counted, where there is no frame.
@@ -139,6 +167,34 @@ impl<F: Frame> Neighbours<F> {
         };
         let frame = pool.take(ethernet::LEN + arp::LEN).and_then(|mut frame| {
             packet.emit(link.emit(frame.head_mut())?)?;
+            Some(frame)
+        });
+        let Some(frame) = frame else {
+            self.counters.pool_dry += 1;
+            return false;
+        };
+        self.send(port, frame);
+        true
+    }
+
+    /// The same for a message of neighbour discovery, which goes to its group where the MAC of
+    /// whom it is for is not known.
+    pub(super) fn solicit(
+        &mut self,
+        pool: &impl Pool<Frame = F>,
+        port: PortIx,
+        (source, known): (Mac, Option<Mac>),
+        message: &ndp::Message,
+    ) -> bool {
+        let link = ethernet::Link {
+            destination: known.unwrap_or_else(|| ndp::group_mac(message.destination)),
+            source,
+            tag: None,
+            ethertype: ethernet::ETHERTYPE_IPV6,
+        };
+        let frame = pool.take(ethernet::LEN + message.octets());
+        let frame = frame.and_then(|mut frame| {
+            message.emit(link.emit(frame.head_mut())?)?;
             Some(frame)
         });
         let Some(frame) = frame else {

@@ -2,10 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    net::Ipv4Addr,
+    net::{IpAddr, Ipv4Addr},
 };
 
-use ipnet::Ipv4Net;
+use ipnet::IpNet;
 
 use super::Key;
 use crate::{io::PortIx, wire::Mac};
@@ -18,33 +18,36 @@ pub struct Link {
     /// Its MAC.
     pub mac: Mac,
     /// Its addresses, each in a connected network; the first is the DIP.
-    pub addresses: Vec<Ipv4Net>,
+    pub addresses: Vec<IpNet>,
     /// The virtual addresses it answers for: those that lie in one of these networks.
-    pub vips: Vec<Ipv4Addr>,
+    pub vips: Vec<IpAddr>,
 }
 
 impl Link {
     /// The addresses that are ours here.
-    pub(super) fn own(&self) -> impl Iterator<Item = Ipv4Addr> {
-        let addresses = self.addresses.iter().map(Ipv4Net::addr);
+    pub(super) fn own(&self) -> impl Iterator<Item = IpAddr> {
+        let addresses = self.addresses.iter().map(IpNet::addr);
         addresses.chain(self.vips.iter().copied())
     }
 
     /// Whom we ask as: our address in the target's network. A VIP is never a source, lest it
     /// enter caches that belong to the owner of the VIP (the kernel's `arp_announce` 2).
-    pub(super) fn source_for(&self, target: Ipv4Addr) -> Option<Ipv4Addr> {
+    pub(super) fn source_for(&self, target: IpAddr) -> Option<IpAddr> {
         let network = self.addresses.iter().find(|net| net.contains(&target))?;
         Some(network.addr())
     }
 
     /// True for an address that a host of one of the connected networks can have.
-    fn is_host(&self, address: Ipv4Addr) -> bool {
-        let ends = |net: &Ipv4Net| {
-            net.prefix_len() <= 30 && (address == net.network() || address == net.broadcast())
+    fn is_host(&self, address: IpAddr) -> bool {
+        let ends = |net: &IpNet| match net {
+            IpNet::V4(net) if net.prefix_len() <= 30 => {
+                address == net.network() || address == net.broadcast()
+            }
+            IpNet::V4(_) | IpNet::V6(_) => false,
         };
         !address.is_multicast()
             && !address.is_unspecified()
-            && !address.is_broadcast()
+            && address != Ipv4Addr::BROADCAST
             && self.source_for(address).is_some()
             && !self.addresses.iter().any(ends)
     }
@@ -55,9 +58,9 @@ impl Link {
 pub(super) struct Links {
     by_port: BTreeMap<PortIx, Link>,
     /// Addresses that another director has now.
-    absent: BTreeSet<Ipv4Addr>,
+    absent: BTreeSet<IpAddr>,
     own: BTreeSet<Key>,
-    own_anywhere: BTreeSet<Ipv4Addr>,
+    own_anywhere: BTreeSet<IpAddr>,
     macs: BTreeSet<Mac>,
 }
 
@@ -96,7 +99,7 @@ impl Links {
     }
 
     /// Goes on without these addresses, and with those that were absent until now.
-    pub(super) fn set_absent(&mut self, absent: BTreeSet<Ipv4Addr>) {
+    pub(super) fn set_absent(&mut self, absent: BTreeSet<IpAddr>) {
         self.absent = absent;
     }
 

@@ -11,6 +11,16 @@ use crate::{
 };
 
 impl<F: Frame> Neighbours<F> {
+    /// Takes a frame of ARP or of neighbour discovery that a port received.
+    pub fn listen(&mut self, port: PortIx, frame: F, now: Now) {
+        let link = ethernet::parse(frame.head());
+        if link.is_ok_and(|link| link.ethertype == ethernet::ETHERTYPE_IPV6) {
+            self.discovery(port, frame, now);
+        } else {
+            self.arp(port, frame, now);
+        }
+    }
+
     /// Takes an ARP frame that a port received.
     ///
     /// A request for an address of ours on that very port becomes its answer, probes of RFC 5227
@@ -25,8 +35,8 @@ impl<F: Frame> Neighbours<F> {
             self.counters.looped += 1;
             return;
         }
-        let sender = (port, packet.sender_ip());
-        let ours = self.links.owns((port, packet.target_ip()));
+        let sender = (port, packet.sender_ip().into());
+        let ours = self.links.owns((port, packet.target_ip().into()));
         // The neighbours are those of the untagged link.
         let here = link.vlan() == 0;
         if self.links.owns(sender) {
@@ -52,7 +62,7 @@ impl<F: Frame> Neighbours<F> {
     }
 
     /// Tells everybody again whose address it is, and the operator who else claims it.
-    fn defend(&mut self, key: Key, mac: Mac, now: Now) {
+    pub(super) fn defend(&mut self, key: Key, mac: Mac, now: Now) {
         if self.announcer.defend(key, now, &self.settings) {
             self.tell(key, What::Conflict(mac));
         }
@@ -60,7 +70,7 @@ impl<F: Frame> Neighbours<F> {
 
     /// Takes a neighbour's word for its MAC, given in a reply to us or otherwise; false where the
     /// neighbour is unknown.
-    fn hear(&mut self, key: Key, mac: Mac, to_us: bool, now: Now) -> bool {
+    pub(super) fn hear(&mut self, key: Key, mac: Mac, to_us: bool, now: Now) -> bool {
         let Some(&before) = self.cache.get(key) else {
             return false;
         };
@@ -114,7 +124,7 @@ impl<F: Frame> Neighbours<F> {
     }
 
     /// Remembers who asked for us: it is about to be sent something.
-    fn learn(&mut self, key: Key, mac: Mac, now: Now) {
+    pub(super) fn learn(&mut self, key: Key, mac: Mac, now: Now) {
         if !self.links.can_be_neighbour(key) {
             return;
         }

@@ -1,4 +1,5 @@
-//! Who has which MAC on our links, and who may know ours: ARP (RFC 826), without I/O.
+//! Who has which MAC on our links, and who may know ours: ARP (RFC 826) and neighbour discovery
+//! (RFC 4861), without I/O.
 //!
 //! [`Neighbours`] answers for the addresses of the ports and for the VIPs, announces and defends
 //! them, finds the neighbours that traffic needs, holds the frames that wait for them, and keeps
@@ -16,6 +17,7 @@ mod ask;
 mod cache;
 mod change;
 mod counters;
+mod discovery;
 mod facts;
 mod link;
 mod listen;
@@ -25,7 +27,7 @@ mod settings;
 mod tests;
 mod waiting;
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::IpAddr};
 
 use announce::Announcer;
 use cache::{Cache, Entry, Eviction};
@@ -46,7 +48,7 @@ use crate::{
 };
 
 /// A neighbour's name: its address, on the link of a port.
-pub type Key = (PortIx, Ipv4Addr);
+pub type Key = (PortIx, IpAddr);
 
 /// What `show neighbours` prints of one neighbour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +56,7 @@ pub struct Row {
     /// The port on whose link it is.
     pub port: PortIx,
     /// Its address.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// How much is known of it.
     pub state: State,
     /// Its MAC, while known.
@@ -104,7 +106,7 @@ impl<F: Frame> Neighbours<F> {
     /// frame is complete but for the destination MAC.
     ///
     /// A request leaves from [`Self::handle_timeout`], which is due at once after this.
-    pub fn resolve(&mut self, port: PortIx, next_hop: Ipv4Addr, frame: F, now: Now) {
+    pub fn resolve(&mut self, port: PortIx, next_hop: IpAddr, frame: F, now: Now) {
         let key = (port, next_hop);
         if !self.can_resolve(key) {
             self.counters.not_on_link += 1;
@@ -133,13 +135,13 @@ impl<F: Frame> Neighbours<F> {
     }
 
     /// Has all addresses but these from now on. What is ours again is announced at once.
-    pub fn set_absent(&mut self, absent: BTreeSet<Ipv4Addr>, now: Now) {
+    pub fn set_absent(&mut self, absent: BTreeSet<IpAddr>, now: Now) {
         self.links.set_absent(absent);
         self.announcer.change(self.links.own(), now, &self.settings);
     }
 
     /// Announces those of these addresses that are ours once more, now.
-    pub fn announce(&mut self, addresses: &[Ipv4Addr], now: Now) {
+    pub fn announce(&mut self, addresses: &[IpAddr], now: Now) {
         let keys: Vec<Key> = self.links.own().collect();
         for key in keys {
             if addresses.contains(&key.1) {

@@ -1,6 +1,6 @@
 //! What the machine wants done.
 
-use std::{collections::VecDeque, fmt, net::Ipv4Addr};
+use std::{collections::VecDeque, fmt, net::IpAddr};
 
 use super::{Counters, Settings};
 use crate::{
@@ -31,7 +31,7 @@ pub struct Event {
     /// The port on whose link it happened.
     pub port: PortIx,
     /// The address it is about.
-    pub address: Ipv4Addr,
+    pub address: IpAddr,
     /// What happened.
     pub what: What,
 }
@@ -53,12 +53,24 @@ pub enum What {
     NotOnLink,
 }
 
+/// The protocol that asks for an address.
+fn asked_by(address: IpAddr) -> &'static str {
+    match address {
+        IpAddr::V4(_) => "ARP",
+        IpAddr::V6(_) => "neighbour discovery",
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.address;
         match self.what {
             What::Conflict(mac) => write!(f, "{mac} claims our address {address}"),
-            What::Failed => write!(f, "neighbour {address} does not answer ARP"),
+            What::Failed => write!(
+                f,
+                "neighbour {address} does not answer {}",
+                asked_by(address)
+            ),
             What::Recovered(mac) => write!(f, "neighbour {address} is back, at {mac}"),
             What::Moved(from, to) => write!(f, "neighbour {address} moved from {from} to {to}"),
             What::NotOnLink => write!(f, "{address} can be no neighbour on this port"),

@@ -4,8 +4,12 @@ mod bounds;
 mod laws;
 mod others;
 mod own;
+mod six;
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr},
+};
 
 use zerocopy::FromBytes;
 
@@ -44,19 +48,19 @@ fn at(ms: u64) -> Now {
 fn event(port: PortIx, address: Ipv4Addr, what: What) -> Event {
     Event {
         port,
-        address,
+        address: address.into(),
         what,
     }
 }
 
-fn facts(wanted: &[Key]) -> Facts {
+fn facts(wanted: &[(PortIx, Ipv4Addr)]) -> Facts {
     Facts {
         links: vec![
             Link {
                 port: WAN,
                 mac: WAN_MAC,
                 addresses: vec!["192.0.2.2/24".parse().unwrap()],
-                vips: vec![VIP],
+                vips: vec![VIP.into()],
             },
             Link {
                 port: LAN,
@@ -69,8 +73,12 @@ fn facts(wanted: &[Key]) -> Facts {
             },
         ],
         permanent: vec![],
-        wanted: wanted.iter().copied().collect::<BTreeSet<Key>>(),
+        wanted: wanted.iter().copied().map(key).collect::<BTreeSet<Key>>(),
     }
+}
+
+fn key((port, address): (PortIx, Ipv4Addr)) -> Key {
+    (port, address.into())
 }
 
 /// A customer tag of priority 0.
@@ -116,7 +124,7 @@ struct World {
 
 impl World {
     /// A world whose machine has announced its addresses and never does so again.
-    fn quiet(wanted: &[Key], settings: &Settings) -> Self {
+    fn quiet(wanted: &[(PortIx, Ipv4Addr)], settings: &Settings) -> Self {
         let settings = Settings {
             announcement_refresh_ms: 1_000_000_000,
             ..settings.clone()
@@ -127,7 +135,7 @@ impl World {
             while machine.next_output().is_some() {}
         }
         for (port, address) in wanted {
-            machine.want((*port, *address), at(2000), at(2000));
+            machine.want(key((*port, *address)), at(2000), at(2000));
         }
         Self {
             machine,
@@ -176,7 +184,8 @@ impl World {
     }
 
     fn resolve(&mut self, address: Ipv4Addr, id: u64, ms: u64) -> &mut Self {
-        self.machine.resolve(LAN, address, data_frame(id), at(ms));
+        self.machine
+            .resolve(LAN, address.into(), data_frame(id), at(ms));
         self.until(ms)
     }
 

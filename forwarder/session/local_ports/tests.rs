@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, net::Ipv4Addr};
 
 use proptest::prelude::*;
 
@@ -7,12 +7,12 @@ use super::*;
 /// Ports of a pair and slot.
 const EACH: usize = 248;
 
-fn pair(lip: u8, rip: u8) -> Pair {
+fn pair(lip: u8, rip: u8) -> Pair<Ipv4Addr> {
     let rip = Endpoint::new([10, 1, 0, rip].into(), 8080);
     Pair::new([10, 1, 0, lip].into(), rip, Protocol::Tcp)
 }
 
-fn all(pairs: usize) -> LocalPorts {
+fn all(pairs: usize) -> LocalPorts<Ipv4Addr> {
     LocalPorts::new(pairs, 0..=u8::MAX, 7).unwrap()
 }
 
@@ -55,7 +55,7 @@ fn ports_below_2048_are_never_held() {
 #[test]
 fn a_page_goes_to_another_pair_when_none_of_its_ports_is_held() {
     let mut ports = all(2);
-    let held: Vec<(Pair, u16)> = [pair(200, 1), pair(200, 2)]
+    let held: Vec<(Pair<Ipv4Addr>, u16)> = [pair(200, 1), pair(200, 2)]
         .into_iter()
         .map(|pair| (pair, ports.give(pair, 5).unwrap()))
         .collect();
@@ -98,7 +98,8 @@ fn a_copy_gives_what_the_original_would_have_given() {
 
 #[test]
 fn what_is_given_first_depends_on_pair_slot_and_seed_but_not_on_the_page() {
-    let first = |ports: &mut LocalPorts, rip, slot| ports.give(pair(200, rip), slot).unwrap();
+    let first =
+        |ports: &mut LocalPorts<Ipv4Addr>, rip, slot| ports.give(pair(200, rip), slot).unwrap();
     let (mut one, mut other) = (all(4), all(4));
     first(&mut other, 99, 0);
     let starts: BTreeSet<u16> = (0..64)

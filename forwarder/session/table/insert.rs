@@ -5,7 +5,7 @@ use crate::{
     mem::prefetch,
     session::{
         entry::{New, Session},
-        key::Hash,
+        key::{Family, Hash},
     },
 };
 
@@ -24,13 +24,13 @@ pub enum Refused {
     Taken(SessionIx),
 }
 
-impl Table {
+impl<A: Family> Table<A> {
     /// Remembers a flow.
     ///
     /// Where there is no room, something expired goes for it, or else what
     /// [may go](Session::may_go); neither established nor closing connections do before their
     /// time, nor UDP sessions that lasted beyond one datagram.
-    pub fn insert(&mut self, new: &New, now_ms: u64) -> Result<SessionIx, Refused> {
+    pub fn insert(&mut self, new: &New<A>, now_ms: u64) -> Result<SessionIx, Refused> {
         let session = Session::new(new, now_ms);
         let key = session.forward_key();
         let forward = self.hash(&key);
@@ -56,7 +56,7 @@ impl Table {
         &mut self,
         forward: Hash,
         reverse: Option<Hash>,
-        session: Session,
+        session: Session<A>,
         now_ms: u64,
     ) -> Option<SessionIx> {
         // The entry stays blank until all references stand, and what is blank is not evicted.

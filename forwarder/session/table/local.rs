@@ -1,13 +1,11 @@
 //! Local ports for sessions of FULLNAT: the table gives them, and has them back when sessions end.
 
-use std::net::Ipv4Addr;
-
 use super::Table;
 use crate::{
     mem::NoMemory,
     session::{
         entry::Session,
-        key::FlowKey,
+        key::{Family, FlowKey},
         local_ports::{LocalPorts, Pair, Ports},
     },
     wire::{Endpoint, Protocol},
@@ -17,13 +15,13 @@ use crate::{
 const REACH: usize = 8;
 
 /// The port that a session holds, and between whom.
-pub(super) fn held_by(session: &Session) -> Option<(Pair, u16)> {
+pub(super) fn held_by<A: Family>(session: &Session<A>) -> Option<(Pair<A>, u16)> {
     let local = session.local()?;
     let pair = Pair::new(local.address, session.rip(), session.protocol());
     Some((pair, local.port))
 }
 
-impl Table {
+impl<A: Family> Table<A> {
     /// With ports of LIPs to give in these slots, for so many pairs of a LIP and a backend at
     /// once: 32 octets a pair and slot.
     pub fn with_local_ports(
@@ -42,12 +40,12 @@ impl Table {
     /// on the first of them is evicted.
     pub fn give_local(
         &mut self,
-        lips: impl Iterator<Item = Ipv4Addr> + Clone,
-        rip: Endpoint,
+        lips: impl Iterator<Item = A> + Clone,
+        rip: Endpoint<A>,
         protocol: Protocol,
         slot: u8,
         now_ms: u64,
-    ) -> Option<Endpoint> {
+    ) -> Option<Endpoint<A>> {
         let free = lips.clone().find_map(|lip| {
             let pair = Pair::new(lip, rip, protocol);
             let port = self.local_ports.give(pair, slot)?;
@@ -65,21 +63,15 @@ impl Table {
     }
 
     /// A copy of the ports that a LIP has towards `rip` in a slot.
-    pub fn local_ports(
-        &mut self,
-        lip: Ipv4Addr,
-        rip: Endpoint,
-        protocol: Protocol,
-        slot: u8,
-    ) -> Ports {
+    pub fn local_ports(&mut self, lip: A, rip: Endpoint<A>, protocol: Protocol, slot: u8) -> Ports {
         self.local_ports.of(Pair::new(lip, rip, protocol), slot)
     }
 
     /// Lets them be as in another table.
     pub fn set_local_ports(
         &mut self,
-        lip: Ipv4Addr,
-        rip: Endpoint,
+        lip: A,
+        rip: Endpoint<A>,
         protocol: Protocol,
         slot: u8,
         ports: Ports,
@@ -95,8 +87,8 @@ impl Table {
 
     fn recover_local(
         &mut self,
-        lip: Ipv4Addr,
-        rip: Endpoint,
+        lip: A,
+        rip: Endpoint<A>,
         protocol: Protocol,
         slot: u8,
         now_ms: u64,

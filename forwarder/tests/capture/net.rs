@@ -174,7 +174,7 @@ pub fn far(frame: &[u8]) -> Option<Endpoint> {
     let flow = &flow[flow.len() - ENDS..];
     let at = |address: usize, port: usize| {
         let address: [u8; 4] = flow[address..address + 4].try_into().unwrap();
-        Endpoint::new(
+        Endpoint::<Ipv4Addr>::new(
             address.into(),
             u16::from_be_bytes([flow[port], flow[port + 1]]),
         )

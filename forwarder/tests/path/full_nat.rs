@@ -2,6 +2,8 @@
 //!
 //! Which local port a session gets, its first packet tells; everything else follows from that.
 
+use std::net::Ipv4Addr;
+
 use etherparse::{
     Icmpv4Type::{self, TimeExceeded},
     icmpv4::TimeExceededCode::TtlExceededInTransit,
@@ -53,7 +55,7 @@ fn local_of(rig: &mut Rig, port: u8, first: &[u8]) -> String {
     let [(_, frame)] = &sent[..] else {
         panic!("one frame is sent on, not {}", sent.len());
     };
-    let client = Endpoint::new(
+    let client = Endpoint::<Ipv4Addr>::new(
         [first[26], first[27], first[28], first[29]].into(),
         u16::from_be_bytes([first[34], first[35]]),
     );

@@ -18,7 +18,14 @@ fn small() -> World {
 }
 
 fn addresses(world: &World) -> Vec<Ipv4Addr> {
-    world.machine.table(at(0)).map(|row| row.address).collect()
+    world
+        .machine
+        .table(at(0))
+        .map(|row| match row.address {
+            IpAddr::V4(address) => address,
+            IpAddr::V6(address) => panic!("{address}"),
+        })
+        .collect()
 }
 
 #[test]
@@ -71,7 +78,9 @@ fn a_table_full_of_those_who_answered_refuses() {
     );
     assert_eq!(world.counters().evicted, 0);
     // What the configuration wants needs no room.
-    world.machine.want((LAN, host(110)), at(2000), at(2000));
+    world
+        .machine
+        .want(key((LAN, host(110))), at(2000), at(2000));
     world.until(2000).resolve(host(110), 3, 2000);
     assert_eq!((world.machine.held(), world.counters().table_full), (1, 1));
 }
@@ -156,7 +165,7 @@ fn a_frame_without_a_header_is_counted() {
     world.until(2000).reply(BACKEND, mac(7), 2000);
     world.sent.clear();
     let stub = MemoryFrame::new(&[0; 5]);
-    world.machine.resolve(LAN, BACKEND, stub, at(2000));
+    world.machine.resolve(LAN, BACKEND.into(), stub, at(2000));
     assert_eq!(
         (world.counters().no_header, world.until(2000).sent.len()),
         (1, 0)

@@ -116,11 +116,12 @@ impl Ledger {
             Input::Resolve { port, address } => {
                 let frame = data_frame(self.data_in);
                 self.data_in += 1;
-                self.machine.resolve(PortIx(port), address, frame, at(*now));
+                self.machine
+                    .resolve(PortIx(port), address.into(), frame, at(*now));
             }
             Input::Want { port, address } => {
                 self.machine
-                    .want((PortIx(port), address), at(*now), at(*now));
+                    .want(key((PortIx(port), address)), at(*now), at(*now));
             }
             Input::Pass { ms } => {
                 *now += ms;
@@ -159,7 +160,7 @@ impl Ledger {
         let probe = packet.sender_ip().is_unspecified() && own(packet.target_ip());
         let announcement = packet.sender_ip() == packet.target_ip();
         assert!(probe || own(packet.sender_ip()));
-        assert!(probe || announcement || !link.vips.contains(&packet.sender_ip()));
+        assert!(probe || announcement || !link.vips.contains(&packet.sender_ip().into()));
         self.asked += 1;
     }
 

@@ -24,7 +24,9 @@ fn asks_as_the_address_in_the_targets_network() {
     world.resolve(second, 1, 3000);
     assert_eq!(world.asked(), [(EVERYBODY, SECOND, second)]);
     // The VIP lies in this network too, and is never the source.
-    world.machine.resolve(WAN, CLIENT, data_frame(2), at(3000));
+    world
+        .machine
+        .resolve(WAN, CLIENT.into(), data_frame(2), at(3000));
     world.until(3000);
     assert_eq!(world.asked(), [(EVERYBODY, WAN_DIP, CLIENT)]);
 }
@@ -46,7 +48,7 @@ fn never_asks_for_what_can_be_no_neighbour() {
     }
     world
         .machine
-        .resolve(PortIx(7), HOST, data_frame(9), at(3000));
+        .resolve(PortIx(7), HOST.into(), data_frame(9), at(3000));
     world.until(3000);
     assert_eq!(world.counters().not_on_link, 8);
     assert_eq!(world.machine.table(at(0)).count() + world.sent.len(), 0);
@@ -236,7 +238,7 @@ fn changes_are_told_together() {
 #[test]
 fn permanent_neighbours_are_neither_asked_nor_talked_over() {
     let mut fixed = facts(&[(LAN, BACKEND), (LAN, CLIENT)]);
-    fixed.permanent = vec![((LAN, BACKEND), mac(7))];
+    fixed.permanent = vec![(key((LAN, BACKEND)), mac(7))];
     let mut world = world();
     world.machine = Neighbours::new(Settings::default(), fixed, at(3000));
     world.until(500_000).reply(BACKEND, mac(8), 500_000);

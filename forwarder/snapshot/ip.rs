@@ -1,0 +1,130 @@
+//! What a snapshot has for each of the two families of addresses.
+
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
+
+use ipnet::{Ipv4Net, Ipv6Net};
+use prefix_trie::Prefix;
+use rustc_hash::FxHashMap;
+
+use super::{Neighbours, Own, PortFacts, Routes, Services, Snapshot};
+use crate::{io::PortIx, session::Family};
+
+/// A family of addresses, by what a snapshot has for it.
+pub trait Ip: Family {
+    /// Its prefixes.
+    type Net: Prefix + Copy + From<Self> + std::fmt::Debug + Send + Sync;
+
+    /// What the snapshot says of addresses of this family.
+    fn network(snapshot: &Snapshot) -> &Network<Self>;
+
+    /// The key of flows from here for schedulers that hash.
+    fn flow_key(self, seed: u64, port: Option<u16>) -> u64;
+
+    /// The key of flows to here for schedulers that hash the destination.
+    fn destination_key(self) -> u64;
+
+    /// Its words of 16 bits, XORed.
+    fn folded(self) -> u16;
+}
+
+/// What is known of the addresses of one family.
+#[derive(Clone, Debug)]
+pub struct Network<A: Ip> {
+    /// By [`PortIx`].
+    pub ports: Arc<[PortFacts<A>]>,
+    /// DIPs, VIPs and LIPs.
+    pub own_addresses: Arc<FxHashMap<A, Own>>,
+    /// Services and their backends.
+    pub services: Arc<Services<A>>,
+    /// Where addresses are.
+    pub routes: Arc<Routes<A>>,
+    /// Who has which MAC.
+    pub neighbours: Arc<Neighbours<A>>,
+}
+
+impl<A: Ip> Network<A> {
+    /// The facts of a port.
+    #[inline]
+    pub fn port(&self, port: PortIx) -> Option<&PortFacts<A>> {
+        self.ports.get(port.index())
+    }
+
+    /// True where a port has addresses of the family.
+    pub fn takes(&self, port: PortIx) -> bool {
+        self.port(port)
+            .is_some_and(|facts| facts.dip != A::UNSPECIFIED)
+    }
+}
+
+impl<A: Ip> Default for Network<A> {
+    fn default() -> Self {
+        Self {
+            ports: Arc::default(),
+            own_addresses: Arc::default(),
+            services: Arc::default(),
+            routes: Arc::default(),
+            neighbours: Arc::default(),
+        }
+    }
+}
+
+impl Ip for Ipv4Addr {
+    type Net = Ipv4Net;
+
+    #[inline]
+    fn network(snapshot: &Snapshot) -> &Network<Self> {
+        &snapshot.four
+    }
+
+    #[inline]
+    fn flow_key(self, seed: u64, port: Option<u16>) -> u64 {
+        sched::flow_key(seed, self.octets(), port)
+    }
+
+    #[inline]
+    fn destination_key(self) -> u64 {
+        sched::destination_key(self.octets())
+    }
+
+    #[inline]
+    fn folded(self) -> u16 {
+        let [a, b, c, d] = self.octets();
+        u16::from_be_bytes([a ^ c, b ^ d])
+    }
+}
+
+impl Ip for Ipv6Addr {
+    type Net = Ipv6Net;
+
+    #[inline]
+    fn network(snapshot: &Snapshot) -> &Network<Self> {
+        &snapshot.six
+    }
+
+    #[inline]
+    fn flow_key(self, seed: u64, port: Option<u16>) -> u64 {
+        let [a, b, c, d, e, f, g, h] = self.segments();
+        let words = [a, b, c, d, e, f, g, h, port.unwrap_or_default()];
+        let octets = words.map(u16::to_be_bytes);
+        let octets = octets.as_flattened();
+        let length = if port.is_some() { 18 } else { 16 };
+        sched::connection_key(seed, octets.get(..length).unwrap_or(octets))
+    }
+
+    /// As IPVS does it: the four words of the address are XORed first.
+    #[inline]
+    fn destination_key(self) -> u64 {
+        let [a, b, c, d, e, f, g, h] = self.segments();
+        let (high, low) = (a ^ c ^ e ^ g, b ^ d ^ f ^ h);
+        let word = u32::from(high) << 16 | u32::from(low);
+        sched::destination_key(word.to_be_bytes())
+    }
+
+    #[inline]
+    fn folded(self) -> u16 {
+        self.segments().iter().fold(0, |all, word| all ^ word)
+    }
+}
