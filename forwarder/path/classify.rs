@@ -88,7 +88,7 @@ pub(super) fn admitted<A: Family>(
     snapshot: &Snapshot,
 ) -> Option<(ServiceIx, BackendIx)> {
     let network = A::network(snapshot);
-    let Transport::Tcp(_) = meta.transport else {
+    let (Transport::Tcp(_) | Transport::Rest(Protocol::Tcp)) = meta.transport else {
         return None;
     };
     if network.own_addresses.contains_key(&meta.destination()) {

@@ -3,7 +3,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Bench, Came, DropReason, Meta, Step, Transport, Verdict, classify, view::ip_at};
+use super::{
+    Bench, Came, DropReason, Meta, Rewrite, Step, Transport, Verdict, classify,
+    view::{ip_at, ip_at_mut},
+};
 use crate::{
     io::Frame,
     session::{FlowKey, Joined, Misfit, Part, SessionIx},
@@ -16,9 +19,11 @@ use crate::{
 pub(super) fn id(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Option<FlowKey> {
     let (source, destination) = (meta.source(), meta.destination());
     let services = &snapshot.four.services;
-    let concerned = services.has_nat_backend_at(source)
-        || services.has_vip(destination)
-        || snapshot.four.own_addresses.get(&destination) == Some(&Own::Lip);
+    let concerned = match snapshot.four.own_addresses.get(&destination) {
+        Some(Own::Vip | Own::Lip) => true,
+        Some(Own::Dip { .. }) => services.has_vip(destination),
+        None => services.has_nat_backend_at(source),
+    };
     let packet = head.get(usize::from(meta.l3)..).unwrap_or_default();
     let header = ipv4::parse_head(packet, usize::MAX)
         .ok()
@@ -58,18 +63,32 @@ pub(super) fn join<F: Frame>(frame: &F, meta: &mut Meta, bench: &mut Bench<'_>) 
     let joined = flows.datagrams.join(&id, hash, part, flow, bench.now_ms);
     let flow = match joined {
         Ok(Joined::Known(flow)) => flow,
-        Ok(Joined::Awaited(flow)) => {
+        Ok(Joined::Awaited(waiting, flow)) => {
             // Those that come in one batch are taken care of when it is done.
-            if flows.begun.try_push((id, flow)).is_err() {
+            if flows.begun.try_push((waiting, flow)).is_err() {
                 return DropReason::FragmentsFull.into();
             }
             flow
         }
-        Ok(Joined::Waits) => return Step::Break(Verdict::Wait),
+        Ok(Joined::Waits(datagram)) => {
+            flows.waits_for = datagram;
+            return Step::Break(Verdict::Wait);
+        }
         Err(Misfit::Overlap) => return DropReason::FragmentOverlap.into(),
         Err(Misfit::Scattered) => return DropReason::FragmentsFull.into(),
     };
     know(frame, meta, flow, bench)
+}
+
+/// Changes the identification of a datagram's fragments where the receiver sees one address in
+/// place of many: it joins by address and identification alone (RFC 3022 section 6.3). Two
+/// sessions have two local ports, and clients do not know them.
+pub(super) fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) {
+    if let Rewrite::Both { from, .. } = rewrite
+        && let Some(header) = ip_at_mut::<Ipv4Addr, F>(frame, meta.l3)
+    {
+        header.change_identification(header.identification() ^ from.port);
+    }
 }
 
 /// Makes a fragment a packet of its flow.

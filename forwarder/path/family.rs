@@ -1,7 +1,8 @@
 //! What the steps need to know of a family of addresses.
 
 use super::{
-    Answer, Bench, DropReason, Meta, Step, Transport, Verdict, flows::Flows, related::Quote,
+    Answer, Bench, DropReason, Meta, Rewrite, Step, Transport, Verdict, flows::Flows,
+    related::Quote,
 };
 use crate::{
     io::Frame,
@@ -70,6 +71,9 @@ pub(super) trait Family: Ip {
 
     /// Makes a fragment a packet of its flow, where that is known.
     fn join<F: Frame>(frame: &F, meta: &mut Meta<Self>, bench: &mut Bench<'_>) -> Step;
+
+    /// Tells the fragments of a session's datagram from those of others behind the same address.
+    fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta<Self>, rewrite: &Rewrite<Self>);
 
     /// A key of IPv4.
     fn four(key: FlowKey<Self>) -> Option<FlowKey>;

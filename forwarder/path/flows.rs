@@ -11,7 +11,9 @@ use sched::{Cursor, Flow, Load};
 use super::{Answer, Loads, gate::Gate, limiter::Limiter};
 use crate::{
     io::{BURST, Now},
-    session::{self, BackendCounts, BackendIx, Datagrams, FlowKey, ServiceIx, Table},
+    session::{
+        self, Awaiting, BackendCounts, BackendIx, DatagramIx, Datagrams, FlowKey, ServiceIx, Table,
+    },
     snapshot::{Backend, Ip, Service, Snapshot, WorkerIx},
 };
 
@@ -25,7 +27,9 @@ pub(super) struct Flows {
     pub(super) datagrams: Datagrams,
     /// Those of which the first fragment came in this batch, while others waited for it, and what
     /// flows they belong to.
-    pub(super) begun: ArrayVec<(FlowKey, FlowKey), BURST>,
+    pub(super) begun: ArrayVec<(Awaiting, FlowKey), BURST>,
+    /// Of which datagram the fragment is that was just told to wait.
+    pub(super) waits_for: DatagramIx,
     /// How many of them each backend has, at this moment.
     own: Arc<[BackendCounts]>,
     /// How many the other workers have, some milliseconds ago.
@@ -68,6 +72,7 @@ impl Flows {
             sessions6,
             datagrams,
             begun: ArrayVec::new(),
+            waits_for: DatagramIx::default(),
             others,
             cursors: cursors.collect(),
             gate,

@@ -28,6 +28,10 @@ pub(super) fn run<A: Family>(meta: &Meta<A>, ix: SessionIx, bench: &mut Bench<'_
     let Some(session) = sessions.get(ix) else {
         return Step::Continue(());
     };
+    if let Transport::Rest(_) = meta.transport {
+        // Its first fragment, or the next whole packet, ends the session.
+        return DropReason::BackendGone.into();
+    }
     let answers = direction == Some(Direction::Reverse);
     let flags = match meta.transport {
         Transport::Tcp(flags) => flags,

@@ -235,10 +235,12 @@ fn fragment<A: Family, F: Frame>(
     {
         return Step::Break(Verdict::PassOn(owner));
     }
-    match session::search(meta, bench)? {
-        Some(course) => Step::Continue(course),
-        None => begin(frame, meta, whose, bench),
-    }
+    let course = match session::search(meta, bench)? {
+        Some(course) => course,
+        None => begin(frame, meta, whose, bench)?,
+    };
+    A::tell_apart(frame, meta, &course.rewrite);
+    Step::Continue(course)
 }
 
 /// The course of a packet that belongs to no session, and may begin one.
@@ -255,6 +257,9 @@ fn begin<A: Family, F: Frame>(
                 return Step::Continue(course);
             }
             classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?;
+        }
+        Whose::Backend if matches!(meta.transport, Transport::Rest(_)) => {
+            return DropReason::FragmentOrphaned.into();
         }
         Whose::Backend => {
             if let Some(answers) = classify::admitted(meta, bench.snapshot) {
@@ -368,7 +373,14 @@ fn settle<A: Family, P: Port>(
         }
         Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
         Verdict::PassOn(owner) => outbox.pass_on(frame, owner, meta, outside),
-        Verdict::Wait => outbox.keep_waiting(frame, meta, bench.now, outside),
+        Verdict::Wait => {
+            let pushed_out =
+                outbox
+                    .waiting
+                    .keep(bench.flows.waits_for, meta.port, frame, bench.now);
+            let count = usize::from(pushed_out.is_some());
+            outside.counters.dropped(DropReason::FragmentsFull, count);
+        }
         Verdict::OtherFamily => outbox.aside.push(frame),
         Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
         Verdict::Drop(reason) | Verdict::Refuse(reason) => outside.counters.dropped(reason, 1),

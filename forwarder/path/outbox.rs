@@ -6,7 +6,7 @@ use super::{
     Counters, DropReason, Family, Meta, Parcel, Punt, Punted, Rings, view::ip_at, waiting::Waiting,
 };
 use crate::{
-    io::{Burst, Frame, Now, Port, PortIx},
+    io::{Burst, Frame, Port, PortIx},
     snapshot::{Hop, Snapshot, WorkerIx},
     wire::IpHeader,
 };
@@ -35,7 +35,7 @@ pub(super) struct Outbox<P: Port> {
     pub(super) waiting: Waiting<P::Frame>,
 }
 
-/// Fragments that wait for their firsts at once, at most.
+/// Fragments that wait for the firsts of their datagrams at once, at most, at each worker.
 const WAITING: usize = 256;
 
 /// What an outbox needs to look at while packets leave.
@@ -149,22 +149,6 @@ impl<P: Port> Outbox<P> {
         parcel.frames.push(frame);
     }
 
-    /// Lets a fragment wait for the first of its datagram.
-    pub(super) fn keep_waiting<A: Family>(
-        &mut self,
-        frame: P::Frame,
-        meta: &Meta<A>,
-        now: Now,
-        outside: Outside<'_, P::Frame>,
-    ) {
-        let unkept = match A::datagram(meta, frame.head(), outside.snapshot) {
-            Some(id) => self.waiting.keep(id, meta.port, frame, now),
-            None => Some(frame),
-        };
-        let count = usize::from(unkept.is_some());
-        outside.counters.dropped(DropReason::FragmentsFull, count);
-    }
-
     /// Puts a packet on its way to the management thread.
     pub(super) fn punt<A: Family>(
         frame: P::Frame,
@@ -268,10 +252,14 @@ impl<P: Port> Outbox<P> {
     }
 }
 
-/// Gives a parcel to the owner of its frames' flows.
+/// Gives a parcel to the owner of its frames' flows. Those of fragments may hold one frame each, so
+/// they leave half of the ring to others.
 fn give<F>(parcel: Parcel<F>, owner: WorkerIx, outside: Outside<'_, F>) {
     let count = parcel.frames.len();
-    let inbox = outside.rings.inbox(owner);
+    let inbox = outside.rings.inbox(owner).filter(|inbox| {
+        let ring = &inbox.hand_over;
+        parcel.flow.is_none() || ring.len() <= ring.capacity() / 2
+    });
     match inbox.map(|inbox| inbox.hand_over.push(parcel)) {
         Some(Ok(())) => outside.counters.handed_over.add(count as u64),
         _ => outside.counters.dropped(DropReason::HandOverFull, count),

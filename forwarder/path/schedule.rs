@@ -83,7 +83,9 @@ pub(super) fn run<A: Family>(
         _ => true,
     };
     let admitted = begins || service.strays == Strays::Admit && goes_on(meta);
-    if !admitted && !may_have_begun_without(service, bench) {
+    // What a later fragment carries tells no connection of QUIC.
+    let is_lost = matches!(meta.transport, Transport::Rest(_)) && service.quic.is_some();
+    if !admitted && (is_lost || !may_have_begun_without(service, bench)) {
         return Step::Break(match (meta.transport, service.strays) {
             (Transport::Rest(_), _) => Verdict::Drop(DropReason::FragmentOrphaned),
             (_, Strays::Answer | Strays::Admit) => Verdict::Refuse(DropReason::NoSession),

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use crate::{
     io::{Burst, Now, PortIx},
-    session::{DATAGRAM_MS, FlowKey},
+    session::{Awaiting, DATAGRAM_MS, DatagramIx},
 };
 
 /// A bounded number of them, in the order in which they came.
@@ -14,7 +14,7 @@ pub(super) struct Waiting<F> {
 }
 
 struct Fragment<F> {
-    datagram: FlowKey,
+    datagram: DatagramIx,
     port: PortIx,
     until_ms: u64,
     frame: F,
@@ -39,7 +39,7 @@ impl<F> Waiting<F> {
     /// room.
     pub(super) fn keep(
         &mut self,
-        datagram: FlowKey,
+        datagram: DatagramIx,
         port: PortIx,
         frame: F,
         now: Now,
@@ -59,18 +59,27 @@ impl<F> Waiting<F> {
     }
 
     /// Moves those of a datagram that came in on the port of the oldest into a burst, as far as
-    /// there is room, and gives that port.
-    pub(super) fn take(&mut self, datagram: &FlowKey, into: &mut Burst<F>) -> Option<PortIx> {
-        let mut fragments = self.fragments.iter();
-        let port = fragments.find(|one| one.datagram == *datagram)?.port;
+    /// there is room, and gives that port. None where none are left.
+    pub(super) fn take(&mut self, waiting: &mut Awaiting, into: &mut Burst<F>) -> Option<PortIx> {
+        let is_one = |one: &Fragment<F>| one.datagram == waiting.datagram;
+        // The newest are at the end, and whoever floods this makes new ones.
+        let mut left = waiting.count;
+        let oldest = self.fragments.iter().rposition(|one| {
+            left = left.saturating_sub(u16::from(is_one(one)));
+            left == 0
+        });
+        let mut at = oldest.or_else(|| self.fragments.iter().position(is_one))?;
+        let port = self.fragments.get(at).filter(|one| is_one(one))?.port;
         while !into.is_full()
-            && let Some(at) = self
-                .fragments
-                .iter()
-                .position(|one| (one.datagram, one.port) == (*datagram, port))
-            && let Some(taken) = self.fragments.remove(at)
+            && waiting.count > 0
+            && let Some(one) = self.fragments.get(at)
         {
-            into.push(taken.frame);
+            if (one.datagram, one.port) != (waiting.datagram, port) {
+                at += 1;
+            } else if let Some(taken) = self.fragments.remove(at) {
+                waiting.count -= 1;
+                into.push(taken.frame);
+            }
         }
         Some(port)
     }

@@ -344,9 +344,9 @@ fn carry<P: Port>(
         }
         outbox.flush_hand_over(outside);
         let came = bench.came;
-        while let Some((datagram, flow)) = bench.flows.begun.pop() {
+        while let Some((mut waiting, flow)) = bench.flows.begun.pop() {
             bench.came = Came::Waited(flow);
-            while let Some(port) = outbox.waiting.take(&datagram, batch.frames()) {
+            while let Some(port) = outbox.waiting.take(&mut waiting, batch.frames()) {
                 run(batch, port, bench, outbox, outside);
                 outbox.flush_hand_over(outside);
             }

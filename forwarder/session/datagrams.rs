@@ -18,6 +18,20 @@ const WAYS: usize = 8;
 #[derive(Debug)]
 pub struct Datagrams {
     places: Box<[[Option<Datagram>; WAYS]]>,
+    last: DatagramIx,
+}
+
+/// A datagram by a number that no other is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct DatagramIx(u64);
+
+/// Fragments that wait for the first of their datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Awaiting {
+    /// Theirs.
+    pub datagram: DatagramIx,
+    /// How many they are, or were.
+    pub count: u16,
 }
 
 /// Which octets of a datagram's payload a fragment carries.
@@ -36,10 +50,10 @@ pub struct Part {
 pub enum Joined {
     /// What flow it belongs to.
     Known(FlowKey),
-    /// The same, which was just learned and for which others have waited.
-    Awaited(FlowKey),
+    /// The same, which was just learned and for which these have waited.
+    Awaited(Awaiting, FlowKey),
     /// Its first fragment has not come yet.
-    Waits,
+    Waits(DatagramIx),
 }
 
 /// Why a fragment cannot be part of its datagram.
@@ -55,10 +69,11 @@ pub enum Misfit {
 #[derive(Clone, Debug)]
 struct Datagram {
     id: FlowKey,
+    number: DatagramIx,
     forgotten_ms: u64,
     flow: Option<FlowKey>,
-    /// Whether fragments wait for the first.
-    awaited: bool,
+    /// Fragments that wait for the first.
+    waiting: u16,
     broken: bool,
     /// Where it ends, once the last fragment has come.
     end: Option<u16>,
@@ -74,6 +89,7 @@ impl Datagrams {
             places: (0..capacity.div_ceil(WAYS).max(1))
                 .map(|_| Default::default())
                 .collect(),
+            last: DatagramIx::default(),
         }
     }
 
@@ -100,14 +116,24 @@ impl Datagrams {
         else {
             return Err(Misfit::Scattered);
         };
-        let datagram = place.get_or_insert_with(|| Datagram::new(*id, now_ms));
+        let last = &mut self.last;
+        let datagram = place.get_or_insert_with(|| {
+            last.0 = last.0.wrapping_add(1);
+            Datagram::new(*id, *last, now_ms)
+        });
         datagram.add(part)?;
         let joined = match (datagram.flow, flow) {
-            (None, Some(flow)) if datagram.awaited => Joined::Awaited(flow),
+            (None, Some(flow)) if datagram.waiting > 0 => {
+                let waiting = Awaiting {
+                    datagram: datagram.number,
+                    count: datagram.waiting,
+                };
+                Joined::Awaited(waiting, flow)
+            }
             (Some(flow), _) | (None, Some(flow)) => Joined::Known(flow),
             (None, None) => {
-                datagram.awaited = true;
-                Joined::Waits
+                datagram.waiting = datagram.waiting.saturating_add(1);
+                Joined::Waits(datagram.number)
             }
         };
         datagram.flow = datagram.flow.or(flow);
@@ -142,12 +168,13 @@ fn place<'a>(
 }
 
 impl Datagram {
-    fn new(id: FlowKey, now_ms: u64) -> Self {
+    fn new(id: FlowKey, number: DatagramIx, now_ms: u64) -> Self {
         Self {
             id,
+            number,
             forgotten_ms: now_ms.saturating_add(DATAGRAM_MS),
             flow: None,
-            awaited: false,
+            waiting: 0,
             broken: false,
             end: None,
             runs: ArrayVec::new(),

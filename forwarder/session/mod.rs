@@ -17,7 +17,7 @@ pub mod tcp;
 mod timeouts;
 
 pub use counts::BackendCounts;
-pub use datagrams::{DATAGRAM_MS, Datagrams, Joined, Misfit, Part};
+pub use datagrams::{Awaiting, DATAGRAM_MS, DatagramIx, Datagrams, Joined, Misfit, Part};
 pub use entry::{Checksums, Deltas, Forward, New, Session};
 pub use ids::{BackendIx, FixedIx, Generation, ServiceIx};
 pub use key::{Family, FlowKey, Hash, fold};

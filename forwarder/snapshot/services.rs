@@ -293,6 +293,7 @@ impl<A: Ip> Ways<A> {
         let mut ways = Self::default();
         for (Endpoint { address, port }, protocol) in gone.iter().copied() {
             ways.nat_backends.insert((address, port, protocol));
+            ways.nat_backend_addresses.insert(address);
         }
         for (ix, service) in (0..).map(ServiceIx).zip(services) {
             let Some(service) = service else {

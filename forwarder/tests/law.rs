@@ -327,7 +327,13 @@ fn comparable(frame: &[u8], any_backend: bool, hidden: Option<Endpoint>) -> Vec<
         frame[18..20].fill(0);
         frame[24..26].fill(0);
     }
-    if is_later_fragment(&frame) && LIPS.iter().any(|lip| ip(lip).octets() == frame[26..30]) {
+    let of_lip = LIPS.iter().any(|lip| ip(lip).octets() == frame[26..30]);
+    if of_lip && is_fragment(&frame) {
+        // The local port is in it.
+        frame[18..20].fill(0);
+        frame[24..26].fill(0);
+    }
+    if of_lip && is_later_fragment(&frame) {
         // Its ports, which would tell whose it is, are in another frame.
         frame[24..30].fill(0);
     }

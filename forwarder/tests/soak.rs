@@ -120,13 +120,17 @@ fn run(soak: &mut Soak, frames: u64) {
     }
 }
 
-/// What needs another configuration in force, FULLNAT, or a host behind the director.
-const ELSEWHERE: [&str; 5] = [
+/// What needs another configuration in force, FULLNAT, IPv6, or a host behind the director.
+const ELSEWHERE: [&str; 9] = [
     "drop.backend_gone",
     "answer.out_of_ports",
     "answer.session_reset",
     "drop.rate_limited",
     "punt.host",
+    "drop.ipv6_short",
+    "drop.ipv6_version",
+    "drop.ipv6_payload_length",
+    "drop.ipv6_extensions",
 ];
 
 /// What was meant to be tried was tried.

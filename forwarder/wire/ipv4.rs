@@ -299,6 +299,13 @@ impl Header {
         self.flags_offset.set(flags | units);
     }
 
+    /// Gives the packet another identification, and updates the checksum.
+    pub fn change_identification(&mut self, identification: u16) {
+        let delta = Delta::new().replace_u16(self.identification(), identification);
+        self.identification.set(identification);
+        self.set_checksum(delta.apply(self.checksum()));
+    }
+
     /// Sets the header's checksum.
     #[inline]
     pub fn set_checksum(&mut self, checksum: u16) {

@@ -2,7 +2,9 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Answer, Bench, DropReason, Family, Flows, Meta, Quote, Step, Transport, Verdict};
+use super::{
+    Answer, Bench, DropReason, Family, Flows, Meta, Quote, Rewrite, Step, Transport, Verdict,
+};
 use crate::{
     io::Frame,
     path::{
@@ -126,6 +128,10 @@ impl Family for Ipv4Addr {
             Came::In | Came::HandedOver => datagram::join(frame, meta, bench),
             Came::Waited(flow) | Came::Joined(flow) => datagram::know(frame, meta, flow, bench),
         }
+    }
+
+    fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) {
+        datagram::tell_apart(frame, meta, rewrite);
     }
 
     fn four(key: FlowKey) -> Option<FlowKey> {

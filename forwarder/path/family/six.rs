@@ -2,7 +2,9 @@
 
 use std::net::Ipv6Addr;
 
-use super::{Answer, Bench, DropReason, Family, Flows, Meta, Quote, Step, Transport, Verdict};
+use super::{
+    Answer, Bench, DropReason, Family, Flows, Meta, Quote, Rewrite, Step, Transport, Verdict,
+};
 use crate::{
     io::Frame,
     path::view::ip_at_mut,
@@ -109,6 +111,8 @@ impl Family for Ipv6Addr {
     fn join<F: Frame>(_: &F, _: &mut Meta<Self>, _: &mut Bench<'_>) -> Step {
         DropReason::Fragment.into()
     }
+
+    fn tell_apart<F: Frame>(_: &mut F, _: &Meta<Self>, _: &Rewrite<Self>) {}
 
     fn four(_: FlowKey<Self>) -> Option<FlowKey> {
         None

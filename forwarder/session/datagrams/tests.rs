@@ -38,11 +38,14 @@ fn last(begin: u16, end: u16) -> Part {
 fn all_go_where_the_first_goes() {
     let mut datagrams = Datagrams::new(8);
     let mut take = |part| join(&mut datagrams, 7, part, 0);
-    assert_eq!(take(last(16, 20)), Ok(Joined::Waits));
-    assert_eq!(take(part(0, 8)), Ok(Joined::Awaited(key(8))));
+    let datagram = DatagramIx(1);
+    let waiting = Awaiting { datagram, count: 2 };
+    assert_eq!(take(last(24, 28)), Ok(Joined::Waits(datagram)));
+    assert_eq!(take(part(16, 24)), Ok(Joined::Waits(datagram)));
+    assert_eq!(take(part(0, 8)), Ok(Joined::Awaited(waiting, key(8))));
     assert_eq!(take(part(8, 16)), Ok(Joined::Known(key(8))));
     // It was complete, so this begins another of the same identification.
-    assert_eq!(take(part(8, 16)), Ok(Joined::Waits));
+    assert_eq!(take(part(8, 16)), Ok(Joined::Waits(DatagramIx(2))));
 }
 
 #[test]
@@ -82,7 +85,7 @@ fn many_gaps_are_too_many() {
     let mut datagrams = Datagrams::new(8);
     let mut take = |n: u16| join(&mut datagrams, 7, part(n * 16, n * 16 + 8), 0);
     for n in 1..=16 {
-        assert_eq!(take(n), Ok(Joined::Waits));
+        assert_eq!(take(n), Ok(Joined::Waits(DatagramIx(1))));
     }
     assert_eq!(take(17), Err(Misfit::Scattered));
 }

@@ -1,5 +1,7 @@
 //! Datagrams and segments that come in fragments: all go where the first one goes.
 
+use weir::control::{commands::Command, roster::Health};
+
 use crate::{
     case::{Case, case},
     direct::{self, onward, tunnelled},
@@ -8,7 +10,7 @@ use crate::{
     pieces::pieces,
     rig::{
         Rig,
-        frames::{Spec, spec},
+        frames::{Spec, at, spec},
     },
     world::{
         B1, B1_MAC, BACK, CIP, CLIENT_MAC, GATEWAY_MAC, IN, NEW, VIP, World, inbound, nat,
@@ -46,7 +48,7 @@ fn each(row: Case, port: u8, came: &[Vec<u8>], went: &[Vec<u8>], moved: [&str; 2
 }
 
 pub fn cases() -> Vec<Case> {
-    [in_order(), out_of_order(), misfits(), others()]
+    [in_order(), out_of_order(), left_over(), misfits(), others()]
         .into_iter()
         .flatten()
         .collect()
@@ -92,9 +94,17 @@ fn in_order() -> Vec<Case> {
     );
     let config = full_nat("Udp", &[B1]);
     let own = local(&config, 0, &inbound().udp());
-    let to = there.clone().from(&own).to(B1).out(1, B1_MAC);
+    // Other clients' datagrams come from the same address, so each has identifications of its own.
+    let mark = |packet: Spec, local: &str| {
+        let port = at(local).port;
+        Spec {
+            id: packet.id ^ port,
+            ..packet
+        }
+    };
+    let to = mark(there.clone().from(&own).to(B1).out(1, B1_MAC), &own);
     let from = large(spec(1, B1, &own));
-    let seen = from.clone().from(VIP).to(CIP).out(0, CLIENT_MAC);
+    let seen = mark(from.clone().from(VIP).to(CIP).out(0, CLIENT_MAC), VIP);
     let row = case("fragments: FULLNAT, both ways", config);
     let row = each(row, 0, &cut(&there.udp()), &cut(&to.udp()), [NEW, IN]);
     let full_nat = each(row, 1, &cut(&from.udp()), &cut(&seen.udp()), [BACK, BACK]);
@@ -168,7 +178,7 @@ fn out_of_order() -> Vec<Case> {
         .tx(1, &went[1])
         .tx(1, &went[2])
         .moved("port0.rx port1.tx=4 backend0.connections backend0.forward=4");
-    let late = case("fragments: the first does not come", nat_udp())
+    let unheard = case("fragments: the first does not come", nat_udp())
         .rx(0, &came[1])
         .moved("port0.rx")
         .wait_ms(29_999)
@@ -191,6 +201,64 @@ fn out_of_order() -> Vec<Case> {
         .drops("no_session")
         .rx(0, &stray[1])
         .drops("fragment_orphaned");
+    vec![reverse, unheard, closed, stray]
+}
+
+/// Fragments that are left over, or too many.
+fn left_over() -> Vec<Case> {
+    let packet = large(inbound());
+    let (came, went) = (cut(&packet.udp()), cut(&to_b1(packet).udp()));
+    let late = cut(&large(outbound()).udp());
+    let nobodys = case("fragments: of an answer of no session", nat_udp())
+        .rx(1, &late[1])
+        .moved("port1.rx")
+        .rx(1, &late[0])
+        .tx(
+            0,
+            cut(&large(outbound()).out(0, CLIENT_MAC).udp())[0].clone(),
+        )
+        .moved("port1.rx port0.tx drop.fragment_orphaned");
+    // Without its first a fragment ends nothing: what it carries is no header.
+    let segment = inbound().payload(&noise(1990)).may_fragment(0x4711);
+    let segment = cut(&segment.tcp("PA"));
+    let gone = case(
+        "fragments: of a session whose backend is gone",
+        nat().answering(),
+    )
+    .rx(0, inbound().tcp("S"))
+    .any()
+    .rx(0, &segment[1])
+    .moved("port0.rx")
+    .act(|rig| {
+        rig.tell(Command::SetHealth {
+            service: "Tcp-192-0-2-100-80".to_owned(),
+            backend: "b0".to_owned(),
+            health: Health::Down("no answer".into()),
+            weight: None,
+        })
+        .expect("there is such a backend");
+    })
+    .any()
+    .rx(0, &segment[0])
+    .moved("port0.rx drop.backend_gone=2")
+    .active("1/0")
+    .rx(0, &segment[2])
+    .drops("backend_gone");
+    // What is left of an old datagram is none of another with its identification.
+    let stale = case("fragments: left over", nat_udp())
+        .rx(0, &came[3])
+        .moved("port0.rx")
+        .wait_ms(29_900)
+        .rx(0, &came[1])
+        .moved("port0.rx")
+        .wait_ms(100)
+        .moved("drop.fragment_orphaned")
+        .rx(0, &came[2])
+        .moved("port0.rx")
+        .rx(0, &came[0])
+        .tx(1, &went[0])
+        .tx(1, &went[2])
+        .moved("port0.rx port1.tx=2 backend0.connections backend0.forward=2");
     let wait = |n: u16| {
         inbound()
             .fragment(64, true)
@@ -204,7 +272,7 @@ fn out_of_order() -> Vec<Case> {
     let full = full
         .rx(0, wait(256).fragment_of(256))
         .moved("port0.rx drop.fragments_full");
-    vec![reverse, late, closed, stray, full]
+    vec![nobodys, gone, stale, full]
 }
 
 trait FragmentOf {
@@ -278,7 +346,7 @@ fn misfits() -> Vec<Case> {
 /// What is not a service's is left as it is.
 fn others() -> Vec<Case> {
     let ping = |offset| inbound().fragment(offset, true).payload(&noise(64));
-    let own = large(outbound().to("203.0.113.9:53"));
+    let own = large(outbound().from("10.1.0.11:5353").to("203.0.113.9:53"));
     let route = |packet: &Spec| cut(&packet.clone().out(0, GATEWAY_MAC).udp());
     let to_backend = large(spec(0, CIP, "10.1.0.11:53"));
     let there = cut(&to_backend.clone().out(1, B1_MAC).udp());
