@@ -72,7 +72,11 @@ pub(super) trait Family: Ip {
     /// Makes a fragment a packet of its flow, where that is known.
     fn join<F: Frame>(frame: &F, meta: &mut Meta<Self>, bench: &mut Bench<'_>) -> Step;
 
-    /// Tells the fragments of a session's datagram from those of others behind the same address.
+    /// True for a fragment whose receiver sees one address in place of many.
+    fn is_to_be_told_apart<F: Frame>(frame: &F, meta: &Meta<Self>, rewrite: &Rewrite<Self>)
+    -> bool;
+
+    /// Tells the fragments of a session's datagram from those of others behind that address.
     fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta<Self>, rewrite: &Rewrite<Self>);
 
     /// A key of IPv4.

@@ -235,12 +235,10 @@ fn fragment<A: Family, F: Frame>(
     {
         return Step::Break(Verdict::PassOn(owner));
     }
-    let course = match session::search(meta, bench)? {
-        Some(course) => course,
-        None => begin(frame, meta, whose, bench)?,
-    };
-    A::tell_apart(frame, meta, &course.rewrite);
-    Step::Continue(course)
+    match session::search(meta, bench)? {
+        Some(course) => Step::Continue(course),
+        None => begin(frame, meta, whose, bench),
+    }
 }
 
 /// The course of a packet that belongs to no session, and may begin one.
@@ -283,6 +281,14 @@ fn leave_at_last<A: Family, F: Frame>(
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
     clamp::run(frame, meta, &course, bench.snapshot);
+    if A::is_to_be_told_apart(frame, meta, &course.rewrite) {
+        // What is answered instead is quoted as it came.
+        match route::run(frame, meta, &course, bench.snapshot) {
+            Step::Continue(_) | Step::Break(Verdict::Fragment { .. }) => {}
+            Step::Break(verdict) => return Step::Break(verdict),
+        }
+        A::tell_apart(frame, meta, &course.rewrite);
+    }
     leave(frame, meta, course, bench)
 }
 

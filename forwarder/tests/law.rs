@@ -187,8 +187,10 @@ impl Play {
         for (port, frame) in &sent {
             let any_backend = self.case.scheduler != MAGLEV;
             let comparable = comparable(frame, any_backend, self.client_behind(frame));
-            // A later fragment does not tell its flow: that it goes out is all that can be held.
-            let flow = if is_later_fragment(&comparable) {
+            // A later fragment does not tell its flow, and ARP is of none: that it goes out is all
+            // that can be held.
+            let of_none = comparable[12..14] != [8, 0] || is_later_fragment(&comparable);
+            let flow = if of_none {
                 (*port, Some(comparable.clone()))
             } else {
                 (*port, flow(&comparable))

@@ -130,6 +130,11 @@ impl Family for Ipv4Addr {
         }
     }
 
+    fn is_to_be_told_apart<F: Frame>(frame: &F, meta: &Meta, rewrite: &Rewrite) -> bool {
+        matches!(rewrite, Rewrite::Both { .. })
+            && ip_at::<Self, F>(frame, meta.l3).is_some_and(ipv4::Header::is_fragment)
+    }
+
     fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) {
         datagram::tell_apart(frame, meta, rewrite);
     }

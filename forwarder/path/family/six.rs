@@ -112,6 +112,10 @@ impl Family for Ipv6Addr {
         DropReason::Fragment.into()
     }
 
+    fn is_to_be_told_apart<F: Frame>(_: &F, _: &Meta<Self>, _: &Rewrite<Self>) -> bool {
+        false
+    }
+
     fn tell_apart<F: Frame>(_: &mut F, _: &Meta<Self>, _: &Rewrite<Self>) {}
 
     fn four(_: FlowKey<Self>) -> Option<FlowKey> {

@@ -75,8 +75,8 @@ def _thresholds():
     for scheduler in ("rr", "wrr", "lc", "wlc", "sed", "nq", "fo", "lblcr", "dh"):
         for thresholds, (mode, protocol) in zip([(5, 2), (9, 0), (2, 2)], turns):
             service = Service(mode, protocol, (4, 2, 1), scheduler, thresholds)
-            name = f"{thresholds[0]} to {thresholds[1]} {protocol}"
-            yield Case(name, f"thresholds {scheduler}", "forward", service, _flows)
+            name = f"{scheduler} {thresholds[0]} to {thresholds[1]} {protocol}"
+            yield Case(name, "thresholds", "forward", service, _flows)
 
 
 def _weight_zero():
