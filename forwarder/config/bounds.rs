@@ -18,6 +18,8 @@ pub struct Tables {
     pub sources: u32,
     /// Datagrams of which each worker expects further fragments.
     pub datagrams_per_worker: u32,
+    /// Clients of persistent services that each worker remembers.
+    pub persistent_clients: u32,
     /// Neighbours learned, over all ports.
     pub neighbours: u32,
     /// Bursts in each ring between threads.
@@ -69,6 +71,13 @@ impl Tables {
             &(8..=1_048_576),
             problems,
         );
+        let persistent_clients = number_or(
+            raw.persistent_clients,
+            "persistent_clients",
+            65_536,
+            &(8..=67_108_864),
+            problems,
+        );
         let neighbours = number_or(raw.neighbours, "neighbours", 4096, &(1..=65_535), problems);
         let ring_bursts = number_or(raw.ring_bursts, "ring_bursts", 256, &(1..=65_536), problems);
         Some(Self {
@@ -78,6 +87,7 @@ impl Tables {
             local_port_pairs: local_port_pairs?,
             sources: sources?,
             datagrams_per_worker: datagrams?,
+            persistent_clients: persistent_clients?,
             neighbours: neighbours?,
             ring_bursts: ring_bursts?,
         })

@@ -108,6 +108,9 @@ pub(super) fn check_strays<'a>(
     } else if admits && forward == Some(Forward::FullNat) {
         "with `FullNat` nobody can tell which local address and port a connection had; write \
          `Answer` or `Drop`"
+    } else if admits && raw.persistence.is_some() {
+        "with `persistence` nobody can tell which backend a connection had; write `Answer` or \
+         `Drop`"
     } else if admits && scheduler.is_some_and(|scheduler| !scheduler.goes_by_key_alone()) {
         "only a hash alone tells which backend a connection had; write `scheduler: Maglev` \
          without `balance_factor`, `SourceHashing` or `DestinationHashing`"

@@ -63,12 +63,20 @@ pub(super) fn check<'a>(
     own: &Own<'_>,
     problems: &mut Problems<'a>,
 ) {
-    if service.limits.source.is_some()
-        && !service.is_of_family(Ipv4Addr::UNSPECIFIED.into())
-        && let Some(at) = written.first()
-    {
-        let text = "limits by the client's prefix are not built into this weir yet for IPv6";
-        problems.refuse(at, text.to_owned());
+    let unbuilt = [
+        (
+            service.limits.source.is_some(),
+            "limits by the client's prefix are",
+        ),
+        (service.persistence.is_some(), "`persistence` is"),
+    ];
+    for (_, what) in unbuilt.into_iter().filter(|(asked, _)| *asked) {
+        if !service.is_of_family(Ipv4Addr::UNSPECIFIED.into())
+            && let Some(at) = written.first()
+        {
+            let text = format!("{what} not built into this weir yet for IPv6");
+            problems.refuse(at, text);
+        }
     }
     for (listener, at) in service.listeners.iter().zip(written) {
         if !service.is_of_family(listener.address) {

@@ -132,6 +132,7 @@ pub(super) struct Service<'a> {
     pub(super) seed: Option<Number<'a>>,
     pub(super) fallback: Option<Written<'a, bool>>,
     pub(super) draws: Option<Number<'a>>,
+    pub(super) persistence: Option<Written<'a, Persistence<'a>>>,
     pub(super) quic: Option<Written<'a, Quic<'a>>>,
     pub(super) clamp_mss: Option<Written<'a, bool>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
@@ -252,6 +253,20 @@ pub(super) struct SourceLimit<'a> {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Persistence<'a> {
+    pub(super) timeout: Option<Text<'a>>,
+    pub(super) mask: Option<Number<'a>>,
+    pub(super) draining: Option<Written<'a, Draining>>,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Draining {
+    Keep,
+    Move,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
 pub(super) struct Quic<'a> {
     pub(super) offset: Option<Number<'a>>,
     pub(super) length: Number<'a>,
@@ -280,6 +295,7 @@ pub(super) struct Tables<'a> {
     pub(super) local_port_pairs: Option<Number<'a>>,
     pub(super) sources: Option<Number<'a>>,
     pub(super) datagrams_per_worker: Option<Number<'a>>,
+    pub(super) persistent_clients: Option<Number<'a>>,
     pub(super) neighbours: Option<Number<'a>>,
     pub(super) ring_bursts: Option<Number<'a>>,
 }

@@ -5,8 +5,8 @@ use std::{collections::HashMap, net::IpAddr};
 use ipnet::IpNet;
 
 use super::{
-    Backend, Life, Quic, Refusal, Route, Scheduler, ServiceLimits, Tables, backend, health, life,
-    listener,
+    Backend, Life, Persistence, Quic, Refusal, Route, Scheduler, ServiceLimits, Tables, backend,
+    health, life, listener,
     listener::Said,
     local::{self, Lip},
     problem::Problems,
@@ -14,7 +14,7 @@ use super::{
     reach::{Own, port_towards, unreached},
     timeouts,
     unique::Unique,
-    value::name,
+    value::{name, optional},
     written::Written,
 };
 use crate::{
@@ -36,6 +36,8 @@ pub struct Service {
     pub local_addresses: Vec<IpAddr>,
     /// How a backend is chosen.
     pub scheduler: Scheduler,
+    /// Whether new sessions of a client go where its others went.
+    pub persistence: Option<Persistence>,
     /// Where its datagrams tell more than their addresses do.
     pub quic: Option<Quic>,
     /// Whether SYNs may announce no larger segments than the ways take.
@@ -137,6 +139,9 @@ fn read<'a>(
         .read("`Nat`, `Dr`, `Tun` or `FullNat`", problems)
         .map(Forward::from);
     let lips = local::of_service(&raw, forward, problems);
+    let persistence = optional(raw.persistence, |written| {
+        Persistence::read(written, problems)
+    });
     let quic = quic::Said::read(raw.quic, problems);
     let backends = read_backends(&raw, said, quic, problems);
     if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
@@ -161,6 +166,7 @@ fn read<'a>(
         forward: forward?,
         local_addresses: local::addresses(lips.as_deref()?),
         scheduler: scheduler?,
+        persistence: persistence?,
         quic: quic.quic(),
         clamp_mss: clamp_mss?,
         limits: limits?,

@@ -1,11 +1,9 @@
 //! What to say of a key or a choice that the configuration does not have.
 
 /// Keys that other load balancers have and this weir will: the key, what it asks for.
-const KEYS_NOT_BUILT: [(&str, &str); 4] = [
+const KEYS_NOT_BUILT: [(&str, &str); 2] = [
     ("snat", "source NAT is"),
     ("sync", "session synchronisation is"),
-    ("persistence", "persistence is"),
-    ("persistent", "persistence is"),
 ];
 
 /// Choices likewise.

@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::{
-    flags::scheduler_flags,
+    flags,
     loss::Loss,
     neighbour::{Neighbours, Row, State},
     rates::{Estimator, Rate},
@@ -171,6 +171,7 @@ impl Books {
 
     /// The routing table, longest prefix first, as `route -n` sorts it.
     pub fn routes(&self) -> Vec<views::Route> {
+        let is_host = |to: IpNet| to.prefix_len() == to.max_prefix_len();
         let row = |to: IpNet, gateway: Option<IpAddr>, port| views::Route {
             destination: to.network(),
             gateway: gateway.unwrap_or(match to {
@@ -181,11 +182,7 @@ impl Books {
             flags: [
                 "U",
                 gateway.map_or("", |_| "G"),
-                if to.prefix_len() == to.max_prefix_len() {
-                    "H"
-                } else {
-                    ""
-                },
+                if is_host(to) { "H" } else { "" },
             ]
             .concat(),
             metric: 0,
@@ -274,7 +271,7 @@ impl Books {
             number: enrolled.number.0,
             quorum: enrolled.quorum,
             scheduler: service.scheduler.name.to_owned(),
-            flags: scheduler_flags(&service.scheduler),
+            flags: flags::of(service),
             forward,
             rates: rates.map(|rates| {
                 let mut sum = Rate::default();
@@ -300,11 +297,12 @@ impl Books {
         forward: views::Forward,
         rates: Option<&Estimator>,
     ) -> views::Backend {
-        let (mut active, mut inactive) = (0, 0);
+        let (mut active, mut inactive, mut persistent) = (0, 0, 0);
         for worker in &self.workers {
             if let Some(counts) = worker.counts.get(member.number.index()) {
                 active += u64::from(counts.active());
                 inactive += u64::from(counts.inactive());
+                persistent += u64::from(counts.persistent());
             }
         }
         let counters = self.workers.iter().map(|worker| &*worker.counters);
@@ -329,6 +327,7 @@ impl Books {
             health: None,
             active,
             inactive,
+            persistent,
             traffic,
             rates: rates.map(|rates| rates.rate(member.number.index()).into()),
         }
@@ -389,6 +388,7 @@ impl Books {
             sessions_out_of_ports: counters.out_of_ports.get(),
             sources_forgotten: counters.sources_forgotten.get(),
             sessions_gone: counters.sessions_gone.get(),
+            templates_full: counters.templates_full.get(),
             received: over_ports(|t| t.rx.frames.get()),
             injected: counters.injected.get(),
             made: counters.made.get(),

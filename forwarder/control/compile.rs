@@ -22,8 +22,8 @@ use crate::{
     io::PortIx,
     session::{FixedIx, Forward, Generation, ServiceIx},
     snapshot::{
-        Backend, Backends, Gone, HashBy, Hop, Ip, Limits, Neighbours, Network, PortFacts, Quic,
-        Routes, Service, Services, Slots, Snapshot, SourceLimit, Strays,
+        Backend, Backends, Gone, HashBy, Hop, Ip, Limits, Neighbours, Network, Persistence,
+        PortFacts, Quic, Routes, Service, Services, Slots, Snapshot, SourceLimit, Strays,
     },
     wire::{Endpoint, Mac, Protocol},
 };
@@ -299,6 +299,8 @@ fn backends<A: Ip>(
     enrolled: &Enrolled,
     hop: impl Fn(usize) -> Option<FixedIx>,
 ) -> Vec<Backend<A>> {
+    let persistence = service.persistence.as_ref();
+    let keeps_draining = persistence.is_some_and(|one| one.draining == config::Draining::Keep);
     let backends = service.backends.iter().zip(&enrolled.backends);
     let backend = |(place, (backend, member)): (usize, (&config::Backend, &Member))| {
         Some(Backend {
@@ -307,6 +309,7 @@ fn backends<A: Ip>(
             hop: hop(place)?,
             serves: member.serves(service.life.gone),
             limits: limits(config, backend.limits),
+            keeps_clients: member.share > 0 || keeps_draining && !backend.sorry,
             local_addresses: local_addresses(config, service, backend),
         })
     };
@@ -348,7 +351,10 @@ fn compile<'c, A: Ip>(
             config::Forward::Tun => Forward::Tun,
             config::Forward::FullNat => Forward::FullNat,
         },
-        consistent: scheduler.goes_by_key_alone() && !bounds_backends,
+        consistent: scheduler.goes_by_key_alone()
+            && !bounds_backends
+            && service.persistence.is_none(),
+        persistence: service.persistence.map(persistence),
         scheduler,
         hash_by: match service.scheduler.method {
             sched::Method::DestinationHashing => HashBy::Destination,
@@ -398,6 +404,13 @@ fn limits(config: &Config, limits: config::BackendLimits) -> Limits {
 /// Each worker's part of a rate, rounded up.
 fn per_1000_s(per_second: u32, workers: usize) -> u64 {
     (u64::from(per_second) * 1000).div_ceil(workers as u64)
+}
+
+fn persistence(written: config::Persistence) -> Persistence {
+    Persistence {
+        timeout_ms: u32::try_from(written.timeout.as_millis()).unwrap_or(u32::MAX),
+        mask: u32::MAX << (32 - u32::from(written.mask)),
+    }
 }
 
 fn strays(service: &config::Service) -> Strays {

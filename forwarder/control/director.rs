@@ -100,6 +100,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             sources: config.tables.sources,
             local_port_pairs: config.tables.local_port_pairs,
             datagrams: config.tables.datagrams_per_worker,
+            persistent_clients: config.tables.persistent_clients,
             seed: seeds.sessions,
             subscriber: publisher.subscribe(),
             rings: Arc::clone(&rings),

@@ -1,6 +1,22 @@
 //! What a scheduler is set to, in a few words.
 
+use std::net::Ipv4Addr;
+
 use crate::config;
+
+/// What ipvsadm prints of a service after the scheduler's name.
+pub(super) fn of(service: &config::Service) -> String {
+    let persistence = service.persistence.map(|persistence| {
+        let mask = match persistence.mask {
+            32 => String::new(),
+            bits => format!(" mask {}", Ipv4Addr::from_bits(u32::MAX << (32 - bits))),
+        };
+        format!("persistent {}{mask}", persistence.timeout.as_secs())
+    });
+    let all = [Some(scheduler_flags(&service.scheduler)), persistence];
+    let all = all.into_iter().flatten().filter(|one| !one.is_empty());
+    all.collect::<Vec<_>>().join(" ")
+}
 
 /// A scheduler's flags as ipvsadm prints them, and by weir's own keys what ipvsadm does not know.
 pub(super) fn scheduler_flags(scheduler: &config::Scheduler) -> String {

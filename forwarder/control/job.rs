@@ -204,9 +204,8 @@ impl Work<'_> {
         }
         numbers.free(self.oldest, |number| {
             let held = |table: &Arc<[BackendCounts]>| {
-                table
-                    .get(number.index())
-                    .is_some_and(|counts| counts.active() > 0 || counts.inactive() > 0)
+                let counts = table.get(number.index());
+                counts.is_some_and(|counts| !counts.is_unused())
             };
             self.counted.tables.iter().any(held)
         });

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     io::{Now, Pool},
     path::{Inquiry, Page, Recall},
-    snapshot::{Services, WorkerIx},
+    snapshot::{Snapshot, WorkerIx},
 };
 
 /// Who answers.
@@ -128,18 +128,26 @@ impl Observer {
         &self,
         owner: Option<WorkerIx>,
         flow: &Flow,
-        services: &Services,
+        snapshot: &Snapshot,
     ) -> Option<Box<Recall>> {
         let Flow {
             protocol,
             source,
             destination,
         } = *flow;
-        let recall = Box::new(Recall::new(source, destination, protocol, services));
-        match self.ask(owner?.index(), Inquiry::Recall(recall)).await? {
-            Inquiry::Recall(recall) => Some(recall),
-            Inquiry::Sweep | Inquiry::Page(_) | Inquiry::Page6(_) => None,
+        let owner = owner?;
+        let recall = Recall::new(source, destination, protocol, &snapshot.four.services);
+        let first = recall
+            .remembered_by(snapshot)
+            .filter(|first| *first != owner);
+        let mut recall = Box::new(recall);
+        for worker in first.into_iter().chain([owner]) {
+            recall = match self.ask(worker.index(), Inquiry::Recall(recall)).await? {
+                Inquiry::Recall(recall) => recall,
+                Inquiry::Sweep | Inquiry::Page(_) | Inquiry::Page6(_) => return None,
+            };
         }
+        Some(recall)
     }
 
     /// All ports.

@@ -326,7 +326,7 @@ fn answer<L: Pool>(
             let owner = explain::owner(&snapshot, &flow);
             let observer = Rc::clone(observer);
             spawn_local(async move {
-                let recall = observer.recall(owner, &flow, &snapshot.four.services).await;
+                let recall = observer.recall(owner, &flow, &snapshot).await;
                 let _ = answer.send(recall);
             });
         }

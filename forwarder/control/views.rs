@@ -227,6 +227,8 @@ pub struct Backend {
     pub active: u64,
     /// Sessions in every other state.
     pub inactive: u64,
+    /// Clients that a persistent service keeps for it.
+    pub persistent: u64,
     /// What went to it and came back.
     #[serde(flatten)]
     pub traffic: Traffic,
@@ -564,6 +566,8 @@ pub struct Worker {
     pub sources_forgotten: u64,
     /// Sessions that ended because their backend was gone.
     pub sessions_gone: u64,
+    /// New flows of persistent services whose client could not be remembered.
+    pub templates_full: u64,
     /// Frames received from ports.
     pub received: u64,
     /// Frames that the management thread gave it to send.

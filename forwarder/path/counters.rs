@@ -139,6 +139,8 @@ pub struct Counters {
     pub sources_forgotten: Counter,
     /// Sessions that ended because their backend was gone.
     pub sessions_gone: Counter,
+    /// New flows of persistent services whose client could not be remembered.
+    pub templates_full: Counter,
     /// Turns in which there was nothing to do.
     pub idle_turns: Counter,
     /// All turns.
@@ -166,6 +168,7 @@ impl Counters {
             out_of_ports: Counter::default(),
             sources_forgotten: Counter::default(),
             sessions_gone: Counter::default(),
+            templates_full: Counter::default(),
             idle_turns: Counter::default(),
             turns: Counter::default(),
             busy_ns: Counter::default(),
@@ -265,6 +268,7 @@ impl Counters {
                 &counters.out_of_ports,
                 &counters.sources_forgotten,
                 &counters.sessions_gone,
+                &counters.templates_full,
                 &counters.idle_turns,
                 &counters.turns,
                 &counters.busy_ns,

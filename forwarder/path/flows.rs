@@ -13,6 +13,7 @@ use crate::{
     io::{BURST, Now},
     session::{
         self, Awaiting, BackendCounts, BackendIx, DatagramIx, Datagrams, FlowKey, ServiceIx, Table,
+        Templates,
     },
     snapshot::{Backend, Ip, Service, Snapshot, WorkerIx},
 };
@@ -30,6 +31,12 @@ pub(super) struct Flows {
     pub(super) begun: ArrayVec<(Awaiting, FlowKey), BURST>,
     /// Of which datagram the fragment is that was just told to wait.
     pub(super) waits_for: DatagramIx,
+    /// Which backends clients of persistent services have.
+    pub(super) templates: Templates,
+    /// When a packet last went on a visit.
+    pub(super) visited_ms: Option<u64>,
+    /// What `Verdict::Told` tells.
+    pub(super) told: Option<BackendIx>,
     /// How many of them each backend has, at this moment.
     own: Arc<[BackendCounts]>,
     /// How many the other workers have, some milliseconds ago.
@@ -59,7 +66,7 @@ impl Flows {
 
     /// Nothing remembered yet, for one of `workers` workers.
     pub(super) fn new(
-        (sessions, sessions6): (Table, Table<Ipv6Addr>),
+        (sessions, sessions6, templates): (Table, Table<Ipv6Addr>, Templates),
         datagrams: Datagrams,
         others: Arc<Loads>,
         cursors: impl Iterator<Item = Cursor>,
@@ -73,6 +80,9 @@ impl Flows {
             datagrams,
             begun: ArrayVec::new(),
             waits_for: DatagramIx::default(),
+            templates,
+            visited_ms: None,
+            told: None,
             others,
             cursors: cursors.collect(),
             gate,
@@ -237,9 +247,10 @@ mod tests {
         let table = Table::new(8, 1, 1).unwrap();
         let table6 = Table::beside(&table, 8, 1).unwrap();
         let others = Arc::new(Loads::new(1));
+        let templates = table.templates(8).unwrap();
         let gate = Gate::new(Room::default(), 1, 0);
         let mut flows = Flows::new(
-            (table, table6),
+            (table, table6, templates),
             Datagrams::new(8),
             others,
             std::iter::empty(),

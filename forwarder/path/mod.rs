@@ -27,6 +27,7 @@ mod neighbour;
 mod outbox;
 mod own;
 mod parse;
+mod persist;
 mod recall;
 mod refuse;
 mod related;
@@ -48,8 +49,9 @@ pub use inquiry::{Inquiries, Inquiry, Page};
 pub use limiter::Limiter;
 pub use loads::Loads;
 pub use outbox::Ends;
+pub use persist::Lasting;
 pub use recall::Recall;
-pub use rings::{Inbox, Parcel, Punted, Rings};
+pub use rings::{Inbox, Parcel, Punted, Rings, Visit};
 pub use verdict::{Answer, DropReason, Layer, Punt, Verdict};
 pub use worker::{Worker, WorkerSpec};
 
@@ -63,7 +65,7 @@ use session::Course;
 
 use crate::{
     io::{Frame, Now, Port, PortIx},
-    session::{FlowKey, Forward, Generation, SessionIx, Table, tcp::Direction},
+    session::{BackendIx, FlowKey, Forward, Generation, SessionIx, Table, tcp::Direction},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -103,6 +105,10 @@ enum Came {
     Waited(FlowKey),
     /// From where fragments met, since it owns this flow, which is theirs. They go no further.
     Joined(FlowKey),
+    /// From the owner of their flows, since it remembers their clients. They go back.
+    Visiting,
+    /// From there, with the backend, if there is one. They go no further.
+    Told(Option<BackendIx>),
 }
 
 /// Carries frames that came in on `port` to where they go. Those of the other family are put
@@ -212,7 +218,15 @@ fn stranger<A: Family, F: Frame>(
     meta: &mut Meta<A>,
     bench: &mut Bench<'_>,
 ) -> Step<Course<A>> {
-    let whose = classify::run(meta, frame.head(), bench.snapshot)?;
+    let whose = classify::run(meta, frame.head(), bench.snapshot);
+    if bench.came == Came::Visiting {
+        let service = match whose {
+            Step::Continue(Whose::Client(service)) => Some(service),
+            _ => None,
+        };
+        return Step::Break(persist::visit(meta, frame.head(), service, bench));
+    }
+    let whose = whose?;
     if whose == Whose::Datagram {
         return fragment(frame, meta, bench);
     }
@@ -235,10 +249,15 @@ fn fragment<A: Family, F: Frame>(
     {
         return Step::Break(Verdict::PassOn(owner));
     }
-    match session::search(meta, bench)? {
-        Some(course) => Step::Continue(course),
-        None => begin(frame, meta, whose, bench),
+    if let Some(course) = session::search(meta, bench)? {
+        return Step::Continue(course);
     }
+    // Whatever it begins, it makes no visit: nobody else knows its ports.
+    let came = bench.came;
+    bench.came = A::four(meta.key).map_or(came, Came::Joined);
+    let begun = begin(frame, meta, whose, bench);
+    bench.came = came;
+    begun
 }
 
 /// The course of a packet that belongs to no session, and may begin one.
@@ -376,6 +395,10 @@ fn settle<A: Family, P: Port>(
             if let Err(reason) = fragment::run(frame, meta.l3, mtu, outside.counters, give) {
                 outside.counters.dropped(reason, 1);
             }
+        }
+        Verdict::Visit(owner) => outbox.visit(frame, owner, meta, outside),
+        Verdict::Told(owner) => {
+            outbox.tell(frame, owner, bench.flows.told.take(), meta, outside);
         }
         Verdict::HandOver(owner) => outbox.hand_over(frame, owner, meta, outside),
         Verdict::PassOn(owner) => outbox.pass_on(frame, owner, meta, outside),

@@ -3,10 +3,12 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    Counters, DropReason, Family, Meta, Parcel, Punt, Punted, Rings, view::ip_at, waiting::Waiting,
+    Counters, DropReason, Family, Lasting, Meta, Parcel, Punt, Punted, Rings, Visit, view::ip_at,
+    waiting::Waiting,
 };
 use crate::{
-    io::{Burst, Frame, Port, PortIx},
+    io::{BURST, Burst, Frame, Port, PortIx},
+    session::BackendIx,
     snapshot::{Hop, Snapshot, WorkerIx},
     wire::IpHeader,
 };
@@ -28,6 +30,11 @@ pub(super) struct Outbox<P: Port> {
     hand_over: Box<[Burst<P::Frame>]>,
     /// Frames of IPv6 that came among others.
     pub(super) aside: Burst<P::Frame>,
+    visits: Box<[Burst<P::Frame>]>,
+    told: Box<[Staged<P::Frame>]>,
+    /// True where there is something in one of the two.
+    visiting: bool,
+    lasting: Box<[Burst<Lasting>]>,
     /// Where the frames in `hand_over` came in.
     received_on: PortIx,
     /// Fragments of one datagram, and who owns their flow.
@@ -37,6 +44,9 @@ pub(super) struct Outbox<P: Port> {
 
 /// Fragments that wait for the firsts of their datagrams at once, at most, at each worker.
 const WAITING: usize = 256;
+
+/// Frames on their way back from a visit, with the backend of each.
+type Staged<F> = (Burst<F>, [Option<BackendIx>; BURST]);
 
 /// What an outbox needs to look at while packets leave.
 pub(super) struct Outside<'a, F> {
@@ -61,6 +71,12 @@ impl<P: Port> Outbox<P> {
             transmit: ends.iter().map(|_| Burst::new()).collect(),
             hand_over: (0..workers).map(|_| Burst::new()).collect(),
             aside: Burst::new(),
+            visits: (0..workers).map(|_| Burst::new()).collect(),
+            told: (0..workers)
+                .map(|_| (Burst::new(), [None; BURST]))
+                .collect(),
+            visiting: false,
+            lasting: (0..workers).map(|_| Burst::new()).collect(),
             received_on: PortIx::default(),
             passing: None,
             waiting: Waiting::new(WAITING),
@@ -149,6 +165,66 @@ impl<P: Port> Outbox<P> {
         parcel.frames.push(frame);
     }
 
+    /// Puts a packet on its way to who remembers its client.
+    pub(super) fn visit<A: Family>(
+        &mut self,
+        frame: P::Frame,
+        owner: WorkerIx,
+        meta: &Meta<A>,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        (self.received_on, self.visiting) = (meta.port, true);
+        match self.visits.get_mut(owner.index()) {
+            Some(staged) if !staged.is_full() => staged.push(frame),
+            _ => outside.counters.dropped(DropReason::HandOverFull, 1),
+        }
+    }
+
+    /// Puts a packet on its way back to the owner of its flow.
+    pub(super) fn tell<A: Family>(
+        &mut self,
+        frame: P::Frame,
+        owner: WorkerIx,
+        told: Option<BackendIx>,
+        meta: &Meta<A>,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        (self.received_on, self.visiting) = (meta.port, true);
+        match self.told.get_mut(owner.index()) {
+            Some((staged, backends)) if !staged.is_full() => {
+                if let Some(place) = backends.get_mut(staged.len()) {
+                    *place = told;
+                }
+                staged.push(frame);
+            }
+            _ => outside.counters.dropped(DropReason::HandOverFull, 1),
+        }
+    }
+
+    /// Lets another worker know that a client of its has a session.
+    pub(super) fn keep(
+        &mut self,
+        owner: WorkerIx,
+        lasting: Lasting,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        if let Some(staged) = self.lasting.get_mut(owner.index()) {
+            staged.push(lasting);
+            if staged.is_full() {
+                tell_lasting(staged, owner, outside);
+            }
+        }
+    }
+
+    /// Lets the other workers know of what is left of that.
+    pub(super) fn flush_lasting(&mut self, outside: Outside<'_, P::Frame>) {
+        for (staged, owner) in self.lasting.iter_mut().zip(WorkerIx::all()) {
+            if !staged.is_empty() {
+                tell_lasting(staged, owner, outside);
+            }
+        }
+    }
+
     /// Puts a packet on its way to the management thread.
     pub(super) fn punt<A: Family>(
         frame: P::Frame,
@@ -184,6 +260,9 @@ impl<P: Port> Outbox<P> {
 
     /// Sends off what is staged for other workers.
     pub(super) fn flush_hand_over(&mut self, outside: Outside<'_, P::Frame>) {
+        if self.visiting {
+            self.flush_visits(outside);
+        }
         let port = self.received_on;
         for (staged, owner) in self.hand_over.iter_mut().zip(WorkerIx::all()) {
             if !staged.is_empty() {
@@ -204,6 +283,38 @@ impl<P: Port> Outbox<P> {
         if let Some((owner, parcel)) = self.passing.take() {
             give(parcel, owner, outside);
         }
+    }
+
+    /// Sends off what goes on visits or comes back.
+    #[cold]
+    fn flush_visits(&mut self, outside: Outside<'_, P::Frame>) {
+        let port = self.received_on;
+        let visits = self.visits.iter_mut().zip(WorkerIx::all());
+        let visits = visits.map(|(staged, owner)| (staged, None, owner));
+        let told = self.told.iter_mut().zip(WorkerIx::all());
+        let told = told.map(|((staged, told), owner)| (staged, Some(*told), owner));
+        for (staged, told, owner) in visits.chain(told) {
+            let count = staged.len();
+            if count == 0 {
+                continue;
+            }
+            let frames = staged.take();
+            let visit = Visit {
+                parcel: Parcel {
+                    port,
+                    flow: None,
+                    frames,
+                },
+                told,
+            };
+            let inbox = outside.rings.inbox(owner);
+            if inbox.is_some_and(|inbox| inbox.visits.push(visit).is_ok()) {
+                outside.counters.handed_over.add(count as u64);
+            } else {
+                outside.counters.dropped(DropReason::HandOverFull, count);
+            }
+        }
+        self.visiting = false;
     }
 
     /// Sends off everything that is staged for ports.
@@ -263,6 +374,13 @@ fn give<F>(parcel: Parcel<F>, owner: WorkerIx, outside: Outside<'_, F>) {
     match inbox.map(|inbox| inbox.hand_over.push(parcel)) {
         Some(Ok(())) => outside.counters.handed_over.add(count as u64),
         _ => outside.counters.dropped(DropReason::HandOverFull, count),
+    }
+}
+
+/// Where the ring is full, the next sweep tells it again.
+fn tell_lasting<F>(staged: &mut Burst<Lasting>, owner: WorkerIx, outside: Outside<'_, F>) {
+    if let Some(inbox) = outside.rings.inbox(owner) {
+        drop(inbox.lasting.push(staged.take()));
     }
 }
 

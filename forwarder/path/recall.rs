@@ -4,11 +4,11 @@ use std::net::Ipv4Addr;
 
 use sched::{Cursor, Flow, Load};
 
-use super::{flows::Flows, gate::Standing, schedule};
+use super::{flows::Flows, gate::Standing, persist, schedule};
 use crate::{
     io::Now,
-    session::{FlowKey, Forward, New, Ports, ServiceIx, Session, Table},
-    snapshot::{Meant, Service, Services, Snapshot},
+    session::{BackendIx, FlowKey, Forward, New, Ports, ServiceIx, Session, Table},
+    snapshot::{Meant, Service, Services, Snapshot, WorkerIx},
     wire::{Endpoint, Protocol},
 };
 
@@ -25,6 +25,9 @@ pub struct Recall {
     pub session: Option<Session>,
     /// The session by which answers of the backend that a new flow would get are taken already.
     pub taken: Option<Session>,
+    /// The backend that the client has, of a persistent service. Who remembers it may be another
+    /// worker than the flow's owner: the one is asked first, then the other.
+    pub template: Option<BackendIx>,
     /// Whether the table has no place left.
     pub full: bool,
     /// What the choice for a new flow depends on, where a service is addressed.
@@ -78,10 +81,23 @@ impl Recall {
             protocol,
             session: None,
             taken: None,
+            template: None,
             full: false,
             choice: services.find(destination, protocol).and_then(choice),
             locals: Vec::with_capacity(MAX_LIPS),
         }
+    }
+
+    /// The worker that remembers the client, if the service that is addressed is persistent.
+    pub fn remembered_by(&self, snapshot: &Snapshot) -> Option<WorkerIx> {
+        let ix = self.choice.as_ref()?.service;
+        let persistence = snapshot.four.services.service(ix)?.persistence?;
+        Some(persist::owner(
+            self.source.address,
+            ix,
+            persistence,
+            snapshot,
+        ))
     }
 
     /// What the backend at a place of the service that is addressed has to carry, as far as the
@@ -98,14 +114,26 @@ impl Recall {
         if let Some(choice) = &mut self.choice
             && let Some(service) = services.service(choice.service)
         {
+            if let Some(persistence) = &service.persistence {
+                let client = persistence.client(self.source.address);
+                let known = flows.templates.get(choice.service, client, now.ms());
+                self.template = known.or(self.template).filter(|number| {
+                    let backend = service.backends.numbered(*number);
+                    backend.is_some_and(persist::may_stay)
+                });
+            }
+            let template = self
+                .template
+                .and_then(|number| service.backends.numbered(number));
             // What has expired goes when it is found, and then the choice may be another.
             let mut held = None;
             while held != Some(flows.sessions.len()) {
                 held = Some(flows.sessions.len());
                 choice.copy(flows, service, now);
-                let next = choice
-                    .next(service, &key, self.session.as_ref(), now)
-                    .and_then(|at| service.backends.at(at));
+                let next = template.or_else(|| {
+                    let at = choice.next(service, &key, self.session.as_ref(), now)?;
+                    service.backends.at(at)
+                });
                 self.taken = next
                     .filter(|_| service.forward == Forward::Nat)
                     .map(|backend| key.answer_of(backend.address.or_port(self.destination.port)))
@@ -147,6 +175,12 @@ impl Recall {
             cursor.copy_from(&choice.cursor);
         }
         if let Some(service) = services.service(choice.service) {
+            if let (Some(persistence), Some(number)) = (&service.persistence, self.template) {
+                let client = persistence.client(self.source.address);
+                let (timeout_ms, now_ms) = (persistence.timeout_ms, now.ms());
+                let templates = &mut flows.templates;
+                templates.set(choice.service, client, number, timeout_ms, now_ms);
+            }
             for (at, load) in choice.loads.iter().enumerate() {
                 flows.assume(service, at, *load);
             }

@@ -4,10 +4,10 @@ use std::net::IpAddr;
 
 use crossbeam::queue::ArrayQueue;
 
-use super::Punt;
+use super::{Lasting, Punt};
 use crate::{
-    io::{Burst, PortIx},
-    session::FlowKey,
+    io::{BURST, Burst, PortIx},
+    session::{BackendIx, FlowKey},
     snapshot::WorkerIx,
 };
 
@@ -21,6 +21,15 @@ pub struct Parcel<F> {
     pub flow: Option<FlowKey>,
     /// The frames.
     pub frames: Burst<F>,
+}
+
+/// First packets of flows on their way to who remembers their clients, or back from there.
+#[derive(Debug)]
+pub struct Visit<F> {
+    /// The frames.
+    pub parcel: Parcel<F>,
+    /// On the way back: the backend of each, where there is one.
+    pub told: Option<[Option<BackendIx>; BURST]>,
 }
 
 /// A frame on its way to the management thread.
@@ -39,6 +48,10 @@ pub struct Punted<F> {
 pub struct Inbox<F> {
     /// Frames whose flows it owns.
     pub hand_over: ArrayQueue<Parcel<F>>,
+    /// Frames whose clients it remembers, and frames of its own that come back.
+    pub visits: ArrayQueue<Visit<F>>,
+    /// Clients that it remembers and that have sessions elsewhere.
+    pub lasting: ArrayQueue<Burst<Lasting>>,
     /// Frames to send on its transmit queues, from workers that have none there.
     pub transmit: ArrayQueue<Parcel<F>>,
     /// Frames to send, from the management thread.
@@ -61,6 +74,8 @@ impl<F> Rings<F> {
     pub fn new(workers: usize, ports: usize, bursts: usize) -> Self {
         let inbox = || Inbox {
             hand_over: ArrayQueue::new(bursts),
+            visits: ArrayQueue::new(bursts),
+            lasting: ArrayQueue::new(bursts),
             transmit: ArrayQueue::new(bursts),
             inject: ArrayQueue::new(bursts),
         };
@@ -100,10 +115,13 @@ impl<F> Rings<F> {
         .take(most)
     }
 
-    /// True where no ring holds anything.
+    /// True where no ring holds a frame.
     pub fn is_empty(&self) -> bool {
         let empty = |inbox: &Inbox<F>| {
-            inbox.hand_over.is_empty() && inbox.transmit.is_empty() && inbox.inject.is_empty()
+            inbox.hand_over.is_empty()
+                && inbox.visits.is_empty()
+                && inbox.transmit.is_empty()
+                && inbox.inject.is_empty()
         };
         self.inboxes.iter().all(empty) && self.punts.iter().flatten().all(ArrayQueue::is_empty)
     }

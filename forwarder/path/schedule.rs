@@ -3,8 +3,8 @@
 use std::net::Ipv4Addr;
 
 use super::{
-    Answer, Bench, Course, DropReason, Family, Meta, Rewrite, Step, Transport, Verdict, local,
-    session::begin,
+    Answer, Bench, Came, Course, DropReason, Family, Meta, Rewrite, Step, Transport, Verdict,
+    local, persist, session::begin,
 };
 use crate::{
     mem,
@@ -77,27 +77,21 @@ pub(super) fn run<A: Family>(
     let Some(service) = A::network(snapshot).services.service(service_ix) else {
         return DropReason::NoService.into();
     };
-    let begins = match meta.transport {
-        Transport::Tcp(flags) => begins(flags),
-        Transport::Rest(_) => false,
-        _ => true,
-    };
-    let admitted = begins || service.strays == Strays::Admit && goes_on(meta);
+    let admitted = opens(meta) || service.strays == Strays::Admit && goes_on(meta);
     // What a later fragment carries tells no connection of QUIC.
     let is_lost = matches!(meta.transport, Transport::Rest(_)) && service.quic.is_some();
     if !admitted && (is_lost || !may_have_begun_without(service, bench)) {
+        persist::follow(meta, service_ix, service, bench)?;
         return Step::Break(match (meta.transport, service.strays) {
             (Transport::Rest(_), _) => Verdict::Drop(DropReason::FragmentOrphaned),
             (_, Strays::Answer | Strays::Admit) => Verdict::Refuse(DropReason::NoSession),
             (_, Strays::Drop) => Verdict::Drop(DropReason::NoSession),
         });
     }
-    let (client, vip) = (meta.key.source(), meta.key.destination());
-    may_begin(client, service_ix, service, bench)?;
-    let picked = match service.meant(client, vip, || data(head, meta)) {
-        Meant::Server(place) => Some(place),
-        Meant::Key(key) => bench.flows.pick(service_ix, service, key, bench.now),
-    };
+    if !matches!(bench.came, Came::Told(_)) {
+        may_begin(meta.key.source(), service_ix, service, bench)?;
+    }
+    let picked = persist::choose(meta, head, service_ix, service, bench)?;
     let Some(backend) = picked.and_then(|at| service.backends.at(at)) else {
         return Step::Break(Verdict::Answer(Answer::PortUnreachable));
     };
@@ -109,7 +103,7 @@ pub(super) fn run<A: Family>(
         Forward::Nat | Forward::Dr | Forward::Tun => None,
     };
     let direction = service.forward.from_client();
-    let ends = (client, vip);
+    let ends = (meta.key.source(), meta.key.destination());
     let mut new = session(meta, ends, direction, local, service_ix, service, backend);
     remember(meta, &mut new, direction, service, backend, bench)
 }
@@ -132,6 +126,30 @@ fn may_begin<A: Family>(
         Step::Continue(())
     } else {
         DropReason::RateLimited.into()
+    }
+}
+
+/// Asks the service's scheduler, or what datagrams tell, for a backend by its place.
+pub(super) fn pick<A: Family>(
+    meta: &Meta<A>,
+    head: &[u8],
+    service_ix: ServiceIx,
+    service: &Service<A>,
+    bench: &mut Bench<'_>,
+) -> Option<usize> {
+    let (client, vip) = (meta.key.source(), meta.key.destination());
+    match service.meant(client, vip, || data(head, meta)) {
+        Meant::Server(place) => Some(place),
+        Meant::Key(key) => bench.flows.pick(service_ix, service, key, bench.now),
+    }
+}
+
+/// True for the first packet of a connection, and for datagrams.
+pub(super) fn opens<A: Family>(meta: &Meta<A>) -> bool {
+    match meta.transport {
+        Transport::Tcp(flags) => begins(flags),
+        Transport::Rest(_) => false,
+        _ => true,
     }
 }
 

@@ -21,6 +21,10 @@ pub enum Verdict {
     Wait,
     /// It is of IPv6: it goes its way among its like.
     OtherFamily,
+    /// Another worker remembers its client, and tells which backend it has.
+    Visit(WorkerIx),
+    /// That worker tells it, as its flows note, to the flow's owner.
+    Told(WorkerIx),
     /// It leaves in pieces, by the port that is known of it; all but that is done.
     Fragment {
         /// The most octets of each.

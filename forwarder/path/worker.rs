@@ -8,17 +8,17 @@ use std::{
 use crossbeam::queue::ArrayQueue;
 
 use super::{
-    Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Loads, Outbox, Page,
-    Parcel, Recall, Rings,
+    Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Lasting, Loads, Outbox,
+    Page, Parcel, Recall, Rings, Visit,
     flows::Flows,
     gate::{Gate, Room},
     outbox::Outside,
-    run,
+    persist, run,
 };
 use crate::{
     io::{BURST, Now, Port, PortIx},
     mem::NoMemory,
-    session::{Datagrams, Family, Table},
+    session::{Datagrams, Family, Table, Templates},
     snapshot::{Subscriber, WorkerIx},
 };
 
@@ -53,6 +53,8 @@ pub struct WorkerSpec<P: Port> {
     pub local_port_pairs: u32,
     /// The bound of the datagrams of which it expects fragments.
     pub datagrams: u32,
+    /// Clients of persistent services that it remembers at most.
+    pub persistent_clients: u32,
     /// Seed of the session table's hash.
     pub seed: u64,
     /// Where snapshots come from.
@@ -111,8 +113,9 @@ impl<P: Port> Worker<P> {
             sources: usize::try_from(spec.sources).unwrap_or_default(),
         };
         let gate = Gate::new(room, workers, spec.seed);
+        let templates = sessions.templates(spec.persistent_clients)?;
         let flows = Flows::new(
-            (sessions, sessions6),
+            (sessions, sessions6, templates),
             Datagrams::new(spec.datagrams),
             spec.others,
             cursors,
@@ -188,6 +191,11 @@ impl<P: Port> Worker<P> {
                 .into_iter()
                 .for_each(|frame| outbox.transmit(frame, port, outside));
         }
+        // What comes back from its visit goes before what came later.
+        if let Some(inbox) = inbox.filter(|inbox| !inbox.visits.is_empty()) {
+            moved += welcome(&inbox.visits, (batch, batch6), &mut bench, outbox, outside);
+            bench.came = Came::In;
+        }
         for port in (0..).map(PortIx).take(outbox.ends.len()) {
             outbox.receive(port, batch.frames(), counters);
             moved += carry(port, (batch, batch6), &mut bench, outbox, outside);
@@ -208,6 +216,7 @@ impl<P: Port> Worker<P> {
         }
         outbox.flush_ports(outside);
         self.sweep(now);
+        self.take_lasting(now);
         let inquired = self.inquire(now);
         self.count(moved, now);
         moved + usize::from(inquired)
@@ -246,10 +255,56 @@ impl<P: Port> Worker<P> {
             && looked > 0
         {
             self.swept_ns = now.ns.saturating_sub(passed_ns).saturating_add(looked_ns);
+            let from = self.flows.sessions.swept();
             self.flows.sessions.sweep(now.ms(), looked);
             // No more than there are of IPv4, and so within the same time.
             debug_assert!(six <= capacity);
             self.flows.sessions6.sweep(now.ms(), looked);
+            if self.subscriber.snapshot().four.services.persistent() {
+                self.keep_templates(from, looked, now);
+            }
+            let Flows { templates, .. } = &mut self.flows;
+            let share = u64::from(looked) * u64::from(templates.capacity());
+            let share = share.div_ceil(capacity);
+            templates.sweep(now.ms(), u32::try_from(share).unwrap_or(u32::MAX));
+        }
+    }
+
+    /// Keeps the templates of those whose sessions are among these entries.
+    #[cold]
+    fn keep_templates(&mut self, from: u32, count: u32, now: Now) {
+        let snapshot = self.subscriber.snapshot();
+        let outside = Outside {
+            rings: &self.rings,
+            counters: &self.counters,
+            snapshot,
+        };
+        let Flows {
+            sessions,
+            templates,
+            ..
+        } = &mut self.flows;
+        let beyond = from
+            .saturating_add(count)
+            .saturating_sub(sessions.capacity());
+        let entries = sessions.page(from, count).chain(sessions.page(0, beyond));
+        for (_, session) in entries.filter(|(_, session)| !session.is_expired(now.ms())) {
+            match persist::kept_by(session, snapshot) {
+                Some((owner, lasting)) if owner == self.worker => last(templates, lasting, now),
+                Some((owner, lasting)) => self.outbox.keep(owner, lasting, outside),
+                None => {}
+            }
+        }
+        self.outbox.flush_lasting(outside);
+    }
+
+    /// Keeps the templates of those who have sessions with other workers.
+    fn take_lasting(&mut self, now: Now) {
+        let inbox = self.rings.inbox(self.worker);
+        if let Some(inbox) = inbox.filter(|inbox| !inbox.lasting.is_empty()) {
+            for lasting in inbox.lasting.pop().into_iter().flatten() {
+                last(&mut self.flows.templates, lasting, now);
+            }
         }
     }
 
@@ -295,6 +350,45 @@ impl<P: Port> Worker<P> {
         }
         true
     }
+}
+
+/// Takes packets in that visit this worker, or come back from a visit.
+#[cold]
+fn welcome<P: Port>(
+    visits: &ArrayQueue<Visit<P::Frame>>,
+    (batch, batch6): Batches<'_, P::Frame>,
+    bench: &mut Bench<'_>,
+    outbox: &mut Outbox<P>,
+    outside: Outside<'_, P::Frame>,
+) -> usize {
+    let mut moved = 0;
+    let due = visits.len();
+    for Visit { parcel, told } in (0..due).map_while(|_| visits.pop()) {
+        let Parcel { port, frames, .. } = parcel;
+        moved += frames.len();
+        bench.counters.taken_over.add(frames.len() as u64);
+        let Some(backends) = told else {
+            *batch.frames() = frames;
+            bench.came = Came::Visiting;
+            carry(port, (batch, batch6), bench, outbox, outside);
+            continue;
+        };
+        for (frame, backend) in frames.into_iter().zip(backends) {
+            batch.frames().push(frame);
+            bench.came = Came::Told(backend);
+            carry(port, (batch, batch6), bench, outbox, outside);
+        }
+    }
+    moved
+}
+
+fn last(templates: &mut Templates, lasting: Lasting, now: Now) {
+    let Lasting {
+        service,
+        client,
+        assured,
+    } = lasting;
+    templates.last(service, client, assured, persist::LASTS_MS, now.ms());
 }
 
 /// Copies out the sessions whose time is not up, as far as the page has room.

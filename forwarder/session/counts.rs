@@ -15,6 +15,7 @@ use super::BackendIx;
 pub struct BackendCounts {
     active: AtomicU32,
     inactive: AtomicU32,
+    persistent: AtomicU32,
 }
 
 impl BackendCounts {
@@ -26,6 +27,16 @@ impl BackendCounts {
     /// All other sessions: TCP that ends or has not begun, and UDP.
     pub fn inactive(&self) -> u32 {
         self.inactive.load(Relaxed)
+    }
+
+    /// Clients of persistent services that it is kept for.
+    pub fn persistent(&self) -> u32 {
+        self.persistent.load(Relaxed)
+    }
+
+    /// True where nothing names the backend any more.
+    pub fn is_unused(&self) -> bool {
+        self.active() == 0 && self.inactive() == 0 && self.persistent() == 0
     }
 }
 
@@ -41,6 +52,19 @@ impl Counts {
 
     pub(super) fn share(&self) -> Arc<[BackendCounts]> {
         Arc::clone(&self.0)
+    }
+
+    /// Another handle on the same, for the same writer.
+    pub(super) fn again(&self) -> Self {
+        Self(self.share())
+    }
+
+    /// Changes how many clients a backend is kept for.
+    pub(super) fn persist(&self, backend: BackendIx, change: impl Fn(u32) -> u32) {
+        if let Some(counts) = self.0.get(backend.index()) {
+            let count = counts.persistent.load(Relaxed);
+            counts.persistent.store(change(count), Relaxed);
+        }
     }
 
     #[inline]

@@ -370,23 +370,23 @@ impl<A: Family> Session<A> {
 /// sweep does many times over.
 #[derive(Clone, Copy, Debug, FromZeros, Immutable, KnownLayout)]
 #[repr(transparent)]
-struct Deadline(u32);
+pub(super) struct Deadline(u32);
 
 impl Deadline {
     const MAX_MS: u32 = i32::MAX.cast_unsigned();
 
     /// The longest timeout that there can be, at most.
-    fn cut(timeout_ms: u32) -> u32 {
+    pub(super) fn cut(timeout_ms: u32) -> u32 {
         timeout_ms.min(Self::MAX_MS)
     }
 
     #[inline]
-    fn after(now_ms: u64, timeout_ms: u32) -> Self {
+    pub(super) fn after(now_ms: u64, timeout_ms: u32) -> Self {
         Self(low(now_ms).wrapping_add(timeout_ms))
     }
 
     #[inline]
-    fn remaining_ms(self, now_ms: u64) -> u32 {
+    pub(super) fn remaining_ms(self, now_ms: u64) -> u32 {
         let ahead = self.0.wrapping_sub(low(now_ms));
         if ahead > Self::MAX_MS { 0 } else { ahead }
     }

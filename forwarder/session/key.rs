@@ -186,6 +186,15 @@ impl<A: Family> FlowKey<A> {
         }
     }
 
+    /// The key of an endpoint alone, which no packet has.
+    pub(super) fn of_endpoint(endpoint: Endpoint<A>) -> Self {
+        let source = A::word(endpoint, NO_PORTS);
+        Self {
+            source,
+            destination: source,
+        }
+    }
+
     /// Where packets come from.
     #[inline]
     pub fn source(&self) -> Endpoint<A> {

@@ -14,6 +14,7 @@ mod key;
 mod local_ports;
 mod table;
 pub mod tcp;
+mod templates;
 mod timeouts;
 
 pub use counts::BackendCounts;
@@ -23,4 +24,5 @@ pub use ids::{BackendIx, FixedIx, Generation, ServiceIx};
 pub use key::{Family, FlowKey, Hash, fold};
 pub use local_ports::Ports;
 pub use table::{Counters, Refused, SessionIx, Table};
+pub use templates::{Template, Templates};
 pub use timeouts::Timeouts;

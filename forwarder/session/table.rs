@@ -15,6 +15,7 @@ use super::{
     key::{Family, FlowKey, Hash, Hasher},
     local_ports::LocalPorts,
     tcp::{Direction, State},
+    templates::Templates,
 };
 use crate::mem::{NoMemory, Slab};
 
@@ -99,6 +100,11 @@ impl<A: Family> Table<A> {
             local_ports: LocalPorts::new(0, std::iter::empty(), seed)?,
             seed,
         })
+    }
+
+    /// Templates of clients of persistent services, `capacity` at most, of the same backends.
+    pub fn templates(&self, capacity: u32) -> Result<Templates, NoMemory> {
+        Templates::new(capacity, self.counts.again(), self.seed)
     }
 
     /// The hash of a key, for this table.
@@ -237,6 +243,11 @@ impl<A: Family> Table<A> {
             self.swept = if next < self.capacity { next } else { 0 };
         }
         before.wrapping_sub(self.len)
+    }
+
+    /// The entry that a sweep looks at next.
+    pub fn swept(&self) -> u32 {
+        self.swept
     }
 
     /// The sessions in `count` entries from number `from` on, expired ones too: the whole table is

@@ -25,7 +25,9 @@ pub use neighbours::{Exit, Fixed, Neighbours, Reach};
 pub use publish::{Publisher, Subscriber};
 pub use quic::{Quic, Told};
 pub use routes::{Hop, Routes};
-pub use services::{Backend, Backends, Gone, HashBy, Meant, Service, Services, Strays};
+pub use services::{
+    Backend, Backends, Gone, HashBy, Meant, Persistence, Service, Services, Strays,
+};
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use toeplitz::Toeplitz;
 

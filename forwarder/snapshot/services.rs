@@ -23,6 +23,8 @@ pub struct Service<A: Ip = Ipv4Addr> {
     pub consistent: bool,
     /// What `scheduler` knows a flow by, if it asks.
     pub hash_by: HashBy,
+    /// That new flows of a client go where its others went.
+    pub persistence: Option<Persistence>,
     /// What tells more of a flow, where datagrams are QUIC.
     pub quic: Option<Quic>,
     /// How long idle sessions are kept.
@@ -44,6 +46,15 @@ pub struct Service<A: Ip = Ipv4Addr> {
     pub backends: Backends<A>,
     /// Since when it is as it is: sessions that agree with earlier ones look at it again.
     pub changed: Generation,
+}
+
+/// That new flows of a client go where its others went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Persistence {
+    /// How long after the last of them began.
+    pub timeout_ms: u32,
+    /// The bits of addresses that tell clients apart.
+    pub mask: u32,
 }
 
 /// What a scheduler knows a flow by.
@@ -114,6 +125,8 @@ pub struct Backend<A: Ip = Ipv4Addr> {
     pub serves: bool,
     /// How many sessions it takes.
     pub limits: Limits,
+    /// True where clients of a persistent service stay with it, as long as it serves.
+    pub keeps_clients: bool,
     /// The LIPs that it may see, of a FULLNAT service.
     pub local_addresses: Arc<[A]>,
 }
@@ -135,6 +148,12 @@ pub struct Services<A: Ip = Ipv4Addr> {
     services: Box<[Option<Arc<Service<A>>>]>,
     ways: Arc<Ways<A>>,
     clamp_mss: bool,
+    persistent: bool,
+}
+
+fn any_persists<A: Ip>(services: &[Option<Arc<Service<A>>>]) -> bool {
+    let mut services = services.iter().flatten();
+    services.any(|service| service.persistence.is_some())
 }
 
 fn any_clamps<A: Ip>(services: &[Option<Arc<Service<A>>>]) -> bool {
@@ -154,6 +173,14 @@ struct Ways<A: Ip> {
     /// Whose answers begin sessions: of those above who belong to one service alone.
     admitted: FxHashMap<(A, u16, Protocol), Option<(ServiceIx, BackendIx)>>,
     vips: FxHashSet<A>,
+}
+
+impl Persistence {
+    /// The client that an address belongs to.
+    #[inline]
+    pub fn client(self, address: Ipv4Addr) -> Ipv4Addr {
+        Ipv4Addr::from_bits(address.to_bits() & self.mask)
+    }
 }
 
 impl HashBy {
@@ -236,11 +263,17 @@ impl<A: Ip> Backends<A> {
 
     /// The backend with a number.
     pub fn numbered(&self, number: BackendIx) -> Option<&Backend<A>> {
+        self.place(number).map(|(_, backend)| backend)
+    }
+
+    /// The same, with its place.
+    pub fn place(&self, number: BackendIx) -> Option<(usize, &Backend<A>)> {
         let found = self
             .by_number
             .binary_search_by_key(&number, |(one, _)| *one);
         let (_, place) = self.by_number.get(found.ok()?)?;
-        self.by_place.get(usize::from(*place))
+        let place = usize::from(*place);
+        Some((place, self.by_place.get(place)?))
     }
 
     /// All, by place.
@@ -365,6 +398,7 @@ impl<A: Ip> Services<A> {
             generation,
             ways: Arc::new(Ways::to(&services, gone)),
             clamp_mss: any_clamps(&services),
+            persistent: any_persists(&services),
             services: services.into(),
         }
     }
@@ -376,6 +410,7 @@ impl<A: Ip> Services<A> {
         Self {
             generation,
             clamp_mss: any_clamps(&services),
+            persistent: any_persists(&services),
             services: services.into(),
             ways: Arc::clone(&self.ways),
         }
@@ -425,6 +460,12 @@ impl<A: Ip> Services<A> {
     #[inline]
     pub fn clamp_mss(&self) -> bool {
         self.clamp_mss
+    }
+
+    /// True where any service is persistent.
+    #[inline]
+    pub fn persistent(&self) -> bool {
+        self.persistent
     }
 
     /// True where a NAT backend has this address.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 
 use super::{Ip, Toeplitz};
 use crate::{
-    session::{FlowKey, fold},
+    session::{FlowKey, ServiceIx, fold},
     wire::Endpoint,
 };
 
@@ -66,6 +66,21 @@ impl Slots {
     #[inline]
     pub fn owner<A: Ip>(&self, far: Endpoint<A>) -> WorkerIx {
         self.owner_of(self.slot(far))
+    }
+
+    /// The owner of what is remembered of a client of a persistent service.
+    pub fn owner_of_client(&self, client: Ipv4Addr, service: ServiceIx) -> WorkerIx {
+        self.owner(Endpoint::new(client, service.0))
+    }
+
+    /// As it is for this worker, if it were alone.
+    #[must_use]
+    pub fn alone(&self, worker: WorkerIx) -> Self {
+        Self {
+            hash: self.hash.clone(),
+            owners: [worker; 256],
+            shared: false,
+        }
     }
 
     /// The slot of a flow by its far endpoint.

@@ -544,7 +544,8 @@ proptest! {
 
     #[test]
     fn with_history_the_same_but_for_the_backend(
-        case in prop_oneof![case("rr"), case("wrr"), case("wlc"), case("lblcr"), case("twos")],
+        case in prop_oneof![case("rr"), case("wrr"), case("wlc"), case("lblcr"), case("twos"),
+            case("rr, persistence: (timeout: \"1s\", mask: 31)")],
         mut script in script(),
     ) {
         // Whether these belong to a session depends on the backend that it has, or they quote it.

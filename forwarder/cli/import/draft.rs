@@ -29,6 +29,8 @@ pub(super) struct Service {
     /// That of the first backend; the others have to have the same.
     pub(super) forward: Option<Forward>,
     pub(super) scheduler: String,
+    /// Seconds, and bits of the mask.
+    pub(super) persistence: Option<(u32, u32)>,
     pub(super) hash_port: bool,
     pub(super) fallback: bool,
     pub(super) notes: Vec<String>,
@@ -81,6 +83,7 @@ impl Service {
             udp,
             forward: None,
             scheduler: "wlc".to_owned(),
+            persistence: None,
             hash_port: false,
             fallback: false,
             notes: Vec::new(),
@@ -105,6 +108,18 @@ impl Service {
         } else {
             self.notes
                 .push(format!("scheduler {name}: not known here, wlc instead"));
+        }
+    }
+
+    /// Notes that clients stay where they are for so many seconds.
+    pub(super) fn persist(&mut self, seconds: u32, mask: Option<&str>) {
+        let mask = mask.unwrap_or("255.255.255.255");
+        let bits = mask.parse().map_or(0, Ipv4Addr::to_bits);
+        if bits == 0 || bits.leading_ones() != bits.count_ones() || seconds == 0 {
+            let note = format!("persistence of {seconds} s, mask {mask}: no counterpart");
+            self.notes.push(note);
+        } else {
+            self.persistence = Some((seconds, bits.count_ones()));
         }
     }
 

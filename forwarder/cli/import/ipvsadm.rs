@@ -139,11 +139,8 @@ impl Rule {
             service.schedule_by(scheduler);
         }
         self.sched_flags.iter().for_each(|flag| service.flag(flag));
-        let netmask = self.netmask.as_deref().unwrap_or("255.255.255.255");
         if let Some(seconds) = self.persistent {
-            let note =
-                format!("-p {seconds} -M {netmask}: persistence is not built into this weir");
-            service.notes.push(note);
+            service.persist(seconds, self.netmask.as_deref());
         }
         if let Some(engine) = &self.pe {
             service.notes.push(format!("--pe {engine}: no counterpart"));

@@ -130,9 +130,20 @@ fn service(block: &Block, address: SocketAddrV4) -> Result<Service, String> {
     };
     let weight = value(&["weight"]).and_then(|line| line.word(1).parse().ok());
     let mut service = Service::new(address, udp);
+    if let Some(line) = value(&["persistence_timeout"]) {
+        let seconds = line.word(1).parse().unwrap_or(360);
+        let mask = value(&["persistence_granularity"]).map(|line| line.word(1));
+        service.persist(seconds, mask);
+    }
     for line in &block.inside {
         match line.word(0) {
-            "protocol" | "lb_kind" | "lvs_method" | "weight" | "ip_family" => {}
+            "persistence_timeout"
+            | "persistence_granularity"
+            | "protocol"
+            | "lb_kind"
+            | "lvs_method"
+            | "weight"
+            | "ip_family" => {}
             "lb_algo" | "lvs_sched" => service.schedule_by(line.word(1)),
             flag @ ("sh-port" | "sh-fallback" | "mh-port" | "mh-fallback") => service.flag(flag),
             "real_server" => match real_server(line, &service, weight.unwrap_or(1)) {
@@ -199,9 +210,6 @@ const CHECK: &str = "write it as `health`, see docs/health.md";
 /// Why a line of a virtual or real server is not carried over.
 fn why_not(line: &Block) -> &'static str {
     match line.word(0) {
-        "persistence_timeout" | "persistence_granularity" => {
-            "persistence is not built into this weir"
-        }
         word if word.ends_with("_CHECK") || word.ends_with("_GET") => CHECK,
         "delay_loop" | "alpha" | "retry" | "connect_timeout" | "delay_before_retry" | "warmup" => {
             CHECK

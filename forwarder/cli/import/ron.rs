@@ -80,6 +80,12 @@ fn put_service(out: &mut String, service: &Service) -> std::fmt::Result {
         any_port(service.address, ":*")
     )?;
     let mut line = format!("forward: {forward}, scheduler: {},", service.scheduler);
+    if let Some((seconds, mask)) = service.persistence {
+        write!(
+            line,
+            " persistence: (timeout: \"{seconds}s\", mask: {mask}),"
+        )?;
+    }
     if service.hash_port && hashes {
         line += " hash_port: true,";
     }

@@ -63,7 +63,7 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
         "// line 11: -A -t [2001:db8::1]:80 -s rr: left out, IPv6 is not built into this weir",
         "                // was 10.1.0.14:8080; IPVS keeps the port where a service has any",
         "                (name: \"10.1.0.14:0\", address: \"10.1.0.14\"),",
-        "            // -p 360 -M 255.255.255.255: persistence is not built into this weir",
+        "forward: Nat, scheduler: wlc, persistence: (timeout: \"360s\", mask: 32),",
         "                // weight was 70000; 65535 is the most",
         "                // 10.1.0.13:80, weight 1: left out, another forwarding method than",
         "    timeouts: (established: \"300s\", udp: \"60s\"),",

@@ -17,7 +17,14 @@ pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> i
             (None, Protocol::Udp) => format!("-u {}", address()),
         };
         write!(out, "-A {target} -s {}", service.scheduler)?;
-        let flags = known(&service.flags);
+        let (flags, persistence) = match service.flags.split_once("persistent ") {
+            Some((flags, persistence)) => (flags.trim_end(), Some(persistence)),
+            None => (&*service.flags, None),
+        };
+        if let Some(persistence) = persistence {
+            write!(out, " -p {}", persistence.replace("mask", "-M"))?;
+        }
+        let flags = known(flags);
         if flags.is_empty() {
             writeln!(out)?;
         } else {

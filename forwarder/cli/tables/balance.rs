@@ -45,7 +45,7 @@ pub(in crate::cli) enum Columns {
     Rates,
     /// `--thresholds`
     Thresholds,
-    /// `--persistent-conn`: there are none.
+    /// `--persistent-conn`
     Persistent,
     /// `--tun-info`
     Tunnels,
@@ -180,7 +180,7 @@ fn row(backend: &Backend, style: &Style) -> String {
             let (upper, lower) = (backend.max_connections, backend.min_connections);
             format!(" {upper:<10} {lower:<10} {connections}")
         }
-        Columns::Persistent => format!(" {weight:<9} {:<11} {connections}", 0),
+        Columns::Persistent => format!(" {weight:<9} {:<11} {connections}", backend.persistent),
         Columns::Tunnels => {
             let tunnel = match backend.forward {
                 Forward::Tunnel => "ipip",

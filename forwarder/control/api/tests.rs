@@ -307,7 +307,7 @@ async fn backends_know_their_service() {
                 "since_ms": 125_000, "weight": null, "last_ms": 400, "took_ms": 3,
                 "fault": "status 503 for /",
             },
-            "active": 0, "inactive": 0, "connections": 0,
+            "active": 0, "inactive": 0, "persistent": 0, "connections": 0,
             "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
             "rates": {
                 "connections": 0, "in_packets": 0, "out_packets": 0,

@@ -52,7 +52,12 @@ pub(super) fn rehearse<F: Frame>(
         .iter()
         .map(|_| MemoryPort::new(1))
         .collect();
-    let spec = spec(snapshot, owner, &ports);
+    // It is alone: nobody else would tell it of a client, or take what is handed over.
+    let alone = Snapshot {
+        slots: snapshot.slots.alone(owner),
+        ..Snapshot::clone(snapshot)
+    };
+    let spec = spec(&Arc::new(alone), owner, &ports);
     let (rings, counters) = (Arc::clone(&spec.rings), Arc::clone(&spec.counters));
     let inquiries = Arc::clone(&spec.inquiries);
     let mut worker = Worker::new(spec)?;
@@ -116,6 +121,7 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         local_port_pairs: LOCAL_PORT_PAIRS,
         // Whole packets alone are rehearsed.
         datagrams: 0,
+        persistent_clients: 8,
         seed: 0,
         subscriber: Publisher::new(snapshot.clone()).subscribe(),
         rings: Arc::new(Rings::new(workers, ports.len(), 1)),

@@ -254,6 +254,13 @@ impl Account<'_> {
             (None, None) => false,
         };
         let place = service.backends.iter().position(is_chosen)?;
+        if self.recall.is_some_and(|recall| recall.template.is_some()) {
+            let client = self.flow.source.address;
+            let name = &service.backends.get(place)?.name;
+            return Some(format!(
+                "persistence: {name} is where others of {client} went"
+            ));
+        }
         let choice = Choice {
             service,
             chosen: &service.backends.get(place)?.name,

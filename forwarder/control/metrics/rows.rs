@@ -148,7 +148,7 @@ pub(super) const PORT: [KindRow<views::Port, Option<u64>>; 6] = [
     ),
 ];
 
-pub(super) const WORKER: [KindRow<views::Worker, u64>; 15] = [
+pub(super) const WORKER: [KindRow<views::Worker, u64>; 16] = [
     (Counter, "worker_turns_total", "Turns of its loop.", |w| {
         w.turns
     }),
@@ -235,5 +235,11 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 15] = [
         "worker_sessions_gone_total",
         "Sessions that ended because their backend was gone.",
         |w| w.sessions_gone,
+    ),
+    (
+        Counter,
+        "worker_templates_full_total",
+        "New flows of persistent services whose client could not be remembered.",
+        |w| w.templates_full,
     ),
 ];

@@ -94,6 +94,7 @@ fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Bac
         health: None,
         active: 0,
         inactive: traffic.connections,
+        persistent: 0,
         traffic,
         rates: Some(Rates {
             connections: traffic.connections / 100,
@@ -262,6 +263,7 @@ pub(crate) fn workers() -> Vec<Worker> {
         sessions_out_of_ports: 0,
         sources_forgotten: 0,
         sessions_gone: 0,
+        templates_full: 0,
         received: 1_000_000,
         injected: 5,
         made: 2,

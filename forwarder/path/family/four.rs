@@ -125,7 +125,9 @@ impl Family for Ipv4Addr {
 
     fn join<F: Frame>(frame: &F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step {
         match bench.came {
-            Came::In | Came::HandedOver => datagram::join(frame, meta, bench),
+            Came::In | Came::HandedOver | Came::Visiting | Came::Told(_) => {
+                datagram::join(frame, meta, bench)
+            }
             Came::Waited(flow) | Came::Joined(flow) => datagram::know(frame, meta, flow, bench),
         }
     }
