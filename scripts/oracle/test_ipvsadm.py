@@ -25,11 +25,11 @@ from oracle.services import Service
 
 WEIR_S = 20
 SERVICES = [
-    Service("NAT", "tcp", (1, 65535, 0), "wlc", 80),
-    Service("NAT mapped", "udp", (3,), "rr", 53),
-    Service("DR", "tcp", (1, 1, 1), "sed", 443),
-    Service("TUN", "udp", (1, 2), "wrr", 8080),
-    Service("TUN", "tcp", (), "fo", 8081),
+    Service("NAT", "tcp", (1, 65535, 0), "wlc", port=80),
+    Service("NAT mapped", "udp", (3,), "rr", port=53),
+    Service("DR", "tcp", (1, 1, 1), "sed", port=443),
+    Service("TUN", "udp", (1, 2), "wrr", port=8080),
+    Service("TUN", "tcp", (), "fo", port=8081),
 ]
 # What is asked before and after -Z, each as one line of arguments.
 LISTS = [
