@@ -96,7 +96,8 @@ class Bgp(LabCase):
             self.await_learned({VIP: plan.WAN_DIP}, 30)
             weir.process.kill()
             weir.process.wait()
-            self.await_learned({}, HOLD_S + 2)
+            # A busy BIRD, with something left to read, gives its peer ten seconds more.
+            self.await_learned({}, HOLD_S + 12)
             # What it left behind is in nobody's way.
             weir.start()
             self.await_learned({VIP: plan.WAN_DIP}, 30)
