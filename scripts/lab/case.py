@@ -2,6 +2,7 @@
 
 import collections
 import functools
+import socket
 import unittest
 
 from lab import plan
@@ -47,3 +48,28 @@ class LabCase(unittest.TestCase):
         self.assertEqual(errors, [])
         self.assertTrue(all(fetch.body == self.lab.blob for fetch in fetches), "a body differs")
         self.assertEqual({fetch.server for fetch in fetches}, set(servers))
+
+    def assert_echoed(self, vip, questions):
+        """Each datagram came back from the VIP, and every server had some."""
+        servers = set()
+        for question in questions:
+            with self.lab.client.inside():
+                client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            with client:
+                # Connected, so that an answer from any other address is none.
+                client.connect((vip, plan.ECHO_PORT))
+                client.settimeout(2)
+                server, _, came_back = self._ask(client, question).partition(b" ")
+                self.assertEqual(came_back, question)
+                servers.add(server.decode())
+        self.assertEqual(servers, set(plan.NAMES))
+
+    def _ask(self, client, question):
+        # A datagram may be lost, three in a row are not.
+        for _ in range(3):
+            client.send(question)
+            try:
+                return client.recv(65535)
+            except TimeoutError:
+                continue
+        self.fail(f"no answer to {question[:40]}")

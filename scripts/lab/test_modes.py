@@ -37,32 +37,8 @@ class Modes(LabCase):
         with self.lab.weir([echo(mode) for mode in modes]):
             for mode in modes:
                 with self.subTest(mode=mode):
-                    self._echo(plan.VIP[mode])
-
-    def _echo(self, vip):
-        servers = set()
-        for number in range(20):
-            with self.lab.client.inside():
-                client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            with client:
-                # Connected, so that an answer from any other address is none.
-                client.connect((vip, plan.ECHO_PORT))
-                client.settimeout(2)
-                answer = self._ask(client, f"question {number}".encode())
-                server, _, question = answer.partition(b" ")
-                self.assertEqual(question, f"question {number}".encode())
-                servers.add(server.decode())
-        self.assertEqual(servers, set(plan.NAMES))
-
-    def _ask(self, client, question):
-        # A datagram may be lost, three in a row are not.
-        for attempt in range(3):
-            client.send(question)
-            try:
-                return client.recv(2048)
-            except TimeoutError:
-                continue
-        self.fail(f"no answer to {question}")
+                    questions = [f"question {number}".encode() for number in range(20)]
+                    self.assert_echoed(plan.VIP[mode], questions)
 
     def test_nat_with_one_arm_and_two_workers(self):
         """Clients and servers are behind the same port."""
