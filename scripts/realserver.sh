@@ -14,8 +14,10 @@ state=$state_folder/changes
 usage() {
     cat <<'USAGE'
 usage: realserver.sh nat add DIP             default gateway via the director
-       realserver.sh dr add VIP [--dev IF]   VIP/32 on lo (or IF), hidden from ARP
-       realserver.sh tun add VIP             VIP/32 on tunl0, hidden from ARP
+       realserver.sh dr add VIP [--dev IF]   VIP/32 on lo (or IF), hidden from ARP;
+                                             of IPv6 VIP/128, on lo alone
+       realserver.sh tun add VIP             VIP/32 on tunl0, hidden from ARP;
+                                             of IPv6 VIP/128 on ip6tnl0
        realserver.sh undo                    restores what was there before
        realserver.sh status                  what is changed at present
 
@@ -55,10 +57,29 @@ hide_from_arp() {
     set_sysctl net/ipv4/conf/all/arp_announce 2
 }
 
+# family_of ADDRESS: -4 or -6, as ip takes it
+family_of() {
+    case $1 in
+        *:*) echo -6 ;;
+        *) echo -4 ;;
+    esac
+}
+
+whole() { # VIP: the prefix that is this address alone
+    case $1 in
+        *:*) echo "$1/128" ;;
+        *) echo "$1/32" ;;
+    esac
+}
+
 add_address() { # VIP DEV
-    ip -o -4 address show dev "$2" | grep -qF " $1/32 " && return 0
+    ip -o "$(family_of "$1")" address show to "$(whole "$1")" dev "$2" | grep -q . && return 0
     remember "address $1 $2" "address $1 $2"
-    ip address add "$1/32" dev "$2"
+    # Asking whether others have the address is for links, and they do have it.
+    case $1 in
+        *:*) ip address add "$1/128" dev "$2" nodad ;;
+        *) ip address add "$1/32" dev "$2" ;;
+    esac
 }
 
 raise_link() { # DEV
@@ -77,11 +98,30 @@ add_dr() { # VIP DEV
     add_address "$1" "$2"
 }
 
-add_tun() { # VIP
-    if ! ip -o link show dev tunl0 >/dev/null 2>&1; then
-        modprobe ipip || die "this kernel has no ipip module"
-        remember "module ipip" "module ipip"
+# Neighbour discovery answers for the addresses of the link's own interface alone, so on lo and
+# on ip6tnl0 there is nothing to hide.
+add_dr_six() { # VIP
+    set_sysctl net/ipv6/conf/lo/disable_ipv6 0
+    raise_link lo
+    add_address "$1" lo
+}
+
+need_module() { # MODULE DEV
+    if ! ip -o link show dev "$2" >/dev/null 2>&1; then
+        modprobe "$1" || die "this kernel has no $1 module"
+        remember "module $1" "module $1"
     fi
+}
+
+add_tun_six() { # VIP
+    need_module ip6_tunnel ip6tnl0
+    set_sysctl net/ipv6/conf/ip6tnl0/disable_ipv6 0
+    raise_link ip6tnl0
+    add_address "$1" ip6tnl0
+}
+
+add_tun() { # VIP
+    need_module ipip tunl0
     hide_from_arp
     # What leaves the tunnel comes from the clients, whose way back is another interface.
     set_sysctl net/ipv4/conf/all/rp_filter 0
@@ -90,19 +130,32 @@ add_tun() { # VIP
     add_address "$1" tunl0
 }
 
-default_route() { # the one without a metric, in the words that `ip route add` takes
-    ip -4 route show default | grep -v ' metric ' | sed 's/ \(linkdown\|dead\)//g; s/ *$//' |
-        head -n 1
+# default_route FAMILY: the one that `ip route replace` replaces, in the words that `ip route add`
+# takes. IPv4's has no metric, and IPv6's has 1024.
+default_route() {
+    case $1 in
+        -4) ip -4 route show default | grep -v ' metric ' ;;
+        -6) ip -6 route show default | grep ' metric 1024 ' ;;
+    esac | sed 's/ \(linkdown\|dead\)//g; s/ expires [0-9]*sec//; s/ *$//' | head -n 1
 }
 
 add_nat() { # DIP
-    old=$(default_route)
+    family=$(family_of "$1")
+    old=$(default_route "$family")
     case "$old " in "default via $1 "*) return 0 ;; esac
-    remember gateway "gateway $1 $old"
-    ip route replace default via "$1" ||
+    remember "gateway $family" "gateway $family $old"
+    ip "$family" route replace default via "$1" ||
         die "$1 cannot be the gateway: is it on a link of this host?"
-    # A redirect from a router between would send the replies past the director.
-    set_sysctl net/ipv4/conf/all/accept_redirects 0
+    # A redirect from a router between would send the replies past the director. Of IPv6 each
+    # interface says for itself, and `default` for those to come.
+    case $family in
+        -4) set_sysctl net/ipv4/conf/all/accept_redirects 0 ;;
+        -6)
+            for folder in /proc/sys/net/ipv6/conf/*; do
+                set_sysctl "net/ipv6/conf/${folder##*/}/accept_redirects" 0
+            done
+            ;;
+    esac
 }
 
 undo_one() { # KIND and its words
@@ -110,14 +163,18 @@ undo_one() { # KIND and its words
     shift
     case $kind in
         sysctl) [ ! -f "/proc/sys/$1" ] || echo "$2" >"/proc/sys/$1" ;;
-        address) ip address del "$1/32" dev "$2" 2>/dev/null || true ;;
+        address) ip address del "$(whole "$1")" dev "$2" 2>/dev/null || true ;;
         link) ip link set "$1" down 2>/dev/null || true ;;
         module) modprobe -r "$1" || echo "realserver.sh: the module $1 stays" >&2 ;;
         gateway)
-            # It may have moved again since the first `nat add`.
-            ip route del default metric 0 2>/dev/null || true
+            family=$1
             shift
-            [ $# -eq 0 ] || ip route add "$@"
+            # It may have moved again since the first `nat add`.
+            case $family in
+                -4) ip -4 route del default metric 0 2>/dev/null || true ;;
+                -6) ip -6 route del default metric 1024 2>/dev/null || true ;;
+            esac
+            [ $# -eq 0 ] || ip "$family" route add "$@"
             ;;
     esac
 }
@@ -144,21 +201,27 @@ status() {
     while read -r kind what rest; do
         case $kind in
             sysctl) echo "$what = $(cat "/proc/sys/$what" 2>/dev/null) (was $rest)" ;;
-            address) echo "address $what/32 on $rest" ;;
+            address) echo "address $(whole "$what") on $rest" ;;
             link) echo "link $what up (was down)" ;;
             module) echo "module $what loaded" ;;
-            gateway) echo "$(default_route) (was ${rest:-none})" ;;
+            gateway) echo "$(default_route "$what") (was ${rest:-none})" ;;
         esac
     done <"$state"
 }
 
 check_address() {
+    octet='(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})'
     # grep looks at lines, and an argument may have several, of which each would be a record.
     case $1 in
-        *[!0-9.]*) die "'$1' is not an IPv4 address" ;;
+        *[!0-9a-fA-F.:]*) die "'$1' is not an address" ;;
+        # What an address of IPv6 may look like; `ip` knows the rest.
+        *:*)
+            if ip -6 route get "$1" 2>&1 | grep -q 'prefix is expected'; then
+                die "'$1' is not an IPv6 address"
+            fi
+            ;;
+        *) echo "$1" | grep -Eqx "($octet\.){3}$octet" || die "'$1' is not an IPv4 address" ;;
     esac
-    octet='(25[0-5]|2[0-4][0-9]|1?[0-9]{1,2})'
-    echo "$1" | grep -Eqx "($octet\.){3}$octet" || die "'$1' is not an IPv4 address"
 }
 
 main() {
@@ -173,9 +236,24 @@ main() {
     check_address "$3"
     case "$1 $# ${4:-}" in
         'nat 3 ') add_nat "$3" ;;
-        'dr 3 ') add_dr "$3" lo ;;
-        'dr 5 --dev') add_dr "$3" "$5" ;;
-        'tun 3 ') add_tun "$3" ;;
+        'dr 3 ')
+            case $3 in
+                *:*) add_dr_six "$3" ;;
+                *) add_dr "$3" lo ;;
+            esac
+            ;;
+        'dr 5 --dev')
+            case $3 in
+                *:*) die "a VIP of IPv6 goes on lo: elsewhere neighbour discovery answers for it" ;;
+                *) add_dr "$3" "$5" ;;
+            esac
+            ;;
+        'tun 3 ')
+            case $3 in
+                *:*) add_tun_six "$3" ;;
+                *) add_tun "$3" ;;
+            esac
+            ;;
         *) usage >&2; exit 2 ;;
     esac
 }

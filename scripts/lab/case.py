@@ -33,7 +33,7 @@ class LabCase(unittest.TestCase):
         answers = collections.Counter()
         for _ in range(count):
             curl = ["curl", "-sS", "-f", "-m", 10, "--noproxy", "*"]
-            answer = namespace.run(*curl, f"http://{vip}/")
+            answer = namespace.run(*curl, f"http://{plan.host_of(vip)}/")
             answers[answer.strip()] += 1
         return answers
 
@@ -52,9 +52,10 @@ class LabCase(unittest.TestCase):
     def assert_echoed(self, vip, questions):
         """Each datagram came back from the VIP, and every server had some."""
         servers = set()
+        family = socket.AF_INET6 if plan.family_of(vip) == 6 else socket.AF_INET
         for question in questions:
             with self.lab.client.inside():
-                client = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+                client = socket.socket(family, socket.SOCK_DGRAM)
             with client:
                 # Connected, so that an answer from any other address is none.
                 client.connect((vip, plan.ECHO_PORT))

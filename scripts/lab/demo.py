@@ -1,9 +1,10 @@
-"""Real HTTP requests through NAT, DR, TUN and FULLNAT, and what came from where."""
+"""Real HTTP requests through NAT, DR, TUN and FULLNAT, over IPv4 and IPv6, and what came from
+where."""
 
 import collections
 
 from lab import plan
-from lab.director import http, target_folder
+from lab.director import TWO_FAMILIES, http, target_folder
 from lab.topology import Lab
 
 REQUESTS = 20
@@ -15,18 +16,19 @@ TITLES = {
 }
 
 
-def request(lab, mode):
+def request(lab, url):
     """The name of the server that answered one curl, or what curl said instead."""
     curl = ["curl", "-s", "-f", "-m", 5, "--noproxy", "*", "-w", "%{errormsg}"]
-    return lab.client.run(*curl, f"http://{plan.VIP[mode]}/", check=False).strip()
+    return lab.client.run(*curl, url, check=False).strip()
 
 
-def send(lab, mode):
-    """Sends the requests of one mode, prints the answers and returns their count by server."""
-    print(f"\n{TITLES[mode]}\n  curl http://{plan.VIP[mode]}/ …", end="", flush=True)
+def send(lab, vip):
+    """Sends the requests to one VIP, prints the answers and returns their count by server."""
+    url = f"http://{plan.host_of(vip)}/"
+    print(f"  curl {url} …", end="", flush=True)
     answers = collections.Counter()
     for _ in range(REQUESTS):
-        answer = request(lab, mode)
+        answer = request(lab, url)
         answers[answer] += 1
         print(f" {answer}", end="", flush=True)
     print()
@@ -34,25 +36,25 @@ def send(lab, mode):
 
 
 def faults(mode, answers, replies):
-    """What is wrong with a mode's answers and the way they took."""
+    """What is wrong with the answers of a mode and a family, and the way they took."""
     counts = [answers[name] for name in plan.NAMES]
     if sum(counts) != REQUESTS:
-        yield f"{mode}: {REQUESTS - sum(counts)} of {REQUESTS} requests failed"
+        yield f"{REQUESTS - sum(counts)} of {REQUESTS} requests failed"
     # Round robin.
     if max(counts) - min(counts) > 1 or min(counts) == 0:
-        yield f"{mode}: not balanced"
+        yield "not balanced"
     # The replies that pass also show that these counters count.
     through = replies[mode] > 0
     if through != (mode in plan.THROUGH):
-        yield f"{mode}: {replies[mode]} packets of replies passed the director"
+        yield f"{replies[mode]} packets of replies passed the director"
 
 
-def summary(mode, answers, wrong):
-    """The line that ends the demonstration of a mode."""
+def summary(run, answers, wrong):
+    """The line that ends the demonstration of a mode and a family."""
     counts = [answers[name] for name in plan.NAMES]
     state = "FAILED" if wrong else "ok"
     by_server = ", ".join(f"{name} {count}" for name, count in zip(plan.NAMES, counts))
-    return f"demo: {mode} {sum(counts)}/{REQUESTS} {state}, {by_server}"
+    return f"demo: {run} {sum(counts)}/{REQUESTS} {state}, {by_server}"
 
 
 def main():
@@ -60,16 +62,26 @@ def main():
     print("Laying out client, director, router and eight nginx (two in a Linux of their own).")
     lab = Lab(log_folder=target_folder() / "lab" / "demo")
     print("Starting weir.")
-    with lab.weir([http(mode) for mode in plan.MODES]) as weir:
-        answers = {mode: send(lab, mode) for mode in plan.MODES}
-        replies = lab.replies_at_director()
+    services = [http(mode) for mode in plan.MODES]
+    services += [http(mode, plan.six(plan.VIP[mode])) for mode in plan.MODES]
+    answers, replies = {}, {}
+    with lab.weir(services, arms=TWO_FAMILIES) as weir:
+        for mode in plan.MODES:
+            print(f"\n{TITLES[mode]}")
+            for run, vip in ((mode, plan.VIP[mode]), (f"{mode} IPv6", plan.six(plan.VIP[mode]))):
+                before = lab.replies_at_director()
+                answers[run] = send(lab, vip)
+                after = lab.replies_at_director()
+                replies[run] = {mode: after[mode] - before[mode] for mode in plan.MODES}
         for what in ("services", "sessions"):
             print(f"\nweir show {what}\n{weir.show(what)}")
-    for mode in plan.MODES:
-        print(f"Packets of {mode} replies that came to the director: {replies[mode]}")
-    wrong = {mode: list(faults(mode, answers[mode], replies)) for mode in plan.MODES}
-    for fault in sum(wrong.values(), []):
-        print(f"demo: FAILED: {fault}")
-    for mode in plan.MODES:
-        print(summary(mode, answers[mode], wrong[mode]))
+    wrong = {run: list(faults(run.split()[0], answers[run], replies[run])) for run in answers}
+    for run in answers:
+        packets = replies[run][run.split()[0]]
+        print(f"Packets of {run} replies that came to the director: {packets}")
+    for run, found in wrong.items():
+        for fault in found:
+            print(f"demo: FAILED: {run}: {fault}")
+    for run in answers:
+        print(summary(run, answers[run], wrong[run]))
     return 1 if any(wrong.values()) else 0

@@ -28,7 +28,7 @@ CONFIG = """\
     ports: [
 {ports}
     ],
-    routes: [(to: "0.0.0.0/0", via: "{gateway}")],
+    routes: [{routes}],
     services: [
 {services}
     ],
@@ -54,18 +54,27 @@ SERVICE = """\
         ),"""
 BACKEND = """\
                 (name: "{name}", address: "{rip}:{port}", weight: {weight}),"""
+ROUTE = '(to: "{to}", via: "{via}")'
+EVERYWHERE = {4: "0.0.0.0/0", 6: "::/0"}
 
-# Ports as (name, interface, addresses), and the gateway of the default route.
+# Ports as (name, interface, addresses), and the gateways of the default routes.
 TWO_ARMS = (
     [
         ("wan", "wan0", [f"{plan.WAN_DIP}/24"]),
         ("lan", "lan0", [f"{plan.LAN_DIP}/24"]),
     ],
-    plan.WAN_ROUTER,
+    [plan.WAN_ROUTER],
+)
+TWO_FAMILIES = (
+    [
+        ("wan", "wan0", [f"{plan.WAN_DIP}/24", f"{plan.six(plan.WAN_DIP)}/64"]),
+        ("lan", "lan0", [f"{plan.LAN_DIP}/24", f"{plan.six(plan.LAN_DIP)}/64"]),
+    ],
+    [plan.WAN_ROUTER, plan.six(plan.WAN_ROUTER)],
 )
 ONE_ARM = (
     [("lan", "lan0", [f"{plan.LAN_DIP}/24", f"{plan.INSIDE_DIP}/24"])],
-    plan.LAN_ROUTER,
+    [plan.LAN_ROUTER],
 )
 
 
@@ -98,31 +107,38 @@ class Service:
     health: str = "Off"
 
     def ron(self):
-        """The service in the configuration's words."""
+        """The service in the configuration's words; its VIP says of which family all is."""
+        is_six = plan.family_of(self.vip) == 6
+        rips, lips = plan.RIPS[self.mode], plan.LIPS
+        if is_six:
+            rips, lips = [list(map(plan.six, addresses)) for addresses in (rips, lips)]
         backends = [
-            BACKEND.format(name=name, rip=rip, port=self.backend_port, weight=self.weight)
-            for name, rip in zip(plan.NAMES, plan.RIPS[self.mode])
+            BACKEND.format(
+                name=name, rip=plan.host_of(rip), port=self.backend_port, weight=self.weight
+            )
+            for name, rip in zip(plan.NAMES, rips)
         ]
         return SERVICE.format(
             name=self.name,
-            address=f"{self.vip}:{self.vip_port}",
+            address=f"{plan.host_of(self.vip)}:{self.vip_port}",
             protocol=self.protocol,
             forward=plan.FORWARD[self.mode],
             health=self.health,
-            more=f" local_addresses: {json.dumps(plan.LIPS)}," if self.mode == "fullnat" else "",
+            more=f" local_addresses: {json.dumps(lips)}," if self.mode == "fullnat" else "",
             backends="\n".join(backends),
         )
 
 
 def http(mode, vip=None, health="Off"):
-    """The HTTP service of a mode, named as the mode."""
+    """The HTTP service of a mode, named as the mode; where its VIP is of IPv6 it says so."""
     address = vip or plan.VIP[mode]
-    return Service(mode, mode, "Tcp", address, 80, plan.HTTP_PORT[mode], health=health)
+    name = f"{mode}-six" if plan.family_of(address) == 6 else mode
+    return Service(name, mode, "Tcp", address, 80, plan.HTTP_PORT[mode], health=health)
 
 
-def echo(mode, health="Off"):
+def echo(mode, vip=None, health="Off"):
     """The UDP echo service of a mode."""
-    address, port = plan.VIP[mode], plan.ECHO_PORT
+    address, port = vip or plan.VIP[mode], plan.ECHO_PORT
     return Service(f"{mode}-echo", mode, "Udp", address, port, port, health=health)
 
 
@@ -136,7 +152,7 @@ def cores(workers):
 
 def config(services, *, workers, other, arms, driver, taps, more, lan_mtu, idle, placed):
     """The text of a configuration file."""
-    ports, gateway = arms
+    ports, gateways = arms
     worker_cores, main_core = placed or cores(workers)
     port_texts = [
         PORT.format(
@@ -156,7 +172,10 @@ def config(services, *, workers, other, arms, driver, taps, more, lan_mtu, idle,
         other=other,
         more=more,
         ports="\n".join(port_texts),
-        gateway=gateway,
+        routes=", ".join(
+            ROUTE.format(to=EVERYWHERE[plan.family_of(gateway)], via=gateway)
+            for gateway in gateways
+        ),
         services="\n".join(service.ron() for service in services),
     )
 

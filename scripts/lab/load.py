@@ -25,7 +25,8 @@ class Load:
         self._path = path
         self.fetches = [Fetch() for _ in range(count)]
         with namespace.inside():
-            self._sockets = [socket.socket() for _ in range(count)]
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            self._sockets = [socket.socket(family) for _ in range(count)]
         for connection in self._sockets:
             connection.setblocking(False)
 

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from lab.plan import mac_of
+from lab.plan import six as six_of
 
 CLONE_NEWNET = 0x40000000
 # Half-made checksums and frames beyond the MTU are no frames that a wire would carry.
@@ -65,11 +66,11 @@ class Namespace:
             finally:
                 libc.setns(home.fileno(), CLONE_NEWNET)
 
-    def plug(self, switch, bridge, interface, address, *, configure=True, peer=None):
+    def plug(self, switch, bridge, interface, address, *, configure=True, six=False, peer=None):
         """Joins an interface in here to a bridge in the namespace `switch`.
 
-        `address` is "10.9.0.2/24"; without `configure` it only makes the MAC. `peer` is the
-        other end, for a second one on the same bridge.
+        `address` is "10.9.0.2/24"; without `configure` it only makes the MAC. With `six` there is
+        its IPv6 address too. `peer` is the other end, for a second one on the same bridge.
         """
         peer = peer or f"{bridge}-{self.name}"[:15]
         host = address.split("/")[0]
@@ -81,13 +82,19 @@ class Namespace:
         if configure:
             self.run("ip", "address", "add", address, "dev", interface)
         self.run("ip", "link", "set", interface, "up")
+        if six:
+            for link in ("lo", interface):
+                self.sysctl(f"net/ipv6/conf/{link}/disable_ipv6", 0)
+            # Nobody else can have it here, and all is to be ready at once.
+            self.run(*("ip", "address", "add", f"{six_of(host)}/64", "dev", interface, "nodad"))
         for namespace, link in ((self, interface), (switch, peer)):
             off = [word for name in OFFLOADS for word in (name, "off")]
             namespace.run("ethtool", "-K", link, *off, check=False)
 
     def route(self, to, via):
         """Adds a route."""
-        self.run("ip", "route", "add", to, "via", via)
+        family = "-6" if ":" in via else "-4"
+        self.run("ip", family, "route", "add", to, "via", via)
 
 
 def bridge(namespace, name):

@@ -13,6 +13,8 @@ has one port only. Each mode has its real servers web1 and web2. The director's 
 weir's: its kernel has none and drops what arrives, for weir sees each frame before that. Replies
 of DR and TUN go by the router. The TUN servers are user-mode Linux, because the kernel of the
 machine may have no ipip.
+
+Whoever has an address here has one of IPv6 as well: 10.9.0.2 is fd00:9::2 too, see six().
 """
 
 import ipaddress
@@ -21,6 +23,7 @@ CLIENT = "10.9.0.2"
 WAN_DIP = "10.9.0.1"
 WAN_ROUTER = "10.9.0.254"
 LAN_NETWORK = "10.10.0.0/24"
+LAN_NETWORK_SIX = "fd00:10::/64"
 LAN_DIP = "10.10.0.1"
 LAN_ROUTER = "10.10.0.254"
 INSIDE = "10.11.0.2"
@@ -47,6 +50,22 @@ NAMES = ["web1", "web2"]
 # NAT and FULLNAT translate the port as well; every nginx listens on both.
 HTTP_PORT = {"nat": 8080, "dr": 80, "tun": 80, "fullnat": 8080}
 ECHO_PORT = 7
+
+
+def six(address):
+    """The IPv6 address of whoever has this IPv4 address, with the same digits."""
+    _, network, _, host = address.split(".")
+    return f"fd00:{network}::{host}"
+
+
+def family_of(address):
+    """4 or 6."""
+    return ipaddress.ip_address(address).version
+
+
+def host_of(address):
+    """The address as it stands before a port and in a URL."""
+    return f"[{address}]" if family_of(address) == 6 else address
 
 
 def mac_of(address):

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import threading
 
+from lab import plan
 from lab.net import LabError, run
 from lab.plan import mac_of
 
@@ -36,7 +37,10 @@ http {{
     server {{
         listen 80 backlog=4096;
         listen 8080 backlog=4096;
+        listen [::]:80 backlog=4096;
+        listen [::]:8080 backlog=4096;
         listen 8443 ssl;
+        listen [::]:8443 ssl;
         ssl_certificate {certificate};
         ssl_certificate_key {certificate};
         add_header X-Server {name};
@@ -138,6 +142,8 @@ class UmlServer:
             f"vec0:transport=raw,ifname=eth0,mac={mac_of(guest.rip)},depth=128",
             *(f"scratch={scratch}", f"address={guest.rip}/24"),
             *(f"vip={guest.vip}", f"gateway={guest.gateway}"),
+            *(f"address_six={plan.six(guest.rip)}/64", f"vip_six={plan.six(guest.vip)}"),
+            f"gateway_six={plan.six(guest.gateway)}",
         ]
         self._process = None
 
@@ -159,8 +165,9 @@ class UdpEcho:
     """Answers every datagram with the server's name and what was in it."""
 
     def __init__(self, name, namespace, address, port):
+        family = socket.AF_INET6 if plan.family_of(address) == 6 else socket.AF_INET
         with namespace.inside():
-            self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._socket = socket.socket(family, socket.SOCK_DGRAM)
         # Bound to the one address, since an answer from another is none: in DR that is the VIP.
         self._socket.bind((address, port))
         self._name = name.encode()

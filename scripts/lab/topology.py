@@ -41,6 +41,10 @@ table netdev lab {{
         ip saddr {plan.VIP["dr"]} counter name dr
         ip saddr {plan.VIP["tun"]} counter name tun
         ip saddr {{ {", ".join(plan.RIPS["fullnat"])} }} counter name fullnat
+        ip6 saddr {{ {", ".join(map(plan.six, plan.RIPS["nat"]))} }} counter name nat
+        ip6 saddr {plan.six(plan.VIP["dr"])} counter name dr
+        ip6 saddr {plan.six(plan.VIP["tun"])} counter name tun
+        ip6 saddr {{ {", ".join(map(plan.six, plan.RIPS["fullnat"]))} }} counter name fullnat
     }}
 }}
 """
@@ -64,22 +68,26 @@ class Lab:
         self.servers = {mode: self._serve(mode, blob) for mode in modes}
         for mode in modes:
             for rip, name in zip(plan.RIPS[mode], plan.NAMES):
-                require_answer(self.router, f"http://{rip}/", 60 if mode == "tun" else 20)
+                for address in (rip, plan.six(rip)):
+                    url = f"http://{plan.host_of(address)}/"
+                    require_answer(self.router, url, 60 if mode == "tun" else 20)
 
     def _wire(self):
         self.switch = Namespace("switch")
         for name in ("wan", "lan"):
             bridge(self.switch, name)
         self.client = Namespace("client")
-        self.client.plug(self.switch, "wan", "eth0", f"{plan.CLIENT}/24")
+        self.client.plug(self.switch, "wan", "eth0", f"{plan.CLIENT}/24", six=True)
         self.client.route(plan.LAN_NETWORK, plan.WAN_DIP)
+        self.client.route(plan.LAN_NETWORK_SIX, plan.six(plan.WAN_DIP))
         self.inside = Namespace("inside")
         self.inside.plug(self.switch, "lan", "eth0", f"{plan.INSIDE}/24")
         self.inside.route("default", plan.INSIDE_DIP)
         self.router = Namespace("router")
         self.router.sysctl("net/ipv4/ip_forward", 1)
-        self.router.plug(self.switch, "wan", "wan0", f"{plan.WAN_ROUTER}/24")
-        self.router.plug(self.switch, "lan", "lan0", f"{plan.LAN_ROUTER}/24")
+        self.router.plug(self.switch, "wan", "wan0", f"{plan.WAN_ROUTER}/24", six=True)
+        self.router.plug(self.switch, "lan", "lan0", f"{plan.LAN_ROUTER}/24", six=True)
+        self.router.sysctl("net/ipv6/conf/all/forwarding", 1)
 
     def _lay_out_director(self):
         self.director = Namespace("director")
@@ -93,13 +101,15 @@ class Lab:
         servers = []
         for number, (rip, name) in enumerate(zip(plan.RIPS[mode], plan.NAMES), start=1):
             namespace = Namespace(f"{mode[:4]}{number}")
-            namespace.plug(self.switch, "lan", "eth0", f"{rip}/24", configure=mode != "tun")
+            here = mode != "tun"
+            namespace.plug(self.switch, "lan", "eth0", f"{rip}/24", configure=here, six=here)
             log = self.log_folder / f"{namespace.name}.log"
             if mode == "tun":
                 guest = Guest(rip, plan.VIP["tun"], plan.LAN_ROUTER)
                 server = UmlServer(name, namespace, FOLDER, log, blob, guest)
             else:
                 namespace.route("default", plan.LAN_ROUTER)
+                namespace.route("default", plan.six(plan.LAN_ROUTER))
                 server = NginxServer(name, namespace, FOLDER, log, blob)
                 self._set_up(mode, server, rip)
             server.start()
@@ -109,14 +119,17 @@ class Lab:
     def _set_up(self, mode, server, rip):
         if mode == "nat":
             server.realserver("nat", "add", plan.LAN_DIP)
+            server.realserver("nat", "add", plan.six(plan.LAN_DIP))
             echo = rip
         elif mode == "fullnat":
             # Its servers need nothing: they answer to a LIP on their own link.
             echo = rip
         else:
             server.realserver("dr", "add", plan.VIP["dr"])
+            server.realserver("dr", "add", plan.six(plan.VIP["dr"]))
             echo = plan.VIP["dr"]
-        UdpEcho(server.name, server.namespace, echo, plan.ECHO_PORT)
+        for address in (echo, plan.six(echo)):
+            UdpEcho(server.name, server.namespace, address, plan.ECHO_PORT)
 
     def standby(self, address):
         """Another director's machine on the wan."""
