@@ -331,7 +331,11 @@ impl<A: Family> Session<A> {
     /// Notes that a client goes on with a UDP session, which then keeps its place in a full table.
     #[inline]
     pub fn keep(&mut self) {
-        self.backend |= LASTS;
+        // Written once: the backend's number is read next, and a read waits long for a store to a
+        // part of what it reads.
+        if self.backend & LASTS == 0 {
+            self.backend |= LASTS;
+        }
     }
 
     /// What its packets change by.
