@@ -15,7 +15,6 @@ use nix::libc;
 
 use super::{
     client,
-    show::Pages,
     source::wait,
     tables::{self, Columns, Name, Style},
 };
@@ -25,6 +24,7 @@ use crate::{
 };
 use words::Words;
 
+mod connections;
 mod rules;
 #[cfg(test)]
 mod tests;
@@ -77,17 +77,7 @@ async fn perform(out: &mut impl Write, socket: &Path, words: &Words) -> Result<(
     } else if words.zero {
         zero(socket, words).await?;
     } else if words.connection {
-        let mut pages = Pages::of(socket);
-        let mut page = pages.next().await?;
-        tables::sessions_head(out, "IPVS connection entries", false)?;
-        while let Some(mut sessions) = page {
-            // What ipvsadm has no column for.
-            for session in &mut sessions {
-                session.local = None;
-            }
-            tables::sessions(out, &sessions, name)?;
-            page = pages.next().await?;
-        }
+        connections::write(out, socket, name).await?;
     } else if words.timeout {
         let timeouts: Timeouts = client::get(socket, "/timeouts").await?;
         let [tcp, fin, udp] =

@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::{Context, Result, bail, ensure};
@@ -38,6 +39,10 @@ pub(super) struct Arguments {
     /// Where to write what leaves by a port: a pcap in nanoseconds
     #[arg(long = "out", value_name = "PORT=FILE", value_parser = port_file, num_args = 1..)]
     outputs: Vec<PortFile>,
+    /// Configurations to be put in force in place of the first, so many seconds after the first
+    /// frame
+    #[arg(long, value_name = "SECONDS=FILE", value_parser = after_file, num_args = 1..)]
+    reload: Vec<AfterFile>,
     /// Where to write, as JSON, what `weir show` would show at the end; - is stdout
     #[arg(long, value_name = "FILE")]
     stats: Option<PathBuf>,
@@ -53,6 +58,22 @@ pub(super) struct Arguments {
 struct PortFile {
     port: String,
     file: PathBuf,
+}
+
+#[derive(Clone, Debug)]
+struct AfterFile {
+    after: Duration,
+    file: PathBuf,
+}
+
+fn after_file(text: &str) -> Result<AfterFile, String> {
+    let parts = text.split_once('=');
+    let parsed = parts.and_then(|(seconds, file)| {
+        let after = Duration::try_from_secs_f64(seconds.parse().ok()?).ok()?;
+        let file = PathBuf::from(file);
+        (!file.as_os_str().is_empty()).then_some(AfterFile { after, file })
+    });
+    parsed.ok_or_else(|| "write seconds, such as 1.5, = and a file".to_owned())
 }
 
 fn port_file(text: &str) -> Result<PortFile, String> {
@@ -99,6 +120,9 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         None => None,
     };
     let mut replay = Replay::new(&config, outputs, arguments.seed)?;
+    for AfterFile { after, file } in &arguments.reload {
+        replay.reload(*after, Config::load(file)?);
+    }
     if let Some(out) = explain {
         replay.explain(out);
     }

@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    marker::PhantomData,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -14,7 +15,7 @@ use crate::{
     config::DEFAULT_SOCKET,
     control::{
         api::PAGE_SESSIONS,
-        views::{self, Cursor, Page},
+        views::{self, Cursor, Page, Templates},
     },
 };
 
@@ -25,7 +26,7 @@ mod tests;
 pub(super) struct Arguments {
     /// What to show
     what: What,
-    /// Print JSON: what the API answers, sessions as one array
+    /// Print JSON: what the API answers, sessions and templates as one array
     #[arg(long)]
     json: bool,
     /// The socket of the running program
@@ -45,6 +46,8 @@ enum What {
     Events,
     /// Sessions with CIP, VIP and RIP, as `ipvsadm -Lnc`
     Sessions,
+    /// Which backends clients of persistent services have, as `ipvsadm -Lnc` lists templates
+    Persistence,
     /// Ports with their addresses (DIP first) and counters, as `ip -s link`
     Ports,
     /// IP addresses on the links and their MACs, as `arp -n`
@@ -91,11 +94,20 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
             )?;
         }
         What::Sessions => {
-            let mut pages = Pages::of(socket);
+            let mut pages = Pages::<Page>::of(socket);
             let mut page = pages.next().await?;
             tables::sessions_head(out, "weir session entries", true)?;
             while let Some(sessions) = page {
                 tables::sessions(out, &sessions, tables::numeric)?;
+                page = pages.next().await?;
+            }
+        }
+        What::Persistence => {
+            let mut pages = Pages::<Templates>::of(socket);
+            let mut page = pages.next().await?;
+            tables::templates_head(out)?;
+            while let Some(templates) = page {
+                tables::templates(out, &templates)?;
                 page = pages.next().await?;
             }
         }
@@ -124,19 +136,8 @@ async fn json(out: &mut impl Write, socket: &Path, what: What) -> anyhow::Result
             all::<views::ServiceBackend>(out, socket, "/backends").await?;
         }
         What::Events => all::<views::Event>(out, socket, "/events").await?,
-        What::Sessions => {
-            let mut pages = Pages::of(socket);
-            let mut page = pages.next().await?;
-            let mut json = serde_json::Serializer::pretty(&mut *out);
-            let mut array = json.serialize_seq(None)?;
-            while let Some(sessions) = page {
-                for session in &sessions {
-                    array.serialize_element(session)?;
-                }
-                page = pages.next().await?;
-            }
-            array.end()?;
-        }
+        What::Sessions => all_pages::<Page>(out, socket).await?,
+        What::Persistence => all_pages::<Templates>(out, socket).await?,
         What::Ports => all::<views::Port>(out, socket, "/ports").await?,
         What::Neighbours => all::<views::Neighbour>(out, socket, "/neighbours").await?,
         What::Groups => all::<views::Group>(out, socket, "/groups").await?,
@@ -159,28 +160,79 @@ async fn all<T: Serialize + DeserializeOwned>(
     Ok(())
 }
 
-/// The sessions, one page in memory at a time.
-pub(super) struct Pages<'a> {
-    socket: &'a Path,
-    next: Option<Cursor>,
+/// The same of what comes in pages.
+async fn all_pages<P: Paged>(out: &mut impl Write, socket: &Path) -> anyhow::Result<()> {
+    let mut pages = Pages::<P>::of(socket);
+    let mut page = pages.next().await?;
+    let mut json = serde_json::Serializer::pretty(&mut *out);
+    let mut array = json.serialize_seq(None)?;
+    while let Some(rows) = page {
+        for row in &rows {
+            array.serialize_element(row)?;
+        }
+        page = pages.next().await?;
+    }
+    array.end()?;
+    Ok(())
 }
 
-impl<'a> Pages<'a> {
+/// A page of an answer that has several.
+pub(super) trait Paged: DeserializeOwned {
+    /// What is on it.
+    type Row: Serialize;
+
+    /// Where it is asked for.
+    const PATH: &'static str;
+
+    /// What is on it, and where the next one begins.
+    fn rows(self) -> (Vec<Self::Row>, Option<Cursor>);
+}
+
+impl Paged for Page {
+    type Row = views::Session;
+
+    const PATH: &'static str = "/sessions";
+
+    fn rows(self) -> (Vec<views::Session>, Option<Cursor>) {
+        (self.sessions, self.next)
+    }
+}
+
+impl Paged for Templates {
+    type Row = views::Template;
+
+    const PATH: &'static str = "/persistence";
+
+    fn rows(self) -> (Vec<views::Template>, Option<Cursor>) {
+        (self.templates, self.next)
+    }
+}
+
+/// The pages of an answer, one in memory at a time.
+pub(super) struct Pages<'a, P> {
+    socket: &'a Path,
+    next: Option<Cursor>,
+    of: PhantomData<P>,
+}
+
+impl<'a, P: Paged> Pages<'a, P> {
     pub(super) fn of(socket: &'a Path) -> Self {
         Self {
             socket,
             next: Some(Cursor::default()),
+            of: PhantomData,
         }
     }
 
     /// None after the last page.
-    pub(super) async fn next(&mut self) -> Result<Option<Vec<views::Session>>, client::Error> {
+    pub(super) async fn next(&mut self) -> Result<Option<Vec<P::Row>>, client::Error> {
         let Some(Cursor(from)) = self.next else {
             return Ok(None);
         };
-        let path = format!("/sessions?from={from}&limit={PAGE_SESSIONS}");
-        let page: Page = client::get(self.socket, &path).await?;
-        self.next = page.next;
-        Ok(Some(page.sessions))
+        let path = format!("{}?from={from}&limit={PAGE_SESSIONS}", P::PATH);
+        let page: P = client::get(self.socket, &path).await?;
+        let (rows, next) = page.rows();
+        self.next = next;
+        Ok(Some(rows))
     }
 }

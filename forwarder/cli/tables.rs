@@ -13,16 +13,19 @@ mod explained;
 mod frames;
 mod health;
 mod network;
+mod persistence;
 #[cfg(test)]
 mod tests;
 
 pub(super) use balance::{
-    Columns, Name, Style, list, numeric, services, sessions, sessions_head, statistics,
+    Columns, Name, Style, connection, list, minutes, numeric, services, sessions, sessions_head,
+    statistics,
 };
 pub(super) use explained::{explanation, route_to};
 pub(super) use frames::{drops, workers};
 pub(super) use health::{events, health};
 pub(super) use network::{groups, neighbours, ports, routes};
+pub(super) use persistence::{templates, templates_head};
 
 /// On which side a column is even.
 #[derive(Clone, Copy)]

@@ -30,7 +30,7 @@ pub struct ServiceLimits {
 /// What bounds the sessions that clients begin who have a prefix in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceLimit {
-    /// How long the prefix is, 1 to 32.
+    /// How long the prefix is, 1 to 32, or to 128 for IPv6.
     pub prefix: u8,
     /// Connections that may begin a second.
     pub connections_per_second: u32,
@@ -70,12 +70,17 @@ impl BackendLimits {
 }
 
 impl ServiceLimits {
-    pub(super) fn read<'a>(raw: &raw::Service<'a>, problems: &mut Problems<'a>) -> Option<Self> {
+    /// `bits` are those of an address of the service.
+    pub(super) fn read<'a>(
+        raw: &raw::Service<'a>,
+        bits: u8,
+        problems: &mut Problems<'a>,
+    ) -> Option<Self> {
         let rate = rate(raw.connections_per_second, problems);
         let source = optional(raw.source_limit, |written| {
             let what = "a group such as `(prefix: 24, connections_per_second: 100)`";
             let raw = written.read(what, problems)?;
-            let prefix = number_or(raw.prefix, "prefix", 32, &(1..=32), problems);
+            let prefix = number_or(raw.prefix, "prefix", bits, &(1..=bits), problems);
             let key = "connections_per_second";
             let rate = number(
                 raw.connections_per_second,

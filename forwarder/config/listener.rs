@@ -1,9 +1,6 @@
 //! What a service is addressed by: `address`, or `addresses` where there are several.
 
-use std::{
-    collections::HashMap,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{collections::HashMap, net::IpAddr};
 
 use super::{
     Service,
@@ -63,21 +60,6 @@ pub(super) fn check<'a>(
     own: &Own<'_>,
     problems: &mut Problems<'a>,
 ) {
-    let unbuilt = [
-        (
-            service.limits.source.is_some(),
-            "limits by the client's prefix are",
-        ),
-        (service.persistence.is_some(), "`persistence` is"),
-    ];
-    for (_, what) in unbuilt.into_iter().filter(|(asked, _)| *asked) {
-        if !service.is_of_family(Ipv4Addr::UNSPECIFIED.into())
-            && let Some(at) = written.first()
-        {
-            let text = format!("{what} not built into this weir yet for IPv6");
-            problems.refuse(at, text);
-        }
-    }
     for (listener, at) in service.listeners.iter().zip(written) {
         if !service.is_of_family(listener.address) {
             let text = format!(

@@ -14,7 +14,8 @@ use super::{
 pub struct Persistence {
     /// How long after the last of them began.
     pub timeout: Duration,
-    /// Bits of addresses that are alike for one client; 32 tells each address from all others.
+    /// Bits of addresses that are alike for one client; 32, or 128 for IPv6, tells each address
+    /// from all others.
     pub mask: u8,
     /// What becomes of clients whose backend takes no new ones.
     pub draining: Draining,
@@ -30,8 +31,10 @@ pub enum Draining {
 }
 
 impl Persistence {
+    /// `bits` are those of an address of the service.
     pub(super) fn read<'a>(
         written: Written<'a, raw::Persistence<'a>>,
+        bits: u8,
         problems: &mut Problems<'a>,
     ) -> Option<Self> {
         let raw = written.read("a group such as `(timeout: \"300s\", mask: 32)`", problems)?;
@@ -39,7 +42,7 @@ impl Persistence {
             None => Some(Duration::from_mins(5)),
             Some(written) => duration(written, "timeout", ["1s", "576h"], problems),
         };
-        let mask = number_or(raw.mask, "mask", 32, &(1..=32), problems);
+        let mask = number_or(raw.mask, "mask", bits, &(1..=bits), problems);
         let draining = match raw.draining {
             None => Some(Draining::Keep),
             Some(written) => written

@@ -140,7 +140,7 @@ fn read<'a>(
         .map(Forward::from);
     let lips = local::of_service(&raw, forward, problems);
     let persistence = optional(raw.persistence, |written| {
-        Persistence::read(written, problems)
+        Persistence::read(written, bits_of(&listeners), problems)
     });
     let quic = quic::Said::read(raw.quic, problems);
     let backends = read_backends(&raw, said, quic, problems);
@@ -152,7 +152,7 @@ fn read<'a>(
     let of_backends = backends.as_deref().unwrap_or_default();
     life::check_strays(&raw, said.tcp, forward, scheduler, of_backends, problems);
     check_use(&raw, said, scheduler, backends.as_deref(), problems);
-    let limits = ServiceLimits::read(&raw, problems);
+    let limits = ServiceLimits::read(&raw, bits_of(&listeners), problems);
     let life = Life::read(&raw, usual.strays, problems);
     if let Some(life) = &life {
         life::check(&raw, life, scheduler, of_backends, problems);
@@ -182,6 +182,14 @@ fn read<'a>(
         lips: lips?,
         backends_at,
     })
+}
+
+/// Bits of an address that clients have.
+fn bits_of(listeners: &[Listener<IpAddr>]) -> u8 {
+    match listeners.first().map(|first| first.address) {
+        Some(IpAddr::V6(_)) => 128,
+        Some(IpAddr::V4(_)) | None => 32,
+    }
 }
 
 fn warn_of_nobody<'a>(service: &Service, at: &'a str, problems: &mut Problems<'a>) {

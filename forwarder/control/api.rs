@@ -106,6 +106,15 @@ pub enum Query {
         /// Where the page goes.
         answer: oneshot::Sender<views::Page>,
     },
+    /// A page of templates, likewise.
+    Persistence {
+        /// 0, or what the page before gave.
+        from: Cursor,
+        /// 1 to [`PAGE_SESSIONS`].
+        limit: usize,
+        /// Where the page goes.
+        answer: oneshot::Sender<views::Templates>,
+    },
     /// All ports.
     Ports(oneshot::Sender<Vec<views::Port>>),
     /// All neighbours.

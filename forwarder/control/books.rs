@@ -22,8 +22,7 @@ use crate::{
     config::{self, Config},
     io::{Frame, Now, PortIx},
     path::{Answer, Counters, DropReason, PortTraffic, Punt, Totals},
-    session::{Family, Session, tcp},
-    wire::Protocol,
+    session::tcp,
 };
 
 /// What a device tells of itself.
@@ -432,25 +431,4 @@ impl From<config::Forward> for views::Forward {
 fn busy(counters: &Counters) -> f64 {
     let turns = counters.turns.get().max(1);
     1.0 - counters.idle_turns.get().min(turns) as f64 / turns as f64
-}
-
-/// A session of this worker.
-pub(super) fn session<A: Family>(
-    session: &Session<A>,
-    worker: usize,
-    now_ms: u64,
-) -> views::Session {
-    views::Session {
-        protocol: session.protocol().into(),
-        expires_ms: session.remaining_ms(now_ms).into(),
-        state: match session.protocol() {
-            Protocol::Tcp => session.state().to_string(),
-            Protocol::Udp => "UDP".to_owned(),
-        },
-        client: session.client().into(),
-        virtual_address: session.vip().into(),
-        local: session.local().map(Into::into),
-        backend: session.rip().into(),
-        worker: u16::try_from(worker).unwrap_or(u16::MAX),
-    }
 }

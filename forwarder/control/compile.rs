@@ -341,7 +341,7 @@ fn compile<'c, A: Ip>(
             .collect(),
         per_1000_s: per_1000_s(service.limits.connections_per_second, workers),
         source_limit: service.limits.source.map(|limit| SourceLimit {
-            mask: u32::MAX << (32 - u32::from(limit.prefix)),
+            prefix: limit.prefix,
             per_1000_s: per_1000_s(limit.connections_per_second, workers),
         }),
         bounds_backends,
@@ -409,7 +409,7 @@ fn per_1000_s(per_second: u32, workers: usize) -> u64 {
 fn persistence(written: config::Persistence) -> Persistence {
     Persistence {
         timeout_ms: u32::try_from(written.timeout.as_millis()).unwrap_or(u32::MAX),
-        mask: u32::MAX << (32 - u32::from(written.mask)),
+        prefix: written.mask,
     }
 }
 

@@ -1,13 +1,16 @@
 //! What a scheduler is set to, in a few words.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::config;
 
 /// What ipvsadm prints of a service after the scheduler's name.
 pub(super) fn of(service: &config::Service) -> String {
+    let is_six = service.is_of_family(Ipv6Addr::UNSPECIFIED.into());
     let persistence = service.persistence.map(|persistence| {
         let mask = match persistence.mask {
+            128 => String::new(),
+            bits if is_six => format!(" mask {bits}"),
             32 => String::new(),
             bits => format!(" mask {}", Ipv4Addr::from_bits(u32::MAX << (32 - bits))),
         };

@@ -65,7 +65,7 @@ mod tests {
     fn from(answer: Option<Inquiry>) -> Option<u32> {
         match answer? {
             Inquiry::Page(page) => Some(page.from),
-            Inquiry::Sweep | Inquiry::Page6(_) | Inquiry::Recall(_) => None,
+            _ => None,
         }
     }
 

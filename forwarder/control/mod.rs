@@ -25,6 +25,7 @@ mod numbers;
 mod observer;
 mod rates;
 mod reload;
+mod remembered;
 pub mod replay;
 pub mod roster;
 mod schedulers;

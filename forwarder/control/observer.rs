@@ -3,13 +3,14 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    books::{Books, DeviceFacts, session},
+    books::{Books, DeviceFacts},
     clock::Clock,
     explain::Flow,
     inquirer::Inquirer,
     manager::Manager,
     metrics::Scrape,
     rates::Estimator,
+    remembered::{session, template},
     views,
     zero::Zero,
 };
@@ -28,6 +29,13 @@ pub struct Observer {
     clock: Clock,
     rates: RefCell<Estimator>,
     zero: RefCell<Zero>,
+}
+
+/// The tables of one worker.
+struct Tables {
+    worker: usize,
+    /// Those of IPv6.
+    six: bool,
 }
 
 impl Observer {
@@ -91,36 +99,84 @@ impl Observer {
         found
     }
 
-    /// A page of sessions. The cursor is the worker's index, twice as many as there are and one
-    /// more for those of IPv6, above the place in its table.
+    /// A page of sessions.
     pub async fn sessions(&self, from: views::Cursor, limit: usize) -> views::Page {
-        let mut sessions = Vec::new();
+        let ask = async |Tables { worker, six }: Tables, place, room| {
+            let now_ms = self.clock.now().ms();
+            if six {
+                let asked = Inquiry::Page6(Page::new(place, room));
+                let Some(Inquiry::Page6(page)) = self.ask(worker, asked).await else {
+                    return None;
+                };
+                let found = page.found.iter().map(|s| session(s, worker, now_ms));
+                Some((found.collect(), (!page.last).then_some(page.from)))
+            } else {
+                let asked = Inquiry::Page(Page::new(place, room));
+                let Some(Inquiry::Page(page)) = self.ask(worker, asked).await else {
+                    return None;
+                };
+                let found = page.found.iter().map(|s| session(s, worker, now_ms));
+                Some((found.collect(), (!page.last).then_some(page.from)))
+            }
+        };
+        let (sessions, next) = self.page(from, limit, ask).await;
+        views::Page { sessions, next }
+    }
+
+    /// A page of templates. Those are left out whose backend, or service, is not there any more.
+    pub async fn templates(&self, from: views::Cursor, limit: usize) -> views::Templates {
+        let roster = self.books.roster();
+        let ask = async |Tables { worker, six }: Tables, place, room| {
+            let now_ms = self.clock.now().ms();
+            if six {
+                let asked = Inquiry::Clients6(Page::new(place, room));
+                let Some(Inquiry::Clients6(page)) = self.ask(worker, asked).await else {
+                    return None;
+                };
+                let found = page.found.iter();
+                let found = found.filter_map(|one| template(one, &roster, worker, now_ms));
+                Some((found.collect(), (!page.last).then_some(page.from)))
+            } else {
+                let asked = Inquiry::Clients(Page::new(place, room));
+                let Some(Inquiry::Clients(page)) = self.ask(worker, asked).await else {
+                    return None;
+                };
+                let found = page.found.iter();
+                let found = found.filter_map(|one| template(one, &roster, worker, now_ms));
+                Some((found.collect(), (!page.last).then_some(page.from)))
+            }
+        };
+        let (templates, next) = self.page(from, limit, ask).await;
+        views::Templates { templates, next }
+    }
+
+    /// What stands in the tables of all workers from a place on, and where to go on from there.
+    /// `ask` says what one table has from a place on, and where to go on in it.
+    async fn page<T>(
+        &self,
+        from: views::Cursor,
+        limit: usize,
+        ask: impl AsyncFn(Tables, u32, usize) -> Option<(Vec<T>, Option<u32>)>,
+    ) -> (Vec<T>, Option<views::Cursor>) {
+        let mut rows = Vec::new();
+        // The cursor is the worker's index, twice as many as there are and one more for what is of
+        // IPv6, above the place in its table.
         let mut table = usize::try_from(from.0 >> 32).unwrap_or(usize::MAX);
         let mut place = u32::try_from(from.0 & u64::from(u32::MAX)).unwrap_or(u32::MAX);
         let tables = self.inquirers.len().saturating_mul(2);
-        while sessions.len() < limit && table < tables {
-            let worker = table / 2;
-            let room = limit - sessions.len();
-            let now_ms = self.clock.now().ms();
-            let (last, next) = if table % 2 == 0 {
-                let asked = Inquiry::Page(Page::new(place, room));
-                let Some(Inquiry::Page(page)) = self.ask(worker, asked).await else {
-                    break;
-                };
-                sessions.extend(page.sessions.iter().map(|s| session(s, worker, now_ms)));
-                (page.last, page.from)
-            } else {
-                let asked = Inquiry::Page6(Page::new(place, room));
-                let Some(Inquiry::Page6(page)) = self.ask(worker, asked).await else {
-                    break;
-                };
-                sessions.extend(page.sessions.iter().map(|s| session(s, worker, now_ms)));
-                (page.last, page.from)
+        while rows.len() < limit && table < tables {
+            let asked = Tables {
+                worker: table / 2,
+                six: table % 2 == 1,
             };
-            (table, place) = if last { (table + 1, 0) } else { (table, next) };
+            let Some((found, next)) = ask(asked, place, limit - rows.len()).await else {
+                break;
+            };
+            rows.extend(found);
+            (table, place) = next.map_or((table + 1, 0), |next| (table, next));
         }
         let next = (table < tables).then(|| views::Cursor((table as u64) << 32 | u64::from(place)));
-        views::Page { sessions, next }
+        (rows, next)
     }
 
     /// What the owner of a flow remembers of it.
@@ -144,7 +200,7 @@ impl Observer {
         for worker in first.into_iter().chain([owner]) {
             recall = match self.ask(worker.index(), Inquiry::Recall(recall)).await? {
                 Inquiry::Recall(recall) => recall,
-                Inquiry::Sweep | Inquiry::Page(_) | Inquiry::Page6(_) => return None,
+                _ => return None,
             };
         }
         Some(recall)

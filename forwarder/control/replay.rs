@@ -10,6 +10,7 @@ use std::{
     io::{self, Write},
     path::PathBuf,
     sync::Arc,
+    time::Duration,
 };
 
 mod explain;
@@ -20,10 +21,12 @@ pub use inputs::Inputs;
 use explain::{Explainer, Moment};
 
 use super::{
-    books::{Books, DeviceFacts, session},
+    books::{Books, DeviceFacts},
+    commands::{Command, CommandError},
     compile::CompileError,
     director::{Director, PortEnds, Seeds},
     manager::Manager,
+    remembered::{session, template},
     threads::Seen,
     views,
 };
@@ -86,6 +89,14 @@ pub enum ReplayError {
         /// What the system says.
         source: io::Error,
     },
+    /// A configuration cannot be put in force in place of the one before.
+    #[error("the configuration after {} s", after.as_secs_f64())]
+    Reload {
+        /// When it was due.
+        after: Duration,
+        /// Why not.
+        source: CommandError,
+    },
     /// What became of frames cannot be written.
     #[error("cannot write what became of frames")]
     Explain(#[source] io::Error),
@@ -113,6 +124,8 @@ pub struct Replay {
     rings: Arc<Rings<MemoryFrame>>,
     wires: Vec<Wire>,
     explainer: Option<Explainer>,
+    /// Configurations that are to be put in force, and when; the latest first.
+    reloads: Vec<(Now, Arc<Config>)>,
     /// A buffer that is free again, for the next frame.
     spare: Option<MemoryFrame>,
     /// Nanoseconds from 1970 to the first frame.
@@ -184,10 +197,19 @@ impl Replay {
             rings,
             wires,
             explainer: None,
+            reloads: Vec::new(),
             spare: None,
             began_ns: 0,
             now,
         })
+    }
+
+    /// Puts `config` in force after so much time since the first frame, as a reload does.
+    pub fn reload(&mut self, after: Duration, config: Config) {
+        let ns = u64::try_from(after.as_nanos()).unwrap_or(u64::MAX);
+        let config = Arc::new(config.without_checks());
+        let place = self.reloads.partition_point(|(due, _)| due.ns > ns);
+        self.reloads.insert(place, (Now { ns }, config));
     }
 
     /// Writes from now on to `out` what becomes of each frame: a line of JSON
@@ -226,6 +248,16 @@ impl Replay {
             let all = table.page(0, table.capacity());
             all.map(move |(_, one)| session(one, index, now_ms))
         });
+        let roster = self.manager.in_force();
+        let known = self.workers.iter().zip(0..).flat_map(|(worker, index)| {
+            let (four, six) = worker.templates();
+            let four = four.page(0, u32::MAX, now_ms);
+            let four = four.filter_map(|(_, one)| template(one, &roster, index, now_ms));
+            let six = six.page(0, u32::MAX, now_ms);
+            let six = six.filter_map(|(_, one)| template(one, &roster, index, now_ms));
+            four.chain(six).collect::<Vec<_>>()
+        });
+        let templates = known.collect();
         let devices = self.wires.iter().map(|wire| DeviceFacts {
             driver: "capture".to_owned(),
             mac: wire.mac.to_string(),
@@ -239,6 +271,7 @@ impl Replay {
             virtual_ns: self.now.ns,
             services: self.books.services(),
             sessions: held.collect(),
+            templates,
             ports: self.books.ports(devices.collect()),
             neighbours: self.books.neighbours(self.manager.neighbours(), self.now),
             drops: self.books.drops(&self.manager.losses()),
@@ -272,6 +305,9 @@ impl Replay {
                     .map_err(ReplayError::Explain)?;
             }
         }
+        while let Some((due, _)) = self.reloads.last() {
+            self.pass(Now { ns: due.ns + 1 })?;
+        }
         while self.manager.neighbours().held() > 0
             && let Some(due) = self.manager.neighbours().poll_timeout()
         {
@@ -293,11 +329,21 @@ impl Replay {
             let idle_turn = sweeping.then_some(Now {
                 ns: self.now.ns + IDLE_TURN_NS,
             });
-            let next = due.into_iter().chain(idle_turn).min();
+            let reload = self.reloads.last().map(|(due, _)| *due);
+            let next = due.into_iter().chain(idle_turn).chain(reload).min();
             let Some(next) = next.filter(|next| *next < until) else {
                 break;
             };
             self.now = next;
+            if reload == Some(next)
+                && let Some((_, config)) = self.reloads.pop()
+            {
+                let obeyed = self.manager.obey(Command::Reload(config), next);
+                obeyed.map_err(|source| ReplayError::Reload {
+                    after: Duration::from_nanos(next.ns),
+                    source,
+                })?;
+            }
             self.settle()?;
         }
         self.now = until;

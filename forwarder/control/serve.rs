@@ -287,6 +287,16 @@ fn answer<L: Pool>(
                 let _ = answer.send(observer.sessions(from, limit).await);
             });
         }
+        Query::Persistence {
+            from,
+            limit,
+            answer,
+        } => {
+            let observer = Rc::clone(observer);
+            spawn_local(async move {
+                let _ = answer.send(observer.templates(from, limit).await);
+            });
+        }
         Query::Ports(reply) => drop(reply.send(observer.ports())),
         Query::Neighbours(reply) => {
             drop(

@@ -10,10 +10,12 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 pub use explained::{Change, Explanation, Hop, RouteTo, Step};
+pub use persistence::{Template, Templates};
 
 use crate::wire;
 
 mod explained;
+mod persistence;
 #[cfg(test)]
 pub(crate) mod samples;
 #[cfg(test)]
@@ -361,7 +363,8 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-/// A place between two sessions. The manager alone gives it a meaning; 0 is the beginning.
+/// A place between two sessions, or templates. The manager alone gives it a meaning; 0 is the
+/// beginning.
 ///
 /// It travels as text, since JSON's numbers are exact only up to 2^53 in many readers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -601,6 +604,8 @@ pub struct Replay {
     pub services: Vec<Service>,
     /// The sessions that are left.
     pub sessions: Vec<Session>,
+    /// The templates that are left.
+    pub templates: Vec<Template>,
     /// All ports.
     pub ports: Vec<Port>,
     /// All neighbours.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     io::Frame,
-    session::{FlowKey, Table},
+    session::{FlowKey, Table, Templates},
     snapshot::{Exit, Ip, Snapshot},
 };
 
@@ -33,6 +33,9 @@ pub(super) trait Family: Ip {
 
     /// The sessions.
     fn sessions(flows: &mut Flows) -> &mut Table<Self>;
+
+    /// Which backends clients of persistent services have.
+    fn templates(flows: &mut Flows) -> &mut Templates<Self>;
 
     /// What becomes of a packet that is larger than the way out allows.
     fn too_big<F: Frame>(frame: &F, meta: &Meta<Self>, mtu: u16, exit: &Exit<Self>) -> Verdict;

@@ -33,6 +33,8 @@ pub(super) struct Flows {
     pub(super) waits_for: DatagramIx,
     /// Which backends clients of persistent services have.
     pub(super) templates: Templates,
+    /// Those of IPv6.
+    pub(super) templates6: Templates<Ipv6Addr>,
     /// When a packet last went on a visit.
     pub(super) visited_ms: Option<u64>,
     /// What `Verdict::Told` tells.
@@ -66,7 +68,8 @@ impl Flows {
 
     /// Nothing remembered yet, for one of `workers` workers.
     pub(super) fn new(
-        (sessions, sessions6, templates): (Table, Table<Ipv6Addr>, Templates),
+        (sessions, sessions6): (Table, Table<Ipv6Addr>),
+        (templates, templates6): (Templates, Templates<Ipv6Addr>),
         datagrams: Datagrams,
         others: Arc<Loads>,
         cursors: impl Iterator<Item = Cursor>,
@@ -81,6 +84,7 @@ impl Flows {
             begun: ArrayVec::new(),
             waits_for: DatagramIx::default(),
             templates,
+            templates6,
             visited_ms: None,
             told: None,
             others,
@@ -247,10 +251,11 @@ mod tests {
         let table = Table::new(8, 1, 1).unwrap();
         let table6 = Table::beside(&table, 8, 1).unwrap();
         let others = Arc::new(Loads::new(1));
-        let templates = table.templates(8).unwrap();
+        let templates = (table.templates(8).unwrap(), table6.templates(8).unwrap());
         let gate = Gate::new(Room::default(), 1, 0);
         let mut flows = Flows::new(
-            (table, table6, templates),
+            (table, table6),
+            templates,
             Datagrams::new(8),
             others,
             std::iter::empty(),

@@ -4,7 +4,7 @@
 //! some milliseconds ago, and rates divided by the number of workers. Nothing is written that
 //! another worker reads.
 
-use std::{cell::Cell, net::Ipv4Addr};
+use std::cell::Cell;
 
 use sched::Load;
 
@@ -151,15 +151,14 @@ impl Gate {
 
     /// True where a client's prefix may have one more session with a service begin now. Where too
     /// many are remembered, the one that was silent for longest is forgotten.
-    pub(super) fn may_come(
+    pub(super) fn may_come<A: Ip>(
         &mut self,
         service: ServiceIx,
-        client: Ipv4Addr,
+        client: A,
         limit: SourceLimit,
         now: Now,
     ) -> bool {
-        let prefix = client.to_bits() & limit.mask;
-        let key = 1 << 63 | u64::from(service.0) << 32 | u64::from(prefix);
+        let key = client.masked(limit.prefix).source_key(service, self.seed);
         let buckets = self.sources.len() / WAYS;
         let bucket = usize::try_from(sched::connection_key(self.seed, &key.to_be_bytes()))
             .unwrap_or_default()

@@ -1,41 +1,90 @@
-//! What the management thread asks a worker about its sessions.
+//! What the management thread asks a worker about its sessions and its clients.
 //!
 //! A question is a buffer that the asker allocates, the worker fills and the asker frees: one
 //! ring leads there, one back.
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 use crossbeam::queue::ArrayQueue;
 
 use super::Recall;
-use crate::session::{Family, Session};
+use crate::{
+    io::Now,
+    session::{Family, Session, Table, Template, Templates},
+};
+
+/// Places looked at in one turn: 64 KiB of sessions, so that no queue fills meanwhile.
+pub(super) const A_TURN: u32 = 1024;
 
 /// Questions under way at once, to one worker: an asker waits for the answer before it asks again.
 const UNDER_WAY: usize = 1;
 
-/// Sessions from a place in the table on.
+/// What stands from a place in a table on.
 #[derive(Debug)]
-pub struct Page<A: Family = Ipv4Addr> {
+pub struct Page<T = Session> {
     /// The first place to look at; the worker puts there where to go on.
     pub from: u32,
     /// True once there is nothing beyond.
     pub last: bool,
     /// What was found. Has room for `limit` from the start.
-    pub sessions: Vec<Session<A>>,
+    pub found: Vec<T>,
     /// The most that are asked for.
     pub limit: usize,
 }
 
-impl<A: Family> Page<A> {
-    /// An empty page for `limit` sessions that begins at `from`.
+impl<T: Copy> Page<T> {
+    /// An empty page for `limit` rows that begins at `from`.
     pub fn new(from: u32, limit: usize) -> Box<Self> {
         Box::new(Self {
             from,
             last: false,
-            sessions: Vec::with_capacity(limit),
+            found: Vec::with_capacity(limit),
             limit,
         })
     }
+
+    /// Copies out what a turn has found, each row with its place, of so many places that there
+    /// are. True where the page is an answer.
+    pub(super) fn fill<'a>(
+        &mut self,
+        found: impl Iterator<Item = (u32, &'a T)>,
+        places: u32,
+    ) -> bool
+    where
+        T: 'a,
+    {
+        for (place, one) in found {
+            if self.found.len() >= self.limit {
+                self.from = place;
+                return true;
+            }
+            self.found.push(*one);
+        }
+        self.from = self.from.saturating_add(A_TURN);
+        self.last = self.from >= places;
+        self.last || self.found.len() >= self.limit
+    }
+}
+
+/// Copies out the sessions whose time is not up, as far as the page has room. True where that is
+/// an answer.
+pub(super) fn fill<A: Family>(page: &mut Page<Session<A>>, table: &Table<A>, now: Now) -> bool {
+    let entries = table.page(page.from, A_TURN);
+    let entries = entries.filter(|(_, session)| !session.is_expired(now.ms()));
+    page.fill(
+        entries.map(|(ix, session)| (ix.0, session)),
+        table.capacity(),
+    )
+}
+
+/// The same of templates.
+pub(super) fn fill_clients<A: Family>(
+    page: &mut Page<Template<A>>,
+    templates: &Templates<A>,
+    now: Now,
+) -> bool {
+    let found = templates.page(page.from, A_TURN, now.ms());
+    page.fill(found, templates.places())
 }
 
 /// A question to a worker, and the answer.
@@ -46,7 +95,11 @@ pub enum Inquiry {
     /// Copy sessions out, until the page is full or the last.
     Page(Box<Page>),
     /// The same of IPv6.
-    Page6(Box<Page<Ipv6Addr>>),
+    Page6(Box<Page<Session<Ipv6Addr>>>),
+    /// Copy templates out, likewise.
+    Clients(Box<Page<Template>>),
+    /// The same of IPv6.
+    Clients6(Box<Page<Template<Ipv6Addr>>>),
     /// Copy out what decides about one flow.
     Recall(Box<Recall>),
 }

@@ -5,13 +5,13 @@
 //! frame is handed over three times at most: to its owner, on its visit, and back. Each of these
 //! has rings of its own, or a mark in them, and none is left but for the next.
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use super::{Bench, Came, Family, Meta, Step, Verdict, schedule};
 use crate::{
-    session::{ServiceIx, Session},
+    io::Now,
+    session::{ServiceIx, Session, Table, Templates},
     snapshot::{Backend, Ip, Persistence, Service, Snapshot, WorkerIx},
-    wire::Address,
 };
 
 /// Milliseconds after a visit in which what may belong to the same flow goes the same way, so that
@@ -20,7 +20,7 @@ const SAME_WAY_MS: u64 = 10;
 
 /// For how long a template is kept at least, and from each time that its client is seen to have a
 /// session: until the sweep of sessions, which tells, has come round twice.
-pub(super) const LASTS_MS: u32 = 120_000;
+const LASTS_MS: u32 = 120_000;
 
 /// The place of the backend that a new flow gets; none where nobody takes it.
 pub(super) fn choose<A: Family>(
@@ -105,14 +105,14 @@ pub(super) fn visit<A: Family>(
     Verdict::Told(bench.snapshot.slots.owner(meta.key.source()))
 }
 
-/// Who sends a packet to a persistent service, which are of IPv4 alone.
-fn persistent<A: Family>(meta: &Meta<A>, service: &Service<A>) -> Option<(Persistence, Ipv4Addr)> {
-    service.persistence.zip(Ipv4Addr::of(meta.source().into()))
+/// Who sends a packet to a persistent service.
+fn persistent<A: Family>(meta: &Meta<A>, service: &Service<A>) -> Option<(Persistence, A)> {
+    Some((service.persistence?, meta.source()))
 }
 
 /// The worker that remembers the clients of a service from there.
-pub(super) fn owner(
-    client: Ipv4Addr,
+pub(super) fn owner<A: Ip>(
+    client: A,
     service: ServiceIx,
     persistence: Persistence,
     snapshot: &Snapshot,
@@ -126,12 +126,12 @@ fn remembered<A: Family>(
     meta: &Meta<A>,
     head: &[u8],
     service_ix: ServiceIx,
-    (service, persistence, client): (&Service<A>, Persistence, Ipv4Addr),
+    (service, persistence, client): (&Service<A>, Persistence, A),
     bench: &mut Bench<'_>,
 ) -> Option<usize> {
     let client = persistence.client(client);
     let (timeout_ms, now_ms) = (persistence.timeout_ms.max(LASTS_MS), bench.now_ms);
-    let templates = &mut bench.flows.templates;
+    let templates = A::templates(bench.flows);
     let known = templates.get(service_ix, client, now_ms);
     let known = known.and_then(|number| service.backends.place(number));
     if let Some((place, _)) = known.filter(|(_, backend)| may_stay(backend)) {
@@ -140,7 +140,7 @@ fn remembered<A: Family>(
     }
     let place = schedule::pick(meta, head, service_ix, service, bench)?;
     let number = service.backends.at(place)?.number;
-    let templates = &mut bench.flows.templates;
+    let templates = A::templates(bench.flows);
     if !templates.set(service_ix, client, number, timeout_ms, now_ms) {
         bench.counters.templates_full.add(1);
     }
@@ -153,16 +153,52 @@ pub(super) fn may_stay<A: Ip>(backend: &Backend<A>) -> bool {
 }
 
 /// The client whose template a session keeps, and the worker that has it.
-pub(super) fn kept_by(session: &Session, snapshot: &Snapshot) -> Option<(WorkerIx, Lasting)> {
+fn kept_by<A: Ip>(session: &Session<A>, snapshot: &Snapshot) -> Option<(WorkerIx, Lasting)> {
     let service = session.service();
-    let persistence = snapshot.four.services.service(service)?.persistence?;
+    let persistence = A::network(snapshot)
+        .services
+        .service(service)?
+        .persistence?;
     let client = session.client().address;
     let lasting = Lasting {
         service,
-        client: persistence.client(client),
+        client: persistence.client(client).into(),
         assured: !session.may_go(),
     };
     Some((owner(client, service, persistence, snapshot), lasting))
+}
+
+/// Whose templates the sessions among these entries keep, and the workers that have them.
+pub(super) fn lasting<A: Ip>(
+    table: &Table<A>,
+    from: u32,
+    count: u32,
+    snapshot: &Snapshot,
+    now: Now,
+) -> impl Iterator<Item = (WorkerIx, Lasting)> {
+    let beyond = from.saturating_add(count).saturating_sub(table.capacity());
+    let entries = table.page(from, count).chain(table.page(0, beyond));
+    let entries = entries.filter(move |(_, session)| !session.is_expired(now.ms()));
+    entries.filter_map(move |(_, session)| kept_by(session, snapshot))
+}
+
+/// Keeps the template of who has a session.
+pub(super) fn last(
+    templates: &mut Templates,
+    templates6: &mut Templates<Ipv6Addr>,
+    lasting: Lasting,
+    now: Now,
+) {
+    let Lasting {
+        service,
+        client,
+        assured,
+    } = lasting;
+    let (least_ms, now_ms) = (LASTS_MS, now.ms());
+    match client {
+        IpAddr::V4(client) => templates.last(service, client, assured, least_ms, now_ms),
+        IpAddr::V6(client) => templates6.last(service, client, assured, least_ms, now_ms),
+    }
 }
 
 /// That a client of a service has a session.
@@ -171,7 +207,7 @@ pub struct Lasting {
     /// The service.
     pub service: ServiceIx,
     /// The client, without the bits beyond the mask.
-    pub client: Ipv4Addr,
+    pub client: IpAddr,
     /// True where it is established.
     pub assured: bool,
 }

@@ -1,7 +1,5 @@
 //! Whom a new flow goes to, and the session that remembers it.
 
-use std::net::Ipv4Addr;
-
 use super::{
     Answer, Bench, Came, Course, DropReason, Family, Meta, Rewrite, Step, Transport, Verdict,
     local, persist, session::begin,
@@ -14,7 +12,7 @@ use crate::{
         tcp::{Direction, Event, State},
     },
     snapshot::{Backend, Hop, Meant, Service, Snapshot, Strays},
-    wire::{Address, Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
+    wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
 };
 
 /// Asks for what choosing a backend will read, if this packet, whose first segment is `head`,
@@ -117,10 +115,7 @@ fn may_begin<A: Family>(
     bench: &mut Bench<'_>,
 ) -> Step {
     let (gate, now) = (&mut bench.flows.gate, bench.now);
-    // A service of IPv6 has no such limit.
-    let source = Ipv4Addr::of(client.address.into());
-    let of_source =
-        |limit| source.is_none_or(|source| gate.may_come(service_ix, source, limit, now));
+    let of_source = |limit| gate.may_come(service_ix, client.address, limit, now);
     let within = service.source_limit.is_none_or(of_source);
     if within && gate.may_begin(service_ix, service.per_1000_s, now) {
         Step::Continue(())

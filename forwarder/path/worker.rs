@@ -8,17 +8,18 @@ use std::{
 use crossbeam::queue::ArrayQueue;
 
 use super::{
-    Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Lasting, Loads, Outbox,
-    Page, Parcel, Recall, Rings, Visit,
+    Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Loads, Outbox, Parcel,
+    Recall, Rings, Visit,
     flows::Flows,
     gate::{Gate, Room},
+    inquiry,
     outbox::Outside,
     persist, run,
 };
 use crate::{
     io::{BURST, Now, Port, PortIx},
     mem::NoMemory,
-    session::{Datagrams, Family, Table, Templates},
+    session::{Datagrams, Table, Templates},
     snapshot::{Subscriber, WorkerIx},
 };
 
@@ -31,9 +32,6 @@ const SWEEP_NS: u64 = 60_000_000_000;
 
 /// Sessions looked at in one turn at most: more than the largest table asks for in a millisecond.
 const SWEEP_A_TURN: u32 = 2048;
-
-/// Sessions looked at in one turn for an inquiry: 64 KiB of them, so that no queue fills meanwhile.
-const INQUIRY_A_TURN: u32 = 1024;
 
 /// What a worker is made of.
 pub struct WorkerSpec<P: Port> {
@@ -113,9 +111,18 @@ impl<P: Port> Worker<P> {
             sources: usize::try_from(spec.sources).unwrap_or_default(),
         };
         let gate = Gate::new(room, workers, spec.seed);
-        let templates = sessions.templates(spec.persistent_clients)?;
+        let clients6 = if spec.sessions6 == 0 {
+            0
+        } else {
+            spec.persistent_clients
+        };
+        let templates = (
+            sessions.templates(spec.persistent_clients)?,
+            sessions6.templates(clients6)?,
+        );
         let flows = Flows::new(
-            (sessions, sessions6, templates),
+            (sessions, sessions6),
+            templates,
             Datagrams::new(spec.datagrams),
             spec.others,
             cursors,
@@ -148,6 +155,11 @@ impl<P: Port> Worker<P> {
     /// The session table, for its counts.
     pub fn sessions(&self) -> &Table {
         &self.flows.sessions
+    }
+
+    /// What it has in mind of clients of persistent services, and those of IPv6.
+    pub fn templates(&self) -> (&Templates, &Templates<Ipv6Addr>) {
+        (&self.flows.templates, &self.flows.templates6)
     }
 
     /// One turn: takes what has come in on queues and rings, sends what is to be sent. Returns
@@ -255,24 +267,32 @@ impl<P: Port> Worker<P> {
             && looked > 0
         {
             self.swept_ns = now.ns.saturating_sub(passed_ns).saturating_add(looked_ns);
-            let from = self.flows.sessions.swept();
+            let from = (self.flows.sessions.swept(), self.flows.sessions6.swept());
             self.flows.sessions.sweep(now.ms(), looked);
             // No more than there are of IPv4, and so within the same time.
             debug_assert!(six <= capacity);
             self.flows.sessions6.sweep(now.ms(), looked);
-            if self.subscriber.snapshot().four.services.persistent() {
+            let snapshot = self.subscriber.snapshot();
+            if snapshot.four.services.persistent() || snapshot.six.services.persistent() {
                 self.keep_templates(from, looked, now);
             }
-            let Flows { templates, .. } = &mut self.flows;
-            let share = u64::from(looked) * u64::from(templates.capacity());
-            let share = share.div_ceil(capacity);
-            templates.sweep(now.ms(), u32::try_from(share).unwrap_or(u32::MAX));
+            let Flows {
+                templates,
+                templates6,
+                ..
+            } = &mut self.flows;
+            let share = |of: u32| {
+                let share = (u64::from(looked) * u64::from(of)).div_ceil(capacity);
+                u32::try_from(share).unwrap_or(u32::MAX)
+            };
+            templates.sweep(now.ms(), share(templates.capacity()));
+            templates6.sweep(now.ms(), share(templates6.capacity()));
         }
     }
 
     /// Keeps the templates of those whose sessions are among these entries.
     #[cold]
-    fn keep_templates(&mut self, from: u32, count: u32, now: Now) {
+    fn keep_templates(&mut self, (from, from6): (u32, u32), count: u32, now: Now) {
         let snapshot = self.subscriber.snapshot();
         let outside = Outside {
             rings: &self.rings,
@@ -281,18 +301,18 @@ impl<P: Port> Worker<P> {
         };
         let Flows {
             sessions,
+            sessions6,
             templates,
+            templates6,
             ..
         } = &mut self.flows;
-        let beyond = from
-            .saturating_add(count)
-            .saturating_sub(sessions.capacity());
-        let entries = sessions.page(from, count).chain(sessions.page(0, beyond));
-        for (_, session) in entries.filter(|(_, session)| !session.is_expired(now.ms())) {
-            match persist::kept_by(session, snapshot) {
-                Some((owner, lasting)) if owner == self.worker => last(templates, lasting, now),
-                Some((owner, lasting)) => self.outbox.keep(owner, lasting, outside),
-                None => {}
+        let four = persist::lasting(sessions, from, count, snapshot, now);
+        let six = persist::lasting(sessions6, from6, count, snapshot, now);
+        for (owner, lasting) in four.chain(six) {
+            if owner == self.worker {
+                persist::last(templates, templates6, lasting, now);
+            } else {
+                self.outbox.keep(owner, lasting, outside);
             }
         }
         self.outbox.flush_lasting(outside);
@@ -302,8 +322,13 @@ impl<P: Port> Worker<P> {
     fn take_lasting(&mut self, now: Now) {
         let inbox = self.rings.inbox(self.worker);
         if let Some(inbox) = inbox.filter(|inbox| !inbox.lasting.is_empty()) {
+            let Flows {
+                templates,
+                templates6,
+                ..
+            } = &mut self.flows;
             for lasting in inbox.lasting.pop().into_iter().flatten() {
-                last(&mut self.flows.templates, lasting, now);
+                persist::last(templates, templates6, lasting, now);
             }
         }
     }
@@ -318,25 +343,21 @@ impl<P: Port> Worker<P> {
             .inquiry
             .take()
             .or_else(|| Some((self.inquiries.asked.pop()?, 0)));
-        let Some((mut inquiry, from)) = asked else {
+        let Some((mut asked, from)) = asked else {
             return false;
         };
         let flows = &mut self.flows;
-        let next = from.saturating_add(INQUIRY_A_TURN);
-        let done = match &mut inquiry {
+        let next = from.saturating_add(inquiry::A_TURN);
+        let done = match &mut asked {
             Inquiry::Sweep => {
-                flows.sessions.sweep(now.ms(), INQUIRY_A_TURN);
-                flows.sessions6.sweep(now.ms(), INQUIRY_A_TURN);
+                flows.sessions.sweep(now.ms(), inquiry::A_TURN);
+                flows.sessions6.sweep(now.ms(), inquiry::A_TURN);
                 next >= flows.sessions.capacity().max(flows.sessions6.capacity())
             }
-            Inquiry::Page(page) => {
-                fill(page, &flows.sessions, now);
-                page.last || page.sessions.len() >= page.limit
-            }
-            Inquiry::Page6(page) => {
-                fill(page, &flows.sessions6, now);
-                page.last || page.sessions.len() >= page.limit
-            }
+            Inquiry::Page(page) => inquiry::fill(page, &flows.sessions, now),
+            Inquiry::Page6(page) => inquiry::fill(page, &flows.sessions6, now),
+            Inquiry::Clients(page) => inquiry::fill_clients(page, &flows.templates, now),
+            Inquiry::Clients6(page) => inquiry::fill_clients(page, &flows.templates6, now),
             Inquiry::Recall(recall) => {
                 recall.fill(flows, self.subscriber.snapshot(), now);
                 true
@@ -344,9 +365,9 @@ impl<P: Port> Worker<P> {
         };
         if done {
             // The asker keeps count and never has more under way than the ring has room for.
-            drop(self.inquiries.answered.push(inquiry));
+            drop(self.inquiries.answered.push(asked));
         } else {
-            self.inquiry = Some((inquiry, next));
+            self.inquiry = Some((asked, next));
         }
         true
     }
@@ -380,30 +401,6 @@ fn welcome<P: Port>(
         }
     }
     moved
-}
-
-fn last(templates: &mut Templates, lasting: Lasting, now: Now) {
-    let Lasting {
-        service,
-        client,
-        assured,
-    } = lasting;
-    templates.last(service, client, assured, persist::LASTS_MS, now.ms());
-}
-
-/// Copies out the sessions whose time is not up, as far as the page has room.
-fn fill<A: Family>(page: &mut Page<A>, table: &Table<A>, now: Now) {
-    for (ix, session) in table.page(page.from, INQUIRY_A_TURN) {
-        if page.sessions.len() >= page.limit {
-            page.from = ix.0;
-            return;
-        }
-        if !session.is_expired(now.ms()) {
-            page.sessions.push(*session);
-        }
-    }
-    page.from = page.from.saturating_add(INQUIRY_A_TURN);
-    page.last = page.from >= table.capacity();
 }
 
 /// Takes parcels from a ring until they hold [`RING_FRAMES_A_TURN`] frames.

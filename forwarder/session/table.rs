@@ -103,7 +103,7 @@ impl<A: Family> Table<A> {
     }
 
     /// Templates of clients of persistent services, `capacity` at most, of the same backends.
-    pub fn templates(&self, capacity: u32) -> Result<Templates, NoMemory> {
+    pub fn templates(&self, capacity: u32) -> Result<Templates<A>, NoMemory> {
         Templates::new(capacity, self.counts.again(), self.seed)
     }
 

@@ -1,10 +1,10 @@
 //! Which backend the clients of persistent services have: what IPVS calls templates.
 //!
 //! A template stands in one of two buckets that its service and client lead to, each a cache line,
-//! and half of all places are to be free. Nothing is moved when time passes: what has expired is
-//! nobody's, and goes when its place is wanted or a sweep passes.
+//! or two for IPv6, and half of all places are to be free. Nothing is moved when time passes: what
+//! has expired is nobody's, and goes when its place is wanted or a sweep passes.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use zerocopy::{FromZeros, Immutable, KnownLayout};
 
@@ -12,7 +12,7 @@ use super::{
     BackendIx, ServiceIx,
     counts::Counts,
     entry::Deadline,
-    key::{FlowKey, Hash, Hasher},
+    key::{Family, FlowKey, Hash, Hasher},
 };
 use crate::{
     mem::{NoMemory, Slab},
@@ -22,30 +22,36 @@ use crate::{
 /// Templates of a bucket.
 const WAYS: usize = 4;
 
+/// The same, as places are counted.
+const PLACES: u32 = 4;
+
 /// The backend of one client, or of all clients of one network.
 #[derive(Clone, Copy, Debug, FromZeros, Immutable, KnownLayout)]
 #[repr(C)]
-pub struct Template {
-    client: [u8; 4],
+pub struct Template<A: Family = Ipv4Addr> {
+    /// The client, with the number of the service in place of a port; the default where nobody
+    /// has the place.
+    whose: A::Word,
     deadline: Deadline,
+    /// The backend's number, and [`ASSURED`].
     backend: u32,
-    service: u16,
-    /// 0 where nobody has the place.
-    state: u16,
 }
 
-const _: () = assert!(size_of::<Template>() * WAYS == 64);
+const _: () = assert!(size_of::<Bucket<Ipv4Addr>>() == 64);
+const _: () = assert!(size_of::<Bucket<Ipv6Addr>>() == 128);
 
-const NEW: u16 = 1;
-const ASSURED: u16 = 2;
+/// Set beside a backend's number once a connection of the client was seen to last.
+const ASSURED: u32 = 1 << 31;
+
+const _: () = assert!(BackendIx::MOST <= ASSURED);
 
 #[derive(FromZeros, Immutable, KnownLayout)]
 #[repr(C, align(64))]
-struct Bucket([Template; WAYS]);
+struct Bucket<A: Family>([Template<A>; WAYS]);
 
 /// One worker's templates.
-pub struct Templates {
-    buckets: Slab<Bucket>,
+pub struct Templates<A: Family = Ipv4Addr> {
+    buckets: Slab<Bucket<A>>,
     /// As the slab's length, which is never more than 32 bits wide.
     count: u32,
     hasher: Hasher,
@@ -55,25 +61,25 @@ pub struct Templates {
     swept: u32,
 }
 
-impl Template {
+impl<A: Family> Template<A> {
     /// The client's address, without the bits beyond the mask.
-    pub fn client(&self) -> Ipv4Addr {
-        self.client.into()
+    pub fn client(&self) -> A {
+        A::endpoint_of(self.whose).address
     }
 
     /// The service that it is a client of.
     pub fn service(&self) -> ServiceIx {
-        ServiceIx(self.service)
+        ServiceIx(A::endpoint_of(self.whose).port)
     }
 
     /// The backend that its new sessions get.
     pub fn backend(&self) -> BackendIx {
-        BackendIx(self.backend)
+        BackendIx(self.backend & !ASSURED)
     }
 
     /// True once a connection of the client was seen to last.
     pub fn is_assured(&self) -> bool {
-        self.state == ASSURED
+        self.backend & ASSURED != 0
     }
 
     /// Milliseconds until it expires, 0 where it has.
@@ -82,11 +88,15 @@ impl Template {
     }
 
     fn is_free(&self) -> bool {
-        self.state == 0
+        self.whose == A::Word::default()
+    }
+
+    fn lasts(&self, now_ms: u64) -> bool {
+        !self.is_free() && self.remaining_ms(now_ms) > 0
     }
 }
 
-impl Templates {
+impl<A: Family> Templates<A> {
     /// Room for `capacity` templates; what they are found by is spread by a hash of `seed`.
     /// `counts` takes how many each backend has.
     pub(super) fn new(capacity: u32, counts: Counts, seed: u64) -> Result<Self, NoMemory> {
@@ -103,7 +113,7 @@ impl Templates {
     }
 
     /// The backend of a client.
-    pub fn get(&mut self, service: ServiceIx, client: Ipv4Addr, now_ms: u64) -> Option<BackendIx> {
+    pub fn get(&mut self, service: ServiceIx, client: A, now_ms: u64) -> Option<BackendIx> {
         Some(self.find(service, client, now_ms)?.backend())
     }
 
@@ -111,7 +121,7 @@ impl Templates {
     pub fn renew(
         &mut self,
         service: ServiceIx,
-        client: Ipv4Addr,
+        client: A,
         timeout_ms: u32,
         now_ms: u64,
     ) -> Option<BackendIx> {
@@ -125,14 +135,14 @@ impl Templates {
     pub fn last(
         &mut self,
         service: ServiceIx,
-        client: Ipv4Addr,
+        client: A,
         assured: bool,
         least_ms: u32,
         now_ms: u64,
     ) {
         if let Some(template) = self.find(service, client, now_ms) {
             if assured {
-                template.state = ASSURED;
+                template.backend |= ASSURED;
             }
             if template.remaining_ms(now_ms) < least_ms {
                 template.deadline = Deadline::after(now_ms, least_ms);
@@ -145,7 +155,7 @@ impl Templates {
     pub fn set(
         &mut self,
         service: ServiceIx,
-        client: Ipv4Addr,
+        client: A,
         backend: BackendIx,
         timeout_ms: u32,
         now_ms: u64,
@@ -180,11 +190,9 @@ impl Templates {
             return false;
         };
         *template = Template {
-            client: client.octets(),
+            whose: key(service, client).source,
             deadline: Deadline::after(now_ms, Deadline::cut(timeout_ms)),
             backend: backend.0,
-            service: service.0,
-            state: NEW,
         };
         counts.persist(backend, |count| count.wrapping_add(1));
         *len = len.wrapping_add(1);
@@ -210,11 +218,25 @@ impl Templates {
         }
     }
 
-    /// The templates in bucket number `from`, expired ones left out; none beyond the last bucket.
-    pub fn bucket(&self, from: u32, now_ms: u64) -> Option<impl Iterator<Item = &Template>> {
-        let bucket = self.buckets.get(from as usize)?;
-        let lasts = move |one: &&Template| !one.is_free() && one.remaining_ms(now_ms) > 0;
-        Some(bucket.0.iter().filter(lasts))
+    /// The templates in `count` places from `from` on, each with its place; expired ones left out,
+    /// and none beyond the last place.
+    pub fn page(
+        &self,
+        from: u32,
+        count: u32,
+        now_ms: u64,
+    ) -> impl Iterator<Item = (u32, &Template<A>)> {
+        let places = from..from.saturating_add(count).min(self.places());
+        places.filter_map(move |place| {
+            let bucket = self.buckets.get((place / PLACES) as usize)?;
+            let template = bucket.0.get((place % PLACES) as usize)?;
+            template.lasts(now_ms).then_some((place, template))
+        })
+    }
+
+    /// Places that there are for templates.
+    pub fn places(&self) -> u32 {
+        self.count.saturating_mul(PLACES)
     }
 
     /// Templates that there are, those too that have expired and were not looked at since.
@@ -232,19 +254,16 @@ impl Templates {
         self.capacity
     }
 
-    fn forget(&mut self, service: ServiceIx, client: Ipv4Addr, now_ms: u64) {
+    fn forget(&mut self, service: ServiceIx, client: A, now_ms: u64) {
         let Some(template) = self.find(service, client, now_ms) else {
             return;
         };
         template.deadline = Deadline::after(now_ms, 0);
     }
 
-    fn find(&mut self, service: ServiceIx, client: Ipv4Addr, now_ms: u64) -> Option<&mut Template> {
-        let is_it = |one: &Template| {
-            !one.is_free()
-                && (one.client, one.service) == (client.octets(), service.0)
-                && one.remaining_ms(now_ms) > 0
-        };
+    fn find(&mut self, service: ServiceIx, client: A, now_ms: u64) -> Option<&mut Template<A>> {
+        let whose = key(service, client).source;
+        let is_it = |one: &Template<A>| one.whose == whose && one.remaining_ms(now_ms) > 0;
         let homes = self.homes(service, client);
         let at = homes.into_iter().find(|at| {
             let bucket = self.buckets.get(*at);
@@ -254,16 +273,20 @@ impl Templates {
         all.find(|one| is_it(one))
     }
 
-    fn homes(&self, service: ServiceIx, client: Ipv4Addr) -> [usize; 2] {
-        let of = Endpoint::new(client, service.0);
-        let hash: Hash = self.hasher.hash(&FlowKey::of_endpoint(of));
+    fn homes(&self, service: ServiceIx, client: A) -> [usize; 2] {
+        let hash: Hash = self.hasher.hash(&key(service, client));
         [hash.home(self.count), hash.second(self.count)].map(|at| at as usize)
     }
 }
 
-fn remove(template: &mut Template, counts: &Counts, len: &mut u32) {
+/// What no packet has, nor a place that nobody has.
+fn key<A: Family>(service: ServiceIx, client: A) -> FlowKey<A> {
+    FlowKey::of_endpoint(Endpoint::new(client, service.0))
+}
+
+fn remove<A: Family>(template: &mut Template<A>, counts: &Counts, len: &mut u32) {
     counts.persist(template.backend(), |count| count.wrapping_sub(1));
-    template.state = 0;
+    template.whose = A::Word::default();
     *len = len.wrapping_sub(1);
 }
 
@@ -311,10 +334,9 @@ mod tests {
         assert_eq!(all.renew(WEB, client(1), 500, 999), Some(BackendIx(2)));
         all.last(WEB, client(1), false, 600, 1400);
         all.last(WEB, client(9), true, 600, 1400);
-        let left: Vec<_> = (0..)
-            .map_while(|at| all.bucket(at, 1400))
-            .flatten()
-            .map(|one| (one.client(), one.remaining_ms(1400), one.is_assured()))
+        let left: Vec<_> = all
+            .page(0, u32::MAX, 1400)
+            .map(|(_, one)| (one.client(), one.remaining_ms(1400), one.is_assured()))
             .collect();
         assert_eq!(left, [(client(1), 600, true)]);
     }
@@ -339,5 +361,33 @@ mod tests {
         all.sweep(1000, 2000);
         assert!(all.is_empty());
         assert!(all.set(WEB, client(5000), BackendIx(1), 1000, 1000));
+    }
+
+    #[test]
+    fn each_family_has_its_own_and_a_page_has_what_is_in_its_places() {
+        let counts = Counts::new(8);
+        let mut six = Templates::<Ipv6Addr>::new(64, counts.again(), 7).unwrap();
+        let (mut four, _) = templates(64);
+        let client6 = |number: u32| Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number));
+        for number in 0..20 {
+            assert!(six.set(WEB, client6(number), BackendIx(2), 1000, 0));
+            assert!(four.set(WEB, client(number), BackendIx(3), 1000, 0));
+        }
+        assert_eq!(six.get(WEB, client6(7), 999), Some(BackendIx(2)));
+        assert_eq!(six.get(ServiceIx(4), client6(7), 999), None);
+        assert_eq!(six.get(WEB, client6(7 | 1 << 20), 999), None);
+        let mut found = 0;
+        for from in (0..six.places()).step_by(5) {
+            for (place, template) in six.page(from, 5, 999) {
+                assert!((from..from + 5).contains(&place));
+                assert_eq!(
+                    (template.service(), template.backend()),
+                    (WEB, BackendIx(2))
+                );
+                found += 1;
+            }
+        }
+        assert_eq!((found, six.page(0, u32::MAX, 1000).count()), (20, 0));
+        assert_eq!(persistent(&counts, 2), 20);
     }
 }

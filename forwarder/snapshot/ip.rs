@@ -10,7 +10,10 @@ use prefix_trie::Prefix;
 use rustc_hash::FxHashMap;
 
 use super::{Neighbours, Own, PortFacts, Routes, Services, Snapshot};
-use crate::{io::PortIx, session::Family};
+use crate::{
+    io::PortIx,
+    session::{Family, ServiceIx},
+};
 
 /// A family of addresses, by what a snapshot has for it.
 pub trait Ip: Family {
@@ -28,6 +31,14 @@ pub trait Ip: Family {
 
     /// Its words of 16 bits, XORed.
     fn folded(self) -> u16;
+
+    /// Its first `prefix` bits, and zeros behind them.
+    #[must_use]
+    fn masked(self, prefix: u8) -> Self;
+
+    /// It and the number of a service, as one number with the highest bit set, mixed with a seed
+    /// where it does not fit.
+    fn source_key(self, service: ServiceIx, seed: u64) -> u64;
 }
 
 /// What is known of the addresses of one family.
@@ -94,6 +105,16 @@ impl Ip for Ipv4Addr {
         let [a, b, c, d] = self.octets();
         u16::from_be_bytes([a ^ c, b ^ d])
     }
+
+    #[inline]
+    fn masked(self, prefix: u8) -> Self {
+        let behind = 32_u32.saturating_sub(prefix.into());
+        Self::from_bits(self.to_bits() & u32::MAX.checked_shl(behind).unwrap_or_default())
+    }
+
+    fn source_key(self, service: ServiceIx, _: u64) -> u64 {
+        1 << 63 | u64::from(service.0) << 32 | u64::from(self.to_bits())
+    }
 }
 
 impl Ip for Ipv6Addr {
@@ -126,5 +147,55 @@ impl Ip for Ipv6Addr {
     #[inline]
     fn folded(self) -> u16 {
         self.segments().iter().fold(0, |all, word| all ^ word)
+    }
+
+    #[inline]
+    fn masked(self, prefix: u8) -> Self {
+        let behind = 128_u32.saturating_sub(prefix.into());
+        Self::from_bits(self.to_bits() & u128::MAX.checked_shl(behind).unwrap_or_default())
+    }
+
+    fn source_key(self, service: ServiceIx, seed: u64) -> u64 {
+        1 << 63 | sched::connection_key(seed ^ u64::from(service.0), &self.octets())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_prefix_is_what_stands_before_it() {
+        let four = Ipv4Addr::new(203, 0, 113, 255);
+        for (prefix, masked) in [
+            (0, "0.0.0.0"),
+            (1, "128.0.0.0"),
+            (24, "203.0.113.0"),
+            (31, "203.0.113.254"),
+            (32, "203.0.113.255"),
+        ] {
+            assert_eq!(four.masked(prefix).to_string(), masked);
+        }
+        let six: Ipv6Addr = "2001:db8:0:ffff:ffff::1".parse().unwrap();
+        for (prefix, masked) in [
+            (0, "::"),
+            (32, "2001:db8::"),
+            (65, "2001:db8:0:ffff:8000::"),
+            (127, "2001:db8:0:ffff:ffff::"),
+            (128, "2001:db8:0:ffff:ffff::1"),
+        ] {
+            assert_eq!(six.masked(prefix).to_string(), masked);
+        }
+    }
+
+    #[test]
+    fn sources_of_other_services_are_others() {
+        let (four, six) = (Ipv4Addr::LOCALHOST, Ipv6Addr::LOCALHOST);
+        for (one, other) in [(0, 1), (1, 256), (0, u16::MAX)] {
+            let [one, other] = [ServiceIx(one), ServiceIx(other)];
+            assert_ne!(four.source_key(one, 7), four.source_key(other, 7));
+            assert_ne!(six.source_key(one, 7), six.source_key(other, 7));
+        }
+        assert_eq!(six.source_key(ServiceIx(0), 7) >> 63, 1);
     }
 }

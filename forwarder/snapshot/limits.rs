@@ -14,8 +14,8 @@ pub struct Limits {
 /// What bounds the sessions that clients begin who have a prefix in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SourceLimit {
-    /// Of the client's address.
-    pub mask: u32,
+    /// Bits of the client's address.
+    pub prefix: u8,
     /// Sessions that may begin in 1000 s with one worker.
     pub per_1000_s: u64,
 }

@@ -53,8 +53,8 @@ pub struct Service<A: Ip = Ipv4Addr> {
 pub struct Persistence {
     /// How long after the last of them began.
     pub timeout_ms: u32,
-    /// The bits of addresses that tell clients apart.
-    pub mask: u32,
+    /// The first bits of addresses, so many, tell clients apart.
+    pub prefix: u8,
 }
 
 /// What a scheduler knows a flow by.
@@ -178,8 +178,8 @@ struct Ways<A: Ip> {
 impl Persistence {
     /// The client that an address belongs to.
     #[inline]
-    pub fn client(self, address: Ipv4Addr) -> Ipv4Addr {
-        Ipv4Addr::from_bits(address.to_bits() & self.mask)
+    pub fn client<A: Ip>(self, address: A) -> A {
+        address.masked(self.prefix)
     }
 }
 

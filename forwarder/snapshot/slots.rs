@@ -69,7 +69,7 @@ impl Slots {
     }
 
     /// The owner of what is remembered of a client of a persistent service.
-    pub fn owner_of_client(&self, client: Ipv4Addr, service: ServiceIx) -> WorkerIx {
+    pub fn owner_of_client<A: Ip>(&self, client: A, service: ServiceIx) -> WorkerIx {
         self.owner(Endpoint::new(client, service.0))
     }
 

@@ -226,8 +226,10 @@ fn nothing_is_allocated_for_inquiries() {
             rig.inquiries[0].asked.push(inquiry).unwrap();
             turn(&mut rig, 0);
             let found = match rig.inquiries[0].answered.pop().unwrap() {
-                Inquiry::Page(page) => page.sessions.len(),
-                Inquiry::Page6(page) => page.sessions.len(),
+                Inquiry::Page(page) => page.found.len(),
+                Inquiry::Page6(page) => page.found.len(),
+                Inquiry::Clients(page) => page.found.len(),
+                Inquiry::Clients6(page) => page.found.len(),
                 Inquiry::Sweep => 0,
                 Inquiry::Recall(recall) => usize::from(recall.session.is_some()),
             };

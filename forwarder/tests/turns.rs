@@ -59,9 +59,9 @@ fn a_question_is_worked_on_until_it_is_answered() {
             "{turns} turns for all entries: each would take too long"
         );
         match answer {
-            Inquiry::Page(page) => assert!(page.last && page.sessions.is_empty()),
+            Inquiry::Page(page) => assert!(page.last && page.found.is_empty()),
             Inquiry::Sweep => assert_eq!(rig.workers[0].sessions().len(), 0),
-            Inquiry::Page6(_) | Inquiry::Recall(_) => unreachable!("not asked"),
+            _ => unreachable!("not asked"),
         }
         assert_eq!(rig.workers[0].turn(rig.now), 0);
     }
@@ -79,10 +79,10 @@ fn pages_hold_every_session_once() {
             panic!("a page is answered with a page");
         };
         assert!(
-            page.last || page.sessions.len() == 700,
+            page.last || page.found.len() == 700,
             "pages are full but for the last"
         );
-        clients.extend(page.sessions.iter().map(|session| session.client().port));
+        clients.extend(page.found.iter().map(|session| session.client().port));
         from = page.from;
         if page.last {
             break;

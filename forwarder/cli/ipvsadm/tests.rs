@@ -66,6 +66,8 @@ async fn connections_and_timeouts_are_ipvsadms() {
         "IPVS connection entries\n",
         "pro expire state       source             virtual            destination\n",
         "TCP 14:59  ESTABLISHED 10.9.0.0:31337     10.9.0.100:80      10.10.0.11:80\n",
+        "TCP 04:59  NONE        203.0.113.0:0      10.9.0.100:80      10.10.0.11:80\n",
+        "TCP 04:59  ASSURED     198.51.100.255:0   10.9.0.100:80      10.10.0.11:80\n",
     );
     assert_eq!(said("-Lnc").await, Ok(connections.to_owned()));
     let timeouts = "Timeout (tcp tcpfin udp): 900 120 300\n";

@@ -64,6 +64,7 @@ async fn every_table_is_that_of_the_running_program() {
             "-> 10.10.0.11:80                     119",
         ),
         (What::Sessions, "weir session", "10.9.0.0:31337"),
+        (What::Persistence, "expire state", "203.0.113.0/24"),
         (What::Ports, "0: wan:", "inet 192.0.2.2/24"),
         (What::Neighbours, "Address", "02:fc:00:00:00:05"),
         (What::Groups, "Group", "pair -> 10.1.0.254"),
@@ -103,6 +104,10 @@ async fn json_is_what_the_api_answers() {
             serde_json::to_string_pretty(&samples::workers()),
         ),
         (What::Sessions, Ok("[]".to_owned())),
+        (
+            What::Persistence,
+            serde_json::to_string_pretty(&samples::templates()),
+        ),
     ] {
         let text = shown(&program.socket(), what, true).await.unwrap();
         assert_eq!(text, answer.unwrap() + "\n");

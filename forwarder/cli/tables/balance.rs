@@ -218,23 +218,38 @@ pub(in crate::cli) fn sessions(
     name: Name,
 ) -> io::Result<()> {
     for session in sessions {
-        let seconds = session.expires_ms / 1000;
         let backend = name(&session.backend, session.protocol);
         let backend = match session.local {
             Some(local) => format!("{backend:<18} {local}"),
             None => backend,
         };
-        writeln!(
+        let ends = [session.client, session.virtual_address];
+        let [client, vip] = ends.map(|end| name(&end, session.protocol));
+        let protocol = session.protocol.name();
+        let expires = minutes(session.expires_ms);
+        connection(
             out,
-            "{:<3} {:<6} {:<11} {:<18} {:<18} {backend}",
-            session.protocol.name(),
-            format!("{:02}:{:02}", seconds / 60, seconds % 60),
-            session.state,
-            name(&session.client, session.protocol),
-            name(&session.virtual_address, session.protocol),
+            [protocol, &expires, &session.state, &client, &vip, &backend],
         )?;
     }
     Ok(())
+}
+
+/// One line of `ipvsadm -Lnc`: protocol, time left, state, source, virtual address, destination.
+pub(in crate::cli) fn connection(
+    out: &mut impl Write,
+    [protocol, expires, state, client, vip, backend]: [&str; 6],
+) -> io::Result<()> {
+    writeln!(
+        out,
+        "{protocol:<3} {expires:<6} {state:<11} {client:<18} {vip:<18} {backend}"
+    )
+}
+
+/// Minutes and seconds.
+pub(in crate::cli) fn minutes(ms: u64) -> String {
+    let seconds = ms / 1000;
+    format!("{:02}:{:02}", seconds / 60, seconds % 60)
 }
 
 fn traffic(traffic: &Traffic, exact: bool) -> String {

@@ -116,6 +116,21 @@ fn sessions_are_as_ipvsadm_lists_them() {
 }
 
 #[test]
+fn clients_have_a_line_each() {
+    assert_eq!(
+        text(|out| {
+            templates_head(out)?;
+            templates(out, &samples::templates())
+        }),
+        concat!(
+            "expire state   client             service          backend          address\n",
+            "04:59  NONE    203.0.113.0/24     web              web1             10.10.0.11:80\n",
+            "04:59  ASSURED 198.51.100.255/32  web              web1             10.10.0.11:80\n",
+        )
+    );
+}
+
+#[test]
 fn routes_are_as_route_prints_them() {
     assert_eq!(
         text(|out| routes(out, &samples::routes())),

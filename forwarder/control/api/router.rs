@@ -42,6 +42,7 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/services", table(Query::Services))
         .route("/backends", get(backends))
         .route("/sessions", get(sessions))
+        .route("/persistence", get(persistence))
         .route("/ports", table(Query::Ports))
         .route("/neighbours", table(Query::Neighbours))
         .route("/groups", table(Query::Groups))
@@ -195,10 +196,10 @@ struct PageParameters {
     limit: Option<String>,
 }
 
-async fn sessions(
-    State(manager): State<Manager>,
+/// Where a page begins, and how many there may be on it.
+fn page_of(
     parameters: Result<Parameters<PageParameters>, QueryRejection>,
-) -> Result<Json<views::Page>, Refusal> {
+) -> Result<(Cursor, usize), Refusal> {
     let Parameters(PageParameters { from, limit }) = parameters?;
     let from = match from {
         None => Cursor::default(),
@@ -213,7 +214,28 @@ async fn sessions(
             _ => return Err(Refusal::Limit(text)),
         },
     };
+    Ok((from, limit))
+}
+
+async fn sessions(
+    State(manager): State<Manager>,
+    parameters: Result<Parameters<PageParameters>, QueryRejection>,
+) -> Result<Json<views::Page>, Refusal> {
+    let (from, limit) = page_of(parameters)?;
     let query = |answer| Query::Sessions {
+        from,
+        limit,
+        answer,
+    };
+    manager.ask(query).await.map(Json)
+}
+
+async fn persistence(
+    State(manager): State<Manager>,
+    parameters: Result<Parameters<PageParameters>, QueryRejection>,
+) -> Result<Json<views::Templates>, Refusal> {
+    let (from, limit) = page_of(parameters)?;
+    let query = |answer| Query::Persistence {
         from,
         limit,
         answer,

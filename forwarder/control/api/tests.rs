@@ -95,6 +95,11 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
                 let sessions = sessions.get(from..end).unwrap_or_default().to_vec();
                 answer.send(views::Page { sessions, next }).unwrap();
             }
+            Query::Persistence { answer, .. } => {
+                let templates = samples::templates();
+                let next = None;
+                answer.send(views::Templates { templates, next }).unwrap();
+            }
             Query::Ports(answer) => answer.send(samples::ports()).unwrap(),
             Query::Neighbours(answer) => answer.send(samples::neighbours()).unwrap(),
             Query::Groups(answer) => answer.send(samples::groups()).unwrap(),
@@ -149,6 +154,10 @@ async fn every_route_gives_what_the_manager_gives() {
         (
             "/sessions",
             json!({ "sessions": samples::sessions(2), "next": null }),
+        ),
+        (
+            "/persistence",
+            json!({ "templates": samples::templates(), "next": null }),
         ),
         ("/ports", json!(samples::ports())),
         ("/neighbours", json!(samples::neighbours())),

@@ -29,10 +29,10 @@ use steps::Account;
 
 use super::{
     Books, Manager,
-    books::session,
     fate::Fate,
     loss::Loss,
     neighbour::Neighbours,
+    remembered::session,
     views::{self, Direction, Verdict},
 };
 use crate::{

@@ -11,10 +11,10 @@ use super::inputs::Arrival;
 use crate::{
     control::{
         Books, Manager,
-        books::session,
         explain::{self, Scene},
         fate::{Fate, Watch},
         loss::Loss,
+        remembered::session,
         summary::Summary,
         views,
     },

@@ -3,7 +3,7 @@
 use super::{
     Backend, Change, Checks, Direction, DriverCounters, Drop, Event, Explanation, Forward, Group,
     Health, Hop, Listener, Neighbour, NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent,
-    Service, Session, State, Step, Timeouts, Traffic, Verdict, Worker,
+    Service, Session, State, Step, Template, Timeouts, Traffic, Verdict, Worker,
 };
 
 pub(crate) fn services() -> Vec<Service> {
@@ -119,6 +119,24 @@ pub(crate) fn sessions(count: u32) -> Vec<Session> {
         worker: 1,
     };
     (0..count).map(session).collect()
+}
+
+/// Clients of `web`: a network and a host.
+pub(crate) fn templates() -> Vec<Template> {
+    let template = |client: [u8; 4], mask, state: &str| Template {
+        service: "web".to_owned(),
+        client: client.into(),
+        mask,
+        backend: "web1".to_owned(),
+        address: "10.10.0.11:80".parse().unwrap(),
+        state: state.to_owned(),
+        expires_ms: 299_999,
+        worker: 1,
+    };
+    vec![
+        template([203, 0, 113, 0], 24, "NONE"),
+        template([198, 51, 100, 255], 32, "ASSURED"),
+    ]
 }
 
 pub(crate) fn timeouts() -> Timeouts {

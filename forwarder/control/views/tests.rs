@@ -101,6 +101,31 @@ fn a_page_of_sessions() {
 }
 
 #[test]
+fn a_page_of_templates() {
+    let mut templates = samples::templates();
+    templates.truncate(1);
+    holds(
+        &Templates {
+            templates,
+            next: None,
+        },
+        json!({
+            "templates": [{
+                "service": "web",
+                "client": "203.0.113.0",
+                "mask": 24,
+                "backend": "web1",
+                "address": "10.10.0.11:80",
+                "state": "NONE",
+                "expires_ms": 299_999,
+                "worker": 1,
+            }],
+            "next": null,
+        }),
+    );
+}
+
+#[test]
 fn ports() {
     holds(
         &samples::ports()[0],

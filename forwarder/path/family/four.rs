@@ -11,7 +11,7 @@ use crate::{
         Came, datagram,
         view::{ip_at, ip_at_mut},
     },
-    session::{FlowKey, Table},
+    session::{FlowKey, Table, Templates},
     snapshot::{Exit, Snapshot},
     wire::{checksum::Delta, icmp, ipv4},
 };
@@ -28,6 +28,10 @@ impl Family for Ipv4Addr {
     #[inline]
     fn sessions(flows: &mut Flows) -> &mut Table {
         &mut flows.sessions
+    }
+
+    fn templates(flows: &mut Flows) -> &mut Templates {
+        &mut flows.templates
     }
 
     #[cold]

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     io::Frame,
     path::view::ip_at_mut,
-    session::{FlowKey, Table},
+    session::{FlowKey, Table, Templates},
     snapshot::{Exit, Snapshot},
     wire::{
         icmpv6,
@@ -28,6 +28,10 @@ impl Family for Ipv6Addr {
     #[inline]
     fn sessions(flows: &mut Flows) -> &mut Table<Self> {
         &mut flows.sessions6
+    }
+
+    fn templates(flows: &mut Flows) -> &mut Templates<Self> {
+        &mut flows.templates6
     }
 
     /// Nobody but the sender fragments.

@@ -17,6 +17,9 @@ use crate::{
 
 const CIP: &str = "2001:db8::9";
 const FAR: &str = "2001:db8:ffff::5";
+/// In the same network.
+const NEAR_FAR: &str = "2001:db8:ffff::6";
+const PREFIX_LIMIT: &str = "source_limit: (prefix: 64, connections_per_second: 1),";
 const DIP: &str = "2001:db8::2";
 const LAN_DIP: &str = "2001:db8:1::1";
 const VIP: &str = "2001:db8::100";
@@ -226,6 +229,18 @@ fn nat_cases() -> Vec<Case> {
             outbound().ends(TO_VIP, far).out(0, GATEWAY_MAC).tcp("SA"),
         )
         .moved(BACK),
+        case(
+            "IPv6 NAT: beyond the rate of its prefix no client begins anything",
+            service("Tcp Nat", 8080, PREFIX_LIMIT),
+        )
+        .rx(0, inbound().ends(far, TO_VIP).tcp("S"))
+        .tx(1, to_backend.ends(far, BACKEND).tcp("S"))
+        .moved(NEW)
+        .rx(0, inbound().ends((NEAR_FAR, 4000), TO_VIP).tcp("S"))
+        .drops("rate_limited")
+        .rx(0, inbound().tcp("S"))
+        .tx(1, to_backend.tcp("S"))
+        .moved(NEW),
         case(
             "IPv6 NAT: extension headers and tags stay",
             service("Tcp Nat", 8080, ""),
