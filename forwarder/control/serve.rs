@@ -268,11 +268,12 @@ fn answer<L: Pool>(
     clock: Clock,
 ) {
     let scene = || Scene::new(manager, observer.books(), clock.now());
+    let aside = Rc::clone(observer);
     match query {
         Query::Services(reply) => {
-            let (observer, record) = (Rc::clone(observer), record.clone());
+            let record = record.clone();
             spawn_local(async move {
-                let mut services = observer.services().await;
+                let mut services = aside.services().await;
                 record.annotate(&mut services);
                 let _ = reply.send(services);
             });
@@ -282,30 +283,19 @@ fn answer<L: Pool>(
             limit,
             answer,
         } => {
-            let observer = Rc::clone(observer);
-            spawn_local(async move {
-                let _ = answer.send(observer.sessions(from, limit).await);
-            });
+            spawn_local(async move { drop(answer.send(aside.sessions(from, limit).await)) });
         }
         Query::Persistence {
             from,
             limit,
             answer,
         } => {
-            let observer = Rc::clone(observer);
-            spawn_local(async move {
-                let _ = answer.send(observer.templates(from, limit).await);
-            });
+            spawn_local(async move { drop(answer.send(aside.templates(from, limit).await)) });
         }
         Query::Ports(reply) => drop(reply.send(observer.ports())),
         Query::Neighbours(reply) => {
-            drop(
-                reply.send(
-                    observer
-                        .books()
-                        .neighbours(manager.neighbours(), clock.now()),
-                ),
-            );
+            let neighbours = manager.neighbours();
+            drop(reply.send(observer.books().neighbours(neighbours, clock.now())));
         }
         Query::Groups(reply) => {
             let standings = manager.groups().standings(clock.now());
@@ -334,9 +324,8 @@ fn answer<L: Pool>(
         Query::Recall { flow, answer } => {
             let snapshot = manager.snapshot();
             let owner = explain::owner(&snapshot, &flow);
-            let observer = Rc::clone(observer);
             spawn_local(async move {
-                let recall = observer.recall(owner, &flow, &snapshot).await;
+                let recall = aside.recall(owner, &flow, &snapshot).await;
                 let _ = answer.send(recall);
             });
         }

@@ -12,9 +12,9 @@ class Difference:
     """One thing that one of the two did otherwise.
 
     `field` names it: a field of a frame ("ip.ttl"), "frame" for a frame that only one of them
-    sent, "session", or "counts" of a backend. `given` has the fields of what went in, `sent`
-    those of IPVS's frame, or of weir's where there is no other. What is remembered comes of a whole
-    case, so `given` has all that went in.
+    sent, "session", "template", "template's state", or "counts" of a backend. `given` has the
+    fields of what went in, `sent` those of IPVS's frame, or of weir's where there is no other. What
+    is remembered comes of a whole case, so `given` has all that went in.
     """
 
     case: object

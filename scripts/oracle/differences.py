@@ -136,6 +136,17 @@ def _no_flags(difference):
     )
 
 
+def _parked(difference):
+    """A backend that came back has one client more with IPVS, and all else is alike."""
+    if (difference.event, difference.field) != ("persistence, server changes", "counts"):
+        return False
+    tuples = [text.partition(" (")[2].rstrip(")") for text in (difference.ipvs, difference.weir)]
+    if not all(tuples):
+        return False
+    ipvs, weir = ([int(number) for number in one.split(", ")] for one in tuples)
+    return ipvs == [weir[0] + 1, *weir[1:]]
+
+
 def _contradicts_itself(given):
     """True for TCP or UDP whose lengths do not fit the packet."""
     if given["ip.offset"] or given["ip.flags"].endswith("1"):
@@ -288,6 +299,22 @@ TABLE = [
         "They tell strangers the way to the backends, wherefore RFC 7126 would have them dropped; "
         "carried as they are they serve who needs them and tell nothing of the director.",
         _options_recorded,
+    ),
+    Row(
+        "assured",
+        "when a template is called ASSURED",
+        "with the first connection that is established",
+        "when the sweep meets one that is, within a minute",
+        "The worker that has the template is not asked for each connection; nothing depends on it.",
+        lambda d: (d.field, d.ipvs, d.weir) == ("template's state", "ASSURED", "NONE"),
+    ),
+    Row(
+        "parked-templates",
+        "the template of a client whose server was taken out",
+        "kept aside until its time is up, and counted again when the server is back",
+        "forgotten",
+        "The client has another server; the count says who comes to this one.",
+        _parked,
     ),
     Row(
         "options-malformed",

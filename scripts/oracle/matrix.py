@@ -18,7 +18,7 @@ FORWARD_ALONE = [
     *("TCP port reuse", "too big, DF", "too big, no DF", "weight 0 of all"),
     *("scheduler rr", "scheduler wrr"),
     *("scheduler lc", "scheduler wlc", "scheduler sed", "scheduler nq"),
-    "thresholds",
+    *("thresholds", "persistence", "persistence, server changes"),
     *("scheduler fo", "scheduler ovf", "scheduler lblc", "scheduler lblcr", "scheduler dh"),
 ]
 WHOLE = [

@@ -49,6 +49,8 @@ class Case:
     steps: list = dataclasses.field(default_factory=list)
     # The clients that it spoke for, as (protocol, (address, port)).
     clients: list = dataclasses.field(default_factory=list)
+    # What became of its service's backends, as (time, server, weight or None).
+    changes: list = dataclasses.field(default_factory=list)
     # When it was through, in the guest's time and in virtual time.
     ended_s: float = 0.0
     ended_ns: int = 0
@@ -63,7 +65,7 @@ class Case:
 
 @dataclasses.dataclass
 class Memory:
-    """What `ipvsadm -Lnc` and `ipvsadm -Ln` said, and when."""
+    """What `ipvsadm -Lnc` and `ipvsadm -Ln --persistent-conn` said, and when."""
 
     connections: str
     counts: str
@@ -92,13 +94,29 @@ class Group:
         """All cases' services; several cases may share one that has its port already."""
         return list(dict.fromkeys(case.service for case in self.cases if case.service))
 
-    def config(self):
-        """weir's configuration file."""
+    def config(self, services=None):
+        """weir's configuration file, with backends of these weights, {service: {server: weight}},
+        where they are not the first ones."""
+        services = services or {service: service.first_weights for service in self.services()}
         timeouts = ""
         if self.timeouts_s:
             established, fin_wait, udp = self.timeouts_s
             timeouts = f'established: "{established}s", fin_wait: "{fin_wait}s", udp: "{udp}s"'
-        return config(self.services(), lan_mtu=self.lan_mtu, timeouts=timeouts)
+        return config(services, lan_mtu=self.lan_mtu, timeouts=timeouts)
+
+    def reloads(self):
+        """[(time, configuration file)] of all changes that have been played."""
+        services = {service: service.first_weights for service in self.services()}
+        found = []
+        for case in self.cases:
+            for time_ns, server, weight in case.changes:
+                # One that comes back is the last, as one that has been added.
+                if weight is None:
+                    del services[case.service][server]
+                else:
+                    services[case.service][server] = weight
+                found.append((time_ns, self.config(services)))
+        return found
 
     def play(self, guest):
         """Plays all cases to IPVS, beginning with a clean slate."""
@@ -123,7 +141,8 @@ class Group:
 
 def _memory(guest):
     connections = guest.run("ipvsadm -Lnc")
-    return Memory(connections, guest.run("ipvsadm -Ln"), time.monotonic())
+    counts = guest.run("ipvsadm -Ln --persistent-conn")
+    return Memory(connections, counts, time.monotonic())
 
 
 class Clock:
@@ -168,11 +187,22 @@ class Play:
                 raise GuestError(f"IPVS remembers connections that are {EXPIRE_S} s too old")
             time.sleep(0.1)
 
-    def talk(self, address=plan.CLIENT, port=None):
+    def weigh(self, server, weight):
+        """Gives a backend of the case's service another weight; None takes it out, until it has
+        one again."""
+        changes = self._case.changes
+        is_there = (server, None) not in [change[1:] for change in changes[-1:]]
+        self._guest.run(f"ipvsadm {self.service.weigh_rule(server, weight, is_there=is_there)}")
+        changes.append((self._clock.step(), server, weight))
+
+    def talk(self, address=plan.CLIENT, port=None, service_port=None):
         """A conversation of a client with the case's service."""
         client = (address, port or self.client_port)
         self._case.clients.append((self.service.protocol, client))
-        return Talk(self, self.service, client)
+        service = self.service
+        if service_port:
+            service = dataclasses.replace(service, port=service_port)
+        return Talk(self, service, client)
 
 
 class Talk:

@@ -31,6 +31,7 @@ class Outcome:
     # As `weir show` has them, with the time of the end.
     services: list
     sessions: list
+    templates: list
     end_ns: int
 
 
@@ -50,6 +51,10 @@ def replay(weir, group, folder):
     command = [weir, "replay", "--config", config, "--stats", stats]
     for name, capture, output in zip(plan.PORTS, captures, outputs):
         command += ["--in", f"{name}={capture}", "--out", f"{name}={output}"]
+    for number, (time_ns, text) in enumerate(group.reloads()):
+        changed = folder / f"weir-{number}.ron"
+        changed.write_text(text)
+        command += ["--reload", f"{time_ns / SECOND_NS:.9f}={changed}"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=REPLAY_S)
     if done.returncode != 0:
         raise ReplayError(f"weir replay ended with {done.returncode}: {done.stderr.strip()}")
@@ -64,7 +69,8 @@ def replay(weir, group, folder):
             else:
                 unprompted.append((port, frame))
     return Outcome(
-        sent, unprompted, counted["services"], counted["sessions"], counted["virtual_ns"]
+        *(sent, unprompted, counted["services"], counted["sessions"], counted["templates"]),
+        counted["virtual_ns"],
     )
 
 

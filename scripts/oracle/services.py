@@ -1,6 +1,7 @@
 """Services, in ipvsadm's words and in weir's."""
 
 import dataclasses
+import ipaddress
 
 from oracle import plan
 
@@ -39,7 +40,7 @@ NEIGHBOUR = """\
 SERVICE = """\
         (
             name: "{name}", address: "{vip}", protocol: {protocol},
-            forward: {forward}, scheduler: {scheduler},
+            forward: {forward}, scheduler: {scheduler},{more}
             backends: [
 {backends}
             ],
@@ -61,6 +62,10 @@ class Service:
     scheduler: str = "rr"
     # Upper and lower, of each backend; 0 is none.
     thresholds: tuple = (0, 0)
+    # Seconds, and bits of the mask; none without.
+    persistence: tuple = ()
+    # Whether clients may address any port; `port` is then the one that they do.
+    any_port: bool = False
     port: int = 0
 
     @property
@@ -74,50 +79,90 @@ class Service:
         """VIP and port."""
         return (plan.VIP[self.mode], self.port)
 
+    @property
+    def key(self):
+        """(protocol, VIP and port), as both print them; port 0 is any."""
+        return (self.protocol.upper(), _text((plan.VIP[self.mode], self._listed(self.port))))
+
+    @property
+    def first_weights(self):
+        """{server: weight} of the backends in the order of adding."""
+        return dict(zip(plan.SERVERS, self.weights))
+
     def rip(self, server):
         """RIP and port of a backend."""
         return (server, self.port + (MAPPED_BY if self.mode == "NAT mapped" else 0))
 
-    def backends(self):
-        """[(RIP and port, weight)] in the order of adding."""
-        return [(self.rip(server), weight) for server, weight in zip(plan.SERVERS, self.weights)]
-
     def rules(self):
         """It and its backends as rules of ipvsadm."""
-        service = f"{'-t' if self.protocol == 'tcp' else '-u'} {_text(self.vip)}"
-        option = FORWARD_OPTION[self.mode]
-        upper, lower = self.thresholds
-        thresholds = f" -x {upper} -y {lower}" if upper else ""
+        persistent = ""
+        if self.persistence:
+            timeout_s, bits = self.persistence
+            mask = ipaddress.ip_network(f"0.0.0.0/{bits}").netmask
+            persistent = f" -p {timeout_s} -M {mask}"
         return [
-            f"-A {service} -s {self.scheduler}",
+            f"-A {self._target()} -s {self.scheduler}{persistent}",
             *(
-                f"-a {service} -r {_text(rip)} {option} -w {w}{thresholds}"
-                for rip, w in self.backends()
+                f"-a {self._backend(server)} -w {weight}"
+                for server, weight in self.first_weights.items()
             ),
         ]
 
-    def ron(self):
-        """The same for weir."""
+    def weigh_rule(self, server, weight, *, is_there):
+        """The rule that gives a backend another weight, or takes it in; None takes it out."""
+        if weight is None:
+            return f"-d {self._target()} -r {_text(self._listed_rip(server))}"
+        return f"{'-e' if is_there else '-a'} {self._backend(server)} -w {weight}"
+
+    def ron(self, weights):
+        """The same for weir, with the backends that have these weights, {server: weight}."""
         upper, lower = self.thresholds
         thresholds = f", max_connections: {upper}, min_connections: {lower}" if upper else ""
+        name = lambda server: _text(self._listed_rip(server))
         backends = [
             BACKEND.format(
-                name=_text(rip), rip=_text(rip), weight=weight, thresholds=thresholds
+                name=name(server),
+                rip=server if self.any_port else name(server),
+                weight=weight,
+                thresholds=thresholds,
             )
-            for rip, weight in self.backends()
+            for server, weight in weights.items()
         ]
+        more = ""
+        if self.persistence:
+            timeout_s, bits = self.persistence
+            # As IPVS has it without its sysctls.
+            more = f' persistence: (timeout: "{timeout_s}s", mask: {bits}), backend_gone: Drop,'
+        vip = f"{plan.VIP[self.mode]}:*" if self.any_port else _text(self.vip)
         return SERVICE.format(
-            name=f"{self.protocol}-{_text(self.vip)}",
-            vip=_text(self.vip),
+            name=f"{self.protocol}-{self.key[1]}",
+            vip=vip,
             protocol=self.protocol.capitalize(),
             forward=FORWARD_RON[self.mode],
             scheduler=self.scheduler,
+            more=more,
             backends="\n".join(backends),
         )
 
+    def _target(self):
+        return f"{'-t' if self.protocol == 'tcp' else '-u'} {self.key[1]}"
+
+    def _backend(self, server):
+        upper, lower = self.thresholds
+        thresholds = f" -x {upper} -y {lower}" if upper else ""
+        rip = _text(self._listed_rip(server))
+        return f"{self._target()} -r {rip} {FORWARD_OPTION[self.mode]}{thresholds}"
+
+    def _listed_rip(self, server):
+        rip, port = self.rip(server)
+        return (rip, self._listed(port))
+
+    def _listed(self, port):
+        return 0 if self.any_port else port
+
 
 def config(services, *, lan_mtu, timeouts):
-    """weir's configuration file for the plan and these services."""
+    """weir's configuration file for the plan and these services, {service: {server: weight}}."""
     ports = [
         PORT.format(name=name, number=number, dip=dip, mac=mac, mtu=mtu)
         for number, (name, dip, mac, mtu) in enumerate(
@@ -130,7 +175,7 @@ def config(services, *, lan_mtu, timeouts):
         far_network=plan.FAR_NETWORK,
         router=plan.CLIENT,
         neighbours="\n".join(NEIGHBOUR.format(address=a, mac=m) for a, m in neighbours),
-        services="\n".join(service.ron() for service in services),
+        services="\n".join(service.ron(weights) for service, weights in services.items()),
         timeouts=timeouts,
     )
 

@@ -98,16 +98,17 @@ class Books(unittest.TestCase):
         group = Group("", [case])
         ends = ("10.1.0.2:30000", "10.1.0.100:1000", "10.2.0.11:1000")
         line = ipvs and f"TCP {ipvs[1] // 60:02}:{ipvs[1] % 60:02}  {ipvs[0]} {' '.join(ends)}"
-        head = "TCP  10.1.0.100:1000 rr\n  -> 10.2.0.11:1000  Masq 1 "
+        head = "TCP  10.1.0.100:1000 rr\n  -> 10.2.0.11:1000  1 0 "
         case.memory = Memory(line or "", f"{head} {counts[0]} {counts[1]}", 0.5)
         keys = ("client", "virtual_address", "backend")
         session = weir and {
             **dict(zip(keys, ends)),
             **{"protocol": "TCP", "state": weir[0], "expires_ms": weir[1] * 1000},
         }
-        backend = {"address": ends[2], "active": 1, "inactive": 0}
-        service = {"protocol": "TCP", "virtual_address": ends[1], "backends": [backend]}
-        outcome = replay.Outcome({}, [], [service], [session] if session else [], 0)
+        backend = {"address": ends[2], "persistent": 0, "active": 1, "inactive": 0}
+        service = {"name": "web", "protocol": "TCP", "virtual_address": ends[1]}
+        service["backends"] = [backend]
+        outcome = replay.Outcome({}, [], [service], [session] if session else [], [], 0)
         return [difference.field for _, difference in compare_books(group, outcome)]
 
     def test_what_is_alike(self):

@@ -6,6 +6,7 @@ from oracle.cases import (
     fragments,
     headers,
     icmp,
+    persistence,
     random,
     schedulers,
     sizes,
@@ -17,7 +18,7 @@ from oracle.cases import (
 def groups():
     """All groups of cases, in the order of playing."""
     modules = (
-        *(tcp, udp, headers, icmp, sizes, schedulers, director, fragments),
+        *(tcp, udp, headers, icmp, sizes, schedulers, persistence, director, fragments),
         # The guest remembers what errors tell it of MTUs.
         *(errors, random),
     )
