@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Result;
 
-use super::{client, source::wait};
+use super::{client, source::wait, tables};
 use crate::{
     config::{DEFAULT_SOCKET, parse_duration},
     control::views::Changed,
@@ -20,6 +20,9 @@ pub(super) struct Reload {
     /// The socket of the running program
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
+    /// Print JSON: what the API answers
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Debug, clap::Args)]
@@ -68,7 +71,15 @@ struct Which {
 /// Has the program read its file again.
 pub(super) fn reload(arguments: &Reload) -> Result<ExitCode> {
     let changed = wait(async { Ok(client::post(&arguments.socket, "/reload").await?) })?;
-    tell(changed, "reloaded")
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if arguments.json {
+        serde_json::to_writer_pretty(&mut out, &changed)?;
+        writeln!(out)?;
+    } else {
+        tell(&mut out, &changed, "reloaded")?;
+    }
+    out.flush()?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Has something changed of a backend.
@@ -88,7 +99,8 @@ pub(super) fn backend(arguments: &Backend) -> Result<ExitCode> {
     let (service, backend) = (&which.service, &which.backend);
     let path = format!("/backend?service={service}&backend={backend}&change={change}");
     let changed = wait(async { Ok(client::post(&which.socket, &path).await?) })?;
-    tell(changed, "done")
+    tell(&mut io::stdout(), &changed, "done")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn parse_time(text: &str) -> Result<Duration, String> {
@@ -97,8 +109,21 @@ fn parse_time(text: &str) -> Result<Duration, String> {
     time.ok_or_else(|| "write a number and a unit up to 168h: 250ms, 60s, 5m".to_owned())
 }
 
-fn tell(Changed { changed }: Changed, done: &str) -> Result<ExitCode> {
-    let text = if changed { done } else { "nothing has changed" };
-    writeln!(io::stdout(), "{text}")?;
-    Ok(ExitCode::SUCCESS)
+/// Says what has changed: a line for each thing, and whether it is done.
+pub(super) fn tell(out: &mut impl Write, changed: &Changed, done: &str) -> io::Result<()> {
+    let Changed {
+        changed,
+        differences,
+        more,
+    } = changed;
+    tables::differences(out, differences)?;
+    if *more > 0 {
+        writeln!(out, "… and {more} more")?;
+    }
+    let text = if *changed {
+        done
+    } else {
+        "nothing has changed"
+    };
+    writeln!(out, "{text}")
 }

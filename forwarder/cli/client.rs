@@ -6,15 +6,15 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, StatusCode,
     body::Bytes,
     client::conn::http1,
-    header::{HOST, HeaderValue},
+    header::{CONTENT_TYPE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use serde::de::DeserializeOwned;
+use serde::{Serialize, de::DeserializeOwned};
 use tokio::{net::UnixStream, time::timeout};
 
 use crate::control::views::Refusal;
@@ -57,16 +57,31 @@ pub(super) enum Error {
 /// Gets what is at `path`, on a connection of its own: a program that waits for nobody cuts those
 /// that stay.
 pub(super) async fn get<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
-    ask(socket, Method::GET, path).await
+    ask(socket, Method::GET, path, Vec::new()).await
 }
 
 /// Has done what is at `path`.
 pub(super) async fn post<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
-    ask(socket, Method::POST, path).await
+    ask(socket, Method::POST, path, Vec::new()).await
 }
 
-async fn ask<T: DeserializeOwned>(socket: &Path, method: Method, path: &str) -> Result<T, Error> {
-    let (status, body) = timeout(PATIENCE, exchange(socket, method, path))
+/// The same with something to go by, sent as JSON.
+pub(super) async fn post_with<T: DeserializeOwned>(
+    socket: &Path,
+    path: &str,
+    body: &impl Serialize,
+) -> Result<T, Error> {
+    let body = serde_json::to_vec(body).expect("what is sent has text keys alone");
+    ask(socket, Method::POST, path, body).await
+}
+
+async fn ask<T: DeserializeOwned>(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<T, Error> {
+    let (status, body) = timeout(PATIENCE, exchange(socket, method, path, body))
         .await
         .map_err(|_| Error::Silent(socket.to_owned()))??;
     if status == StatusCode::OK {
@@ -86,7 +101,12 @@ async fn ask<T: DeserializeOwned>(socket: &Path, method: Method, path: &str) -> 
     })
 }
 
-async fn exchange(socket: &Path, method: Method, path: &str) -> Result<(StatusCode, Bytes), Error> {
+async fn exchange(
+    socket: &Path,
+    method: Method,
+    path: &str,
+    body: Vec<u8>,
+) -> Result<(StatusCode, Bytes), Error> {
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|source| match source.kind() {
@@ -107,11 +127,14 @@ async fn exchange(socket: &Path, method: Method, path: &str) -> Result<(StatusCo
     let mut request = Request::builder()
         .method(method)
         .uri(path)
-        .body(Empty::<Bytes>::new())
+        .body(Full::new(Bytes::from(body)))
         .expect("paths are written in this program");
     request
         .headers_mut()
         .insert(HOST, HeaderValue::from_static("weir"));
+    request
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let answer = async move {
         let answer = sender.send_request(request).await?;
         let status = answer.status();

@@ -2,13 +2,13 @@
 //! on.
 
 use std::{
-    io::{self, Write},
+    io::{self, BufRead, Write},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 use clap::Parser;
 use dns_lookup::{AddrFamily, AddrInfoHints, getaddrinfo, getnameinfo};
 use nix::libc;
@@ -16,14 +16,18 @@ use nix::libc;
 use super::{
     client,
     source::wait,
-    tables::{self, Columns, Name, Style},
+    tables::{self, Name, Style},
 };
 use crate::{
     config::DEFAULT_SOCKET,
-    control::views::{Done, Protocol, Service, Timeouts},
+    control::views::{Changed, Done, Protocol, Service, Timeouts},
 };
+use change::Draft;
+use commands::Command;
 use words::Words;
 
+mod change;
+mod commands;
 mod connections;
 mod rules;
 #[cfg(test)]
@@ -39,8 +43,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
     /// ipvsadm's arguments: -L [-n] [-t|-u ADDRESS | -f MARK] [-c] [--stats] [--rate]
-    /// [--thresholds] [--persistent-conn]
-    /// [--tun-info] [--timeout] [--exact] [--nosort], -S [-n], -Z
+    /// [--thresholds] [--persistent-conn] [--tun-info] [--timeout] [--exact] [--nosort], -S [-n],
+    /// -Z; -A|-E SERVICE [-s SCHEDULER] [-p [TIMEOUT]] [-M MASK] [-b FLAGS], -D SERVICE, -C,
+    /// -a|-e SERVICE -r SERVER [-m|-g|-i] [-w WEIGHT] [-x UPPER] [-y LOWER], -d SERVICE -r SERVER,
+    /// -R, --set TCP TCPFIN UDP
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,
@@ -56,16 +62,47 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Err(error) => error.exit(),
     };
     let mut out = io::BufWriter::new(io::stdout().lock());
-    wait(perform(&mut out, &arguments.socket, &words))?;
+    let done = wait(perform(&mut out, &arguments.socket, &words));
     out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    match done.map_err(anyhow::Error::downcast::<Said>) {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Ok(Said { text, code })) => {
+            // With stderr closed the exit code has to say it alone.
+            let _ = writeln!(io::stderr(), "{text}");
+            Ok(ExitCode::from(code))
+        }
+        Err(Err(error)) => Err(error),
+    }
+}
+
+/// What ipvsadm would say, and end with.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+struct Said {
+    text: String,
+    code: u8,
+}
+
+impl Said {
+    /// Of arguments.
+    fn usage(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { text, code: 2 }
+    }
+
+    /// Of what they ask for.
+    fn failure(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { text, code: 255 }
+    }
 }
 
 async fn perform(out: &mut impl Write, socket: &Path, words: &Words) -> Result<()> {
-    if let Some(change) = words.change() {
-        bail!(
-            "-{change} would change what the configuration says, and that is changed in its file"
-        );
+    if let Some(command) = words.change() {
+        return change(socket, [(command, words)]).await;
+    }
+    if words.restore {
+        return restore(socket, io::stdin().lock()).await;
     }
     let name: Name = if words.numeric {
         tables::numeric
@@ -93,10 +130,52 @@ async fn perform(out: &mut impl Write, socket: &Path, words: &Words) -> Result<(
             exact: words.exact,
             name,
             marks: true,
+            stars: false,
         };
         tables::list(out, &services, &style)?;
     }
     Ok(())
+}
+
+/// Has the running program changed, by all of these commands or by none.
+async fn change<'w>(
+    socket: &Path,
+    commands: impl IntoIterator<Item = (Command, &'w Words)>,
+) -> Result<()> {
+    let mut draft = Draft::of(&client::get::<Vec<Service>>(socket, "/services").await?);
+    for (command, words) in commands {
+        draft.obey(command, words)?;
+    }
+    let done = client::post_with::<Changed>(socket, "/edit", &draft.edits).await;
+    match done {
+        Ok(_) => Ok(()),
+        Err(client::Error::Refused { reason, .. }) => Err(Said::failure(reason).into()),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Reads rules, one a line, as `ipvsadm --save` writes them, and carries out all or none.
+async fn restore(socket: &Path, rules: impl BufRead) -> Result<()> {
+    let mut commands = Vec::new();
+    for (line, number) in rules.lines().zip(1..) {
+        let line = line?;
+        let words = line.split_whitespace();
+        let words: Vec<&str> = words.filter(|word| *word != "ipvsadm").collect();
+        if words.first().is_none_or(|word| word.starts_with('#')) {
+            continue;
+        }
+        let wrong = |why: String| Said::usage(format!("line {number}: {line}: {why}"));
+        let words =
+            Words::try_parse_from(&words).map_err(|error| wrong(error.kind().to_string()))?;
+        let none = || wrong("nothing that would change anything".to_owned());
+        let command = words.change().ok_or_else(none)?;
+        commands.push((command, words));
+    }
+    change(
+        socket,
+        commands.iter().map(|(command, words)| (*command, words)),
+    )
+    .await
 }
 
 /// All services in ipvsadm's order, or the one that is meant.
@@ -105,7 +184,7 @@ async fn services(socket: &Path, words: &Words) -> Result<Vec<Service>> {
     if let Some(mark) = words.fwmark_service {
         services.retain(|one| one.mark() == Some(mark));
         if services.is_empty() {
-            bail!("No such service");
+            return Err(Said::failure("No such service").into());
         }
     }
     if let Some((protocol, address)) = words.service()? {
@@ -113,7 +192,7 @@ async fn services(socket: &Path, words: &Words) -> Result<Vec<Service>> {
             one.mark().is_none() && (one.protocol, one.virtual_address) == (protocol, address)
         });
         if services.is_empty() {
-            bail!("No such service");
+            return Err(Said::failure("No such service").into());
         }
     }
     if !words.nosort {
@@ -162,43 +241,14 @@ pub(super) fn meant(text: &str) -> Result<SocketAddr> {
         address: AddrFamily::Inet.into(),
         ..AddrInfoHints::default()
     };
-    let illegal = || format!("illegal virtual server address[:port] specified: {text}");
+    let illegal = || {
+        Said::usage(format!(
+            "illegal virtual server address[:port] specified: {text}"
+        ))
+    };
     let mut found = getaddrinfo(Some(host), Some(port), Some(hints))
         .ok()
-        .with_context(illegal)?;
-    let first = found.next().and_then(Result::ok).with_context(illegal)?;
+        .ok_or_else(illegal)?;
+    let first = found.next().and_then(Result::ok).ok_or_else(illegal)?;
     Ok(first.sockaddr)
-}
-
-impl Words {
-    /// True where one service is meant.
-    fn one_service(&self) -> bool {
-        let addresses = [&self.tcp_service, &self.udp_service];
-        self.fwmark_service.is_some() || addresses.iter().any(|one| one.is_some())
-    }
-
-    /// The service that is meant by its address, if one is.
-    fn service(&self) -> Result<Option<(Protocol, SocketAddr)>> {
-        Ok(match (&self.tcp_service, &self.udp_service) {
-            (Some(address), _) => Some((Protocol::Tcp, meant(address)?)),
-            (None, Some(address)) => Some((Protocol::Udp, meant(address)?)),
-            (None, None) => None,
-        })
-    }
-
-    fn columns(&self) -> Columns {
-        if self.stats {
-            Columns::Statistics
-        } else if self.rate {
-            Columns::Rates
-        } else if self.thresholds {
-            Columns::Thresholds
-        } else if self.persistent_conn {
-            Columns::Persistent
-        } else if self.tun_info {
-            Columns::Tunnels
-        } else {
-            Columns::Forwarding
-        }
-    }
 }

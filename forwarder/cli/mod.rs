@@ -15,6 +15,7 @@ use crate::dpdk::{DeviceError, EalError, PoolError};
 mod change;
 pub mod check;
 mod client;
+mod diff;
 mod documents;
 mod explain;
 mod import;
@@ -28,6 +29,7 @@ pub mod run;
 mod show;
 mod source;
 mod tables;
+mod write;
 
 /// A layer-4 load balancer on DPDK: LVS and keepalived in one program.
 #[derive(Debug, Parser)]
@@ -57,6 +59,8 @@ enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
+    /// Tell what differs between two configurations: 0 where nothing does, 1 where something does
+    Diff(diff::Arguments),
     /// Run captured packets through a configuration, in virtual time: captures in, captures out
     Replay(replay::Arguments),
     /// Say what would become of a flow's next packet, and why: service, session, backend, route …
@@ -69,6 +73,8 @@ enum Command {
     Reload(change::Reload),
     /// Enable, drain or disable a backend of the running program, or give it another weight
     Backend(change::Backend),
+    /// Write what is in force into the configuration's file, with a backup of it
+    Write(write::Arguments),
     /// Turn rules of ipvsadm, or a keepalived.conf, into a configuration
     Import(import::Arguments),
     /// Look up where packets to an address go
@@ -84,12 +90,14 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     match arguments.command {
         Command::Run { config } => start(&config),
         Command::Check { file } => Ok(check::run(&file)),
+        Command::Diff(arguments) => diff::run(&arguments),
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
         Command::Reload(arguments) => change::reload(&arguments),
         Command::Backend(arguments) => change::backend(&arguments),
+        Command::Write(arguments) => write::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Completions(arguments) => documents::completions(&arguments),
         Command::Manuals(arguments) => documents::manuals(&arguments),

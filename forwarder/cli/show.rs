@@ -60,6 +60,10 @@ enum What {
     Drops,
     /// Workers: how busy each is, and where its frames went
     Workers,
+    /// The configuration in force, as its file would say it, without comments
+    Config,
+    /// What is in force otherwise than the file says, because it was changed while weir runs
+    Changes,
 }
 
 /// Asks the running program and prints its answer.
@@ -125,6 +129,13 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
         What::Routes => tables::routes(out, &client::get::<Vec<_>>(socket, "/routes").await?)?,
         What::Drops => tables::drops(out, client::get(socket, "/drops").await?)?,
         What::Workers => tables::workers(out, &client::get::<Vec<_>>(socket, "/workers").await?)?,
+        What::Config => {
+            let config: views::Configuration = client::get(socket, "/config").await?;
+            out.write_all(config.text.as_bytes())?;
+        }
+        What::Changes => {
+            tables::differences(out, &client::get::<Vec<_>>(socket, "/changes").await?)?;
+        }
     }
     Ok(())
 }
@@ -144,6 +155,11 @@ async fn json(out: &mut impl Write, socket: &Path, what: What) -> anyhow::Result
         What::Routes => all::<views::Route>(out, socket, "/routes").await?,
         What::Drops => all::<views::Drop>(out, socket, "/drops").await?,
         What::Workers => all::<views::Worker>(out, socket, "/workers").await?,
+        What::Config => {
+            let config: views::Configuration = client::get(socket, "/config").await?;
+            serde_json::to_writer_pretty(&mut *out, &config)?;
+        }
+        What::Changes => all::<views::Difference>(out, socket, "/changes").await?,
     }
     writeln!(out)?;
     Ok(())

@@ -8,6 +8,8 @@ use std::{
 
 use Even::{Left, Right};
 
+use crate::control::views::Difference;
+
 mod balance;
 mod explained;
 mod frames;
@@ -26,6 +28,11 @@ pub(super) use frames::{drops, workers};
 pub(super) use health::{events, health};
 pub(super) use network::{groups, neighbours, ports, routes};
 pub(super) use persistence::{templates, templates_head};
+
+/// A line for each difference.
+pub(super) fn differences(out: &mut impl Write, all: &[Difference]) -> io::Result<()> {
+    all.iter().try_for_each(|one| writeln!(out, "{one}"))
+}
 
 /// On which side a column is even.
 #[derive(Clone, Copy)]

@@ -18,7 +18,9 @@ mod api;
 mod backend;
 mod bounds;
 mod changes;
+mod difference;
 mod dpdk;
+mod edit;
 mod group;
 pub mod health;
 mod host;
@@ -36,6 +38,7 @@ mod reach;
 mod route;
 mod scheduler;
 mod service;
+mod sheet;
 mod spelling;
 mod timeouts;
 mod unique;
@@ -48,7 +51,9 @@ mod tests;
 pub use api::{Api, ApiTcp, DEFAULT_SOCKET};
 pub use backend::Backend;
 pub use bounds::{Limits, Tables};
+pub use difference::{Difference, DifferenceKind};
 pub use dpdk::{Dpdk, Hugepages};
+pub use edit::{Action, Edit, EditError, Edited, EditedKeys};
 pub use group::Group;
 pub use health::{Check, Checks};
 pub use host::Host;
@@ -92,6 +97,8 @@ pub struct Config {
     pub other: Other,
     /// What becomes of packets for the director's addresses that are for no service.
     pub closed_ports: Refusal,
+    /// What becomes of TCP of no session, of services that say nothing of it themselves.
+    pub strays: Refusal,
     /// Sizes of the tables.
     pub tables: Tables,
     /// What weir itself sends at most.
@@ -297,6 +304,7 @@ fn read<'a>(
         groups: groups?,
         other: other?,
         closed_ports: closed_ports?,
+        strays: strays?,
         tables: tables?,
         limits: limits?,
         host: host?,

@@ -1,12 +1,12 @@
 //! Services, and whether their backends can be reached.
 
-use std::{collections::HashMap, net::IpAddr};
+use std::{collections::HashMap, net::IpAddr, sync::Arc};
 
 use ipnet::IpNet;
 
 use super::{
-    Backend, Life, Persistence, Quic, Refusal, Route, Scheduler, ServiceLimits, Tables, backend,
-    health, life, listener,
+    Backend, Check, Life, Persistence, Quic, Refusal, Route, Scheduler, ServiceLimits, Tables,
+    backend, health, life, listener,
     listener::Said,
     local::{self, Lip},
     problem::Problems,
@@ -48,6 +48,8 @@ pub struct Service {
     pub life: Life,
     /// How long its sessions may be idle.
     pub timeouts: Timeouts,
+    /// How those of its backends are checked that say nothing of it themselves, if they are.
+    pub health: Option<Arc<Check>>,
     /// In the order of the file, which is the order in which ipvsadm would have added them.
     pub backends: Vec<Backend>,
 }
@@ -107,6 +109,18 @@ struct Claims<'a> {
     listeners: listener::Claims<'a>,
 }
 
+impl<'a> Claims<'a> {
+    /// The name of a service, which no other may have.
+    fn name(&mut self, raw: &raw::Service<'a>, problems: &mut Problems<'a>) -> Option<String> {
+        let name = name(raw.name, problems)?;
+        let names = &mut self.names;
+        names.claim(name.clone(), raw.name.text(), problems, |line| {
+            format!("`{name}` is the name of the service in line {line} already")
+        });
+        Some(name)
+    }
+}
+
 fn read<'a>(
     written: Written<'a, raw::Service<'a>>,
     usual: &Usual,
@@ -115,14 +129,7 @@ fn read<'a>(
 ) -> Option<Draft<'a>> {
     let what = "a service such as `(name: \"web\", address: \"192.0.2.100:80\", …)`";
     let raw = written.read(what, problems)?;
-    let name = name(raw.name, problems);
-    if let Some(name) = &name {
-        claims
-            .names
-            .claim(name.clone(), raw.name.text(), problems, |line| {
-                format!("`{name}` is the name of the service in line {line} already")
-            });
-    }
+    let name = claims.name(&raw, problems);
     let protocol = raw
         .protocol
         .read("`Tcp` or `Udp`", problems)
@@ -143,7 +150,7 @@ fn read<'a>(
         Persistence::read(written, bits_of(&listeners), problems)
     });
     let quic = quic::Said::read(raw.quic, problems);
-    let backends = read_backends(&raw, said, quic, problems);
+    let (health, backends) = read_backends(&raw, said, quic, problems);
     if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
         let text = format!("at most {MAX_BACKENDS} backends are possible in one service");
         problems.refuse(address_at, text);
@@ -172,6 +179,7 @@ fn read<'a>(
         limits: limits?,
         life: life?,
         timeouts: timeouts?,
+        health,
         backends,
     };
     warn_of_nobody(&service, address_at, problems);
@@ -214,24 +222,29 @@ fn read_clamp_mss<'a>(
     }
 }
 
-/// Reads the backends with what their service says for all of them.
+/// Backends, each with the place of its address.
+type Placed<'a> = Vec<(Backend, &'a str)>;
+
+/// Reads the backends with what their service says for all of them, and how it has them checked.
 fn read_backends<'a>(
     raw: &raw::Service<'a>,
     said: Said,
     quic: quic::Said,
     problems: &mut Problems<'a>,
-) -> Option<Vec<(Backend, &'a str)>> {
+) -> (Option<Arc<Check>>, Option<Placed<'a>>) {
     let udp = said.udp && !said.tcp;
     let health = raw
         .health
-        .and_then(|written| health::read(written, udp, problems));
+        .and_then(|written| health::read(written, udp, problems))
+        .flatten();
     let stand = backend::Stand {
         port: said.port,
         quic,
         udp,
-        health: health.as_ref().and_then(Option::as_ref),
+        health: health.as_ref(),
     };
-    backend::read_all(raw.backends, &stand, problems)
+    let backends = backend::read_all(raw.backends, &stand, problems);
+    (health, backends)
 }
 
 /// Checks whether what is set of the scheduler and of QUIC can be of use.

@@ -93,6 +93,12 @@ pub(super) fn read_file<'a, T: Deserialize<'a>>(
     None
 }
 
+/// True for the text of one value, with nothing behind it.
+pub(super) fn is_one_value(text: &str) -> bool {
+    let read: Result<&RawValue, _> = options().from_str(text);
+    read.is_ok_and(|value| !value.get_ron().trim().is_empty())
+}
+
 fn options() -> Options {
     Options::default()
         .with_default_extension(Extensions::IMPLICIT_SOME)

@@ -133,6 +133,10 @@ pub enum Query {
     Workers(oneshot::Sender<Vec<views::Worker>>),
     /// How long sessions may be idle.
     Timeouts(oneshot::Sender<views::Timeouts>),
+    /// The configuration in force, as its file would say it.
+    Configuration(oneshot::Sender<views::Configuration>),
+    /// What of it is otherwise than in the file.
+    Differences(oneshot::Sender<Vec<views::Difference>>),
     /// To show traffic from zero on.
     Zero {
         /// Of the service of this name, or of all.
@@ -144,8 +148,8 @@ pub enum Query {
     Change {
         /// What.
         change: Change,
-        /// Whether anything has changed, or why nothing has.
-        answer: oneshot::Sender<Result<bool, String>>,
+        /// What has changed, or why nothing has.
+        answer: oneshot::Sender<Result<views::Changed, String>>,
     },
     /// What there is to be measured.
     Scrape(oneshot::Sender<Box<Scrape>>),

@@ -9,8 +9,10 @@ use ipnet::IpNet;
 use tokio::sync::watch;
 
 use super::{
+    device::DeviceFacts,
     flags,
     loss::Loss,
+    marks,
     neighbour::{Neighbours, Row, State},
     rates::{Estimator, Rate},
     roster::{self, Enrolled, Member, Roster},
@@ -24,25 +26,6 @@ use crate::{
     path::{Answer, Counters, DropReason, PortTraffic, Punt, Totals},
     session::tcp,
 };
-
-/// What a device tells of itself.
-#[derive(Clone, Debug, Default)]
-pub struct DeviceFacts {
-    /// The driver's name.
-    pub driver: String,
-    /// Its address.
-    pub mac: String,
-    /// Whether there is a carrier.
-    pub link_up: bool,
-    /// Megabits a second, where the driver knows.
-    pub speed_mbps: Option<u32>,
-    /// What the driver counts.
-    pub counters: views::DriverCounters,
-    /// Receive queues.
-    pub rx_queues: u16,
-    /// Transmit queues.
-    pub tx_queues: u16,
-}
 
 /// The books of all workers.
 #[derive(Clone)]
@@ -97,9 +80,11 @@ impl Books {
     fn all_services(&self, rates: Option<&Estimator>) -> Vec<views::Service> {
         let roster = self.roster();
         let services = roster.services();
-        services
+        let mut services: Vec<_> = services
             .map(|(service, enrolled)| self.service(service, enrolled, rates))
-            .collect()
+            .collect();
+        marks::mark(&mut services, roster.unlike_file());
+        services
     }
 
     /// How long sessions may be idle.
@@ -269,6 +254,7 @@ impl Books {
             listeners: service.listeners.iter().map(Into::into).collect(),
             number: enrolled.number.0,
             quorum: enrolled.quorum,
+            unlike_file: false,
             scheduler: service.scheduler.name.to_owned(),
             flags: flags::of(service),
             forward,
@@ -323,6 +309,7 @@ impl Books {
             max_connections: backend.limits.max_connections,
             min_connections: backend.limits.min_connections,
             state: member.state().into(),
+            unlike_file: false,
             health: None,
             active,
             inactive,

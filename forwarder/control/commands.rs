@@ -11,7 +11,7 @@ use super::{
     compile::CompileError,
     roster::{Health, Roster},
 };
-use crate::config::Config;
+use crate::config::{Config, Edit, EditError};
 
 /// Commands that wait for the manager.
 const WAITING: usize = 4096;
@@ -43,6 +43,8 @@ pub enum Command {
     Elapsed,
     /// Another configuration instead of the one in force.
     Reload(Arc<Config>),
+    /// Single changes to the configuration in force.
+    Edit(Arc<[Edit]>),
 }
 
 impl fmt::Display for Command {
@@ -67,6 +69,10 @@ impl fmt::Display for Command {
             } => write!(f, "{change} {service}/{backend}"),
             Self::Elapsed => write!(f, "time has passed"),
             Self::Reload(_) => write!(f, "another configuration"),
+            Self::Edit(edits) => match &**edits {
+                [one] => write!(f, "{one}"),
+                several => write!(f, "{} changes", several.len()),
+            },
         }
     }
 }
@@ -120,6 +126,9 @@ pub enum CommandError {
         /// What it does not have.
         backend: String,
     },
+    /// A change cannot be made.
+    #[error(transparent)]
+    Edit(#[from] EditError),
     /// What takes effect at start only would change.
     #[error("`{0}` cannot change while weir runs; restart it")]
     Fixed(&'static str),

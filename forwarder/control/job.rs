@@ -11,7 +11,7 @@ use super::{
     roster::{Admin, Enrolled, Member, Ramp, Roster, State},
 };
 use crate::{
-    config::Config,
+    config::{Config, Edit},
     io::Now,
     path::{Counters, Totals},
     session::{BackendCounts, BackendIx, Generation, ServiceIx},
@@ -58,7 +58,9 @@ pub struct Done {
 /// What is in force at the start.
 pub(super) fn start(config: Config, macs: &[Mac], slots: Slots) -> Result<Force, CompileError> {
     let mut numbers = Numbers::new(config.tables.services, config.tables.backends);
-    let roster = enrol(Arc::new(config), None, &mut numbers, &Counted::default());
+    let config = Arc::new(config);
+    let file = Arc::clone(&config);
+    let roster = enrol(config, file, None, &mut numbers, &Counted::default());
     let mut roster = roster.expect("a configuration has room for its services and backends");
     roster.settle(None);
     let snapshot = compile::first(&roster, macs, slots, &mut numbers.fixed)?;
@@ -130,10 +132,10 @@ impl Work<'_> {
         let mut answers = Vec::new();
         for command in commands {
             answers.push(match command {
-                Command::Reload(config) => {
+                Command::Reload(_) | Command::Edit(_) => {
                     // What is refused half-way leaves no trace.
                     let mut next = numbers.as_ref().unwrap_or(&force.numbers).clone();
-                    let answer = self.reload(config, &mut roster, &mut next, force);
+                    let answer = self.configure(command, &mut roster, &mut next, force);
                     if answer.is_ok() {
                         numbers = Some(next);
                     }
@@ -165,6 +167,11 @@ impl Work<'_> {
             return Ok((None, answers));
         }
         roster.settle(Some(&force.roster));
+        // What checks say is in no file.
+        let checks = |command: &Command| matches!(command, Command::SetHealth { .. });
+        if !commands.iter().all(checks) {
+            roster.compare_with_file();
+        }
         let before = Before {
             roster: &force.roster,
             snapshot: &force.snapshot,
@@ -189,6 +196,23 @@ impl Work<'_> {
         Ok((Some(next), answers))
     }
 
+    /// Has another configuration in force, whole or with single changes.
+    fn configure(
+        &self,
+        command: &Command,
+        roster: &mut Roster,
+        numbers: &mut Numbers,
+        force: &Force,
+    ) -> Answer {
+        match command {
+            Command::Reload(config) => self.reload(config, roster, numbers, force),
+            Command::Edit(edits) => self.edit(edits, roster, numbers, force),
+            Command::SetHealth { .. } | Command::SetAdmin { .. } | Command::Elapsed => {
+                Ok(Outcome { changed: false })
+            }
+        }
+    }
+
     fn reload(
         &self,
         config: &Arc<Config>,
@@ -197,8 +221,43 @@ impl Work<'_> {
         force: &Force,
     ) -> Answer {
         if **config == **roster.config() {
-            return Ok(Outcome { changed: false });
+            let known = **config == **roster.file();
+            roster.set_file(Arc::clone(config));
+            return Ok(Outcome { changed: !known });
         }
+        self.replace([config, config], roster, numbers, force)
+    }
+
+    /// Makes single changes to the configuration in force; the file stays as it is.
+    fn edit(
+        &self,
+        edits: &[Edit],
+        roster: &mut Roster,
+        numbers: &mut Numbers,
+        force: &Force,
+    ) -> Answer {
+        let config = Arc::new(roster.config().edited(edits)?);
+        let file = Arc::clone(roster.file());
+        let mut changed = *config != **roster.config();
+        self.replace([&config, &file], roster, numbers, force)?;
+        for Edit { of, keys, .. } in edits {
+            if let (Some(service), Some(backend)) = (&of.service, &of.backend)
+                && keys.contains_key("weight")
+            {
+                changed |= roster.forget_weight(service, backend);
+            }
+        }
+        Ok(Outcome { changed })
+    }
+
+    /// Has a configuration in force, and notes what the file says.
+    fn replace(
+        &self,
+        [config, file]: [&Arc<Config>; 2],
+        roster: &mut Roster,
+        numbers: &mut Numbers,
+        force: &Force,
+    ) -> Answer {
         if let Some(key) = roster.config().fixed_key_that_differs(config) {
             return Err(CommandError::Fixed(key));
         }
@@ -211,7 +270,8 @@ impl Work<'_> {
         });
         let since = force.snapshot.four.services.generation().next();
         let before = Some((&*roster, since));
-        *roster = enrol(Arc::clone(config), before, numbers, self.counted)?;
+        let (config, file) = (Arc::clone(config), Arc::clone(file));
+        *roster = enrol(config, file, before, numbers, self.counted)?;
         Ok(Outcome { changed: true })
     }
 }
@@ -220,6 +280,7 @@ impl Work<'_> {
 /// number and its state; what is not there any more is gone since that generation.
 fn enrol(
     config: Arc<Config>,
+    file: Arc<Config>,
     before: Option<(&Roster, Generation)>,
     numbers: &mut Numbers,
     counted: &Counted,
@@ -283,7 +344,7 @@ fn enrol(
             backends,
         }));
     }
-    Ok(Roster::new(config, services))
+    Ok(Roster::new(config, file, services))
 }
 
 /// Changes a backend that is called so.

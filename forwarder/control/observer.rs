@@ -3,8 +3,9 @@
 use std::{cell::RefCell, sync::Arc};
 
 use super::{
-    books::{Books, DeviceFacts},
+    books::Books,
     clock::Clock,
+    device::DeviceFacts,
     explain::Flow,
     inquirer::Inquirer,
     manager::Manager,

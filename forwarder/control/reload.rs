@@ -10,8 +10,13 @@ use tokio::task::spawn_blocking;
 use super::{
     api::Change,
     commands::{Command, Commander},
+    views::Changed,
 };
 use crate::config::Checked;
+
+/// Differences that an answer tells of, and the log.
+const TOLD: usize = 1000;
+const LOGGED: usize = 20;
 
 /// Who carries that out.
 #[derive(Clone, Debug)]
@@ -22,20 +27,47 @@ pub(super) struct Desk {
 }
 
 impl Desk {
-    /// Carries out a change, and says on the log what came of it: whether anything has changed, or
-    /// why nothing has.
-    pub(super) async fn carry_out(self, change: Change) -> Result<bool, String> {
+    /// Carries out a change, and says on the log what came of it: what has changed, or why
+    /// nothing has.
+    pub(super) async fn carry_out(self, change: Change) -> Result<Changed, String> {
         let what = change.to_string();
+        let before = Arc::clone(&self.commander.roster().borrow());
         let done = match change {
             Change::Reload => self.reload().await,
             Change::Tell(command) => self.tell(command).await,
         };
-        match &done {
-            Ok(true) => tracing::info!("{what}: done"),
-            Ok(false) => tracing::info!("{what}: nothing has changed"),
-            Err(error) => tracing::error!("{what}: nothing has changed: {error}"),
+        let changed = match done {
+            Ok(changed) => changed,
+            Err(error) => {
+                tracing::error!("{what}: nothing has changed: {error}");
+                return Err(error);
+            }
+        };
+        if !changed {
+            tracing::info!("{what}: nothing has changed");
+            return Ok(Changed::default());
         }
-        done
+        tracing::info!("{what}: done");
+        let after = Arc::clone(&self.commander.roster().borrow());
+        if Arc::ptr_eq(before.config(), after.config()) {
+            // A backend has changed, which was said already.
+            return Ok(Changed {
+                changed,
+                ..Changed::default()
+            });
+        }
+        let compared = spawn_blocking(move || before.running().differences(&after.running()));
+        let mut differences = compared.await.map_err(|error| error.to_string())?;
+        for difference in differences.iter().take(LOGGED) {
+            tracing::info!("{difference}");
+        }
+        let more = differences.len().saturating_sub(TOLD);
+        differences.truncate(TOLD);
+        Ok(Changed {
+            changed,
+            differences,
+            more,
+        })
     }
 
     /// Reads the file and puts it in force.

@@ -21,9 +21,10 @@ pub use inputs::Inputs;
 use explain::{Explainer, Moment};
 
 use super::{
-    books::{Books, DeviceFacts},
+    books::Books,
     commands::{Command, CommandError},
     compile::CompileError,
+    device::DeviceFacts,
     director::{Director, PortEnds, Seeds},
     manager::Manager,
     remembered::{session, template},

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
-    config::{self, Config, health::Start},
+    config::{self, Config, Difference, DifferenceKind, health::Start},
     io::Now,
     path::Totals,
     session::{BackendIx, ServiceIx},
@@ -17,6 +17,10 @@ pub(super) const NOT_CHECKED: &str = "not checked yet";
 #[derive(Clone, Debug)]
 pub struct Roster {
     config: Arc<Config>,
+    /// What the file said when it was read last.
+    file: Arc<Config>,
+    /// What is otherwise than that.
+    unlike_file: Arc<[Difference]>,
     /// By the place in the configuration.
     services: Vec<Arc<Enrolled>>,
     names: Arc<HashMap<Box<str>, usize>>,
@@ -258,13 +262,19 @@ impl Health {
 
 impl Roster {
     /// The services of `config`, in its order.
-    pub(super) fn new(config: Arc<Config>, services: Vec<Arc<Enrolled>>) -> Self {
+    pub(super) fn new(
+        config: Arc<Config>,
+        file: Arc<Config>,
+        services: Vec<Arc<Enrolled>>,
+    ) -> Self {
         let names = config.services.iter().map(|one| one.name.as_str().into());
         let places = services.iter().map(|service| service.number);
         Self {
             names: Arc::new(names.zip(0..).collect()),
             places: Arc::new(places.zip(0..).collect()),
             config,
+            file,
+            unlike_file: Arc::default(),
             services,
         }
     }
@@ -272,6 +282,61 @@ impl Roster {
     /// What is configured.
     pub fn config(&self) -> &Arc<Config> {
         &self.config
+    }
+
+    /// What the file said when it was read last.
+    pub(super) fn file(&self) -> &Arc<Config> {
+        &self.file
+    }
+
+    /// Takes note of what the file says.
+    pub(super) fn set_file(&mut self, file: Arc<Config>) {
+        self.file = file;
+    }
+
+    /// What is configured, with the weights that operators have said instead.
+    pub fn running(&self) -> Config {
+        let mut config = Config::clone(&self.config);
+        for (service, enrolled) in config.services.iter_mut().zip(&self.services) {
+            for (backend, member) in service.backends.iter_mut().zip(&enrolled.backends) {
+                backend.weight = member.weight.unwrap_or(backend.weight);
+            }
+        }
+        config
+    }
+
+    /// What is otherwise than in the file: what was changed while weir ran.
+    pub fn unlike_file(&self) -> &Arc<[Difference]> {
+        &self.unlike_file
+    }
+
+    /// Works out what is otherwise than in the file.
+    pub(super) fn compare_with_file(&mut self) {
+        self.unlike_file = self.differences_to_file().into();
+    }
+
+    fn differences_to_file(&self) -> Vec<Difference> {
+        let said = |member: &Member| member.weight.is_some() || member.admin != Admin::Enabled;
+        let untouched = !self.backends().any(|(_, _, member)| said(member));
+        if untouched && Arc::ptr_eq(&self.file, &self.config) {
+            return Vec::new();
+        }
+        let mut all = self.file.differences(&self.running());
+        for (service, backend, member) in self.backends() {
+            let new = match member.admin {
+                Admin::Enabled => continue,
+                Admin::Draining => "draining",
+                Admin::Disabled => "disabled",
+            };
+            all.push(Difference {
+                kind: DifferenceKind::Backend,
+                name: format!("{}/{}", service.name, backend.name),
+                key: Some("state".to_owned()),
+                old: Some("enabled".to_owned()),
+                new: Some(new.to_owned()),
+            });
+        }
+        all
     }
 
     /// All services, in the order of the configuration.
@@ -330,6 +395,19 @@ impl Roster {
     /// The place of a service by its name.
     pub(super) fn place(&self, service: &str) -> Option<usize> {
         self.names.get(service).copied()
+    }
+
+    /// Lets the weight of a backend be that of the configuration. True where it was another.
+    pub(super) fn forget_weight(&mut self, service: &str, backend: &str) -> bool {
+        let place = self.place(service);
+        let of = |place| self.config.services.get(place);
+        let at = place.and_then(of).and_then(|service| {
+            let mut backends = service.backends.iter();
+            backends.position(|one| one.name == backend)
+        });
+        let member = place.zip(at);
+        let member = member.and_then(|(place, at)| self.member_mut(place, at));
+        member.is_some_and(|member| member.weight.take().is_some())
     }
 
     /// A backend, to change.

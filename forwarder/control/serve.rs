@@ -1,10 +1,15 @@
 //! The management thread's loop: the manager's turns, the API's questions, the signals.
 
-use std::{path::PathBuf, rc::Rc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    rc::Rc,
+    sync::Arc,
+    time::Duration,
+};
 
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::{JoinError, JoinHandle, LocalSet, spawn_blocking, spawn_local},
     time::{Interval, MissedTickBehavior, interval},
 };
@@ -21,7 +26,9 @@ use super::{
     manager::Manager,
     observer::Observer,
     reload::Desk,
+    roster::Roster,
     threads::Threads,
+    views,
 };
 use crate::io::{Now, Pool};
 
@@ -125,7 +132,7 @@ pub async fn serve<L: Pool>(
     let (commander, mut commands) = Commander::new(manager.roster());
     let desk = Desk { file, commander };
     let (mut orders, mut job) = (Vec::new(), None::<JoinHandle<Done>>);
-    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let (stop, stopped) = oneshot::channel::<()>();
     let observer = Rc::new(observer);
     let Some((record, checking)) = health::begin(desk.commander.clone(), clock) else {
         return End::NoChecks;
@@ -307,16 +314,17 @@ fn answer<L: Pool>(
         Query::Drops(reply) => drop(reply.send(observer.books().drops(&manager.losses()))),
         Query::Workers(reply) => drop(reply.send(observer.books().workers(clock.now()))),
         Query::Timeouts(reply) => drop(reply.send(observer.books().timeouts())),
-        Query::Zero { service, answer } => {
-            let _ = answer.send(observer.zero(service.as_deref()));
+        Query::Configuration(reply) => configuration(reply, manager.in_force(), &desk.file),
+        Query::Differences(reply) => {
+            drop(reply.send(manager.in_force().unlike_file().to_vec()));
         }
+        Query::Zero { service, answer } => drop(answer.send(observer.zero(service.as_deref()))),
         Query::Change { change, answer } => {
             let desk = desk.clone();
             spawn_local(async move { drop(answer.send(desk.carry_out(change).await)) });
         }
         Query::Scrape(reply) => {
-            let scrape = observer.scrape(manager, clock.now());
-            drop(reply.send(Box::new(scrape)));
+            drop(reply.send(Box::new(observer.scrape(manager, clock.now()))));
         }
         Query::RouteTo { address, answer } => {
             drop(answer.send(explain::route_to(address, &scene())));
@@ -325,8 +333,7 @@ fn answer<L: Pool>(
             let snapshot = manager.snapshot();
             let owner = explain::owner(&snapshot, &flow);
             spawn_local(async move {
-                let recall = aside.recall(owner, &flow, &snapshot).await;
-                let _ = answer.send(recall);
+                drop(answer.send(aside.recall(owner, &flow, &snapshot).await));
             });
         }
         Query::Explain {
@@ -335,4 +342,13 @@ fn answer<L: Pool>(
             answer,
         } => drop(answer.send(explain::explain(&flow, recall.as_deref(), &scene()))),
     }
+}
+
+/// Writes what is in force aside: of many backends it is long.
+fn configuration(reply: oneshot::Sender<views::Configuration>, roster: Arc<Roster>, file: &Path) {
+    let file = file.display().to_string();
+    spawn_blocking(move || {
+        let text = roster.running().to_ron();
+        drop(reply.send(views::Configuration { file, text }));
+    });
 }

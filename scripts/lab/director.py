@@ -231,6 +231,11 @@ class Director:
         end = self._log.read_text(errors="replace").splitlines()[-5:]
         return LabError("\n".join([f"weir {what}; the end of {self._log}:", *end]))
 
+    @property
+    def config_file(self):
+        """The file that it reads."""
+        return self._config
+
     def launch(self):
         """Starts weir and waits for nothing."""
         with self._log.open("ab") as log:

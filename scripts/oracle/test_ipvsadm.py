@@ -52,6 +52,29 @@ LISTS = [
     "-S -n",
     "--save --numeric",
 ]
+REFUSED = [
+    "-A -t {nat}",
+    "-E -t 192.0.2.7:80",
+    "-D -t 192.0.2.7:80",
+    "-a -t 192.0.2.7:80 -r {rip}",
+    "-e -t 192.0.2.7:80 -r {rip}",
+    "-d -t 192.0.2.7:80 -r {rip}",
+    "-a -t {nat} -r {rip} -m",
+    "-e -t {nat} -r 192.0.2.9 -m",
+    "-d -t {nat} -r 192.0.2.9",
+    "-A -t 192.0.2.7:80 -s nosuch",
+    "-A -t 192.0.2.7:0",
+    "-A -t 192.0.2.7:80 -s rr -b mh-port",
+    "-A -t 192.0.2.7:80 -s rr -b none",
+    "-A -t 192.0.2.7:80 -p x",
+    "-A -t 192.0.2.7:80 -p 9 -M 255.0.255.0",
+    "-a -t {nat} -r 192.0.2.9 -w x",
+    "-a -t {nat} -r 192.0.2.300",
+    "-a -t {nat}",
+    "-A -t 192.0.2.7:80 -w 3",
+    "-D",
+    "-C -s rr",
+]
 RATES = ["-Ln --rate", "-L --rate --exact"]
 EXPIRE = re.compile(r"^(TCP|UDP) +(\d+):(\d+)")
 TOLERANCE_S = 5
@@ -149,6 +172,19 @@ class Ipvsadm(unittest.TestCase):
                 self.assertEqual(self.weir(arguments), self.ipvs(arguments))
         with self.subTest("lists without connections would prove little"):
             self.assertRegex(" ".join(self.weir("-Ln")), r"Masq    1      [1-9]")
+
+    def test_refusals(self):
+        """What would change something, and cannot: the same text and the same exit code."""
+        nat = f"{plan.VIP['NAT']}:80"
+        rip = [line.split()[1] for line in self.weir("-Ln") if "Masq" in line][0]
+        for arguments in [line.format(nat=nat, rip=rip) for line in REFUSED]:
+            with self.subTest(arguments):
+                theirs = self.guest.run(f"ipvsadm {arguments} 2>&1 && echo 0 || echo $?")
+                text, code = theirs.strip().rsplit("\n", 1)
+                command = [weir_binary(), "ipvsadm", "--socket", self.socket, *arguments.split()]
+                done = subprocess.run(command, capture_output=True, text=True, timeout=WEIR_S)
+                ours = (done.returncode, done.stdout, done.stderr.strip())
+                self.assertEqual(ours, (int(code), "", text))
 
     def test_rates(self):
         """Of services that nothing goes through any more; the numbers have tests of their own."""

@@ -1,13 +1,22 @@
 //! The options that ipvsadm knows.
 
+use std::net::SocketAddr;
+
+use anyhow::Result;
 use clap::{ArgGroup, Parser};
+
+use super::{commands::Command, meant};
+use crate::{
+    cli::tables::Columns,
+    control::views::{Forward, Protocol},
+};
 
 #[derive(Debug, Parser)]
 #[command(
     name = "weir ipvsadm",
     no_binary_name = true,
     disable_help_flag = true,
-    override_usage = "weir ipvsadm -L|-S|-Z [-n] [-t|-u ADDRESS] …",
+    override_usage = "weir ipvsadm -A|-E|-D|-C|-R|-a|-e|-d|-L|-S|-Z|--set …",
     group = ArgGroup::new("command").args([
         "list", "save", "zero", "add_service", "edit_service", "delete_service", "clear",
         "restore", "add_server", "edit_server", "delete_server", "set",
@@ -30,7 +39,7 @@ pub(super) struct Words {
     #[arg(short = 'C', long)]
     clear: bool,
     #[arg(short = 'R', long)]
-    restore: bool,
+    pub(super) restore: bool,
     #[arg(short = 'a', long)]
     add_server: bool,
     #[arg(short = 'e', long)]
@@ -38,7 +47,7 @@ pub(super) struct Words {
     #[arg(short = 'd', long)]
     delete_server: bool,
     #[arg(long, num_args = 3, value_names = ["TCP", "TCPFIN", "UDP"])]
-    set: Option<Vec<u32>>,
+    pub(super) set: Option<Vec<u32>>,
 
     #[arg(
         short = 't',
@@ -62,6 +71,38 @@ pub(super) struct Words {
         conflicts_with_all = ["connection", "timeout", "save", "tcp_service", "udp_service"],
     )]
     pub(super) fwmark_service: Option<u32>,
+
+    #[arg(short = 's', long)]
+    pub(super) scheduler: Option<String>,
+    #[arg(short = 'p', long, num_args = 0..=1, default_missing_value = "300")]
+    pub(super) persistent: Option<String>,
+    #[arg(short = 'M', long)]
+    pub(super) netmask: Option<String>,
+    #[arg(short = 'b', long)]
+    pub(super) sched_flags: Option<String>,
+    #[arg(long)]
+    pub(super) pe: Option<String>,
+    #[arg(short = 'o', long)]
+    pub(super) ops: bool,
+    #[arg(short = 'r', long)]
+    pub(super) real_server: Option<String>,
+    #[arg(short = 'm', long, group = "method")]
+    masquerading: bool,
+    #[arg(short = 'g', long, group = "method")]
+    gatewaying: bool,
+    #[arg(short = 'i', long, group = "method")]
+    ipip: bool,
+    /// weir's own.
+    #[arg(long, group = "method")]
+    full_nat: bool,
+    #[arg(short = 'w', long, allow_hyphen_values = true)]
+    pub(super) weight: Option<String>,
+    #[arg(short = 'x', long, allow_hyphen_values = true)]
+    pub(super) u_threshold: Option<String>,
+    #[arg(short = 'y', long, allow_hyphen_values = true)]
+    pub(super) l_threshold: Option<String>,
+    #[arg(long)]
+    pub(super) tun_type: Option<String>,
 
     #[arg(short = 'n', long)]
     pub(super) numeric: bool,
@@ -88,20 +129,63 @@ pub(super) struct Words {
 }
 
 impl Words {
-    /// The command that would change something, if it is one.
-    pub(super) fn change(&self) -> Option<&'static str> {
+    /// The command that changes something, if it is one.
+    pub(super) fn change(&self) -> Option<Command> {
         let changes = [
-            (self.add_service, "A"),
-            (self.edit_service, "E"),
-            (self.delete_service, "D"),
-            (self.clear, "C"),
-            (self.restore, "R"),
-            (self.add_server, "a"),
-            (self.edit_server, "e"),
-            (self.delete_server, "d"),
-            (self.set.is_some(), "-set"),
+            (self.add_service, Command::AddService),
+            (self.edit_service, Command::EditService),
+            (self.delete_service, Command::DeleteService),
+            (self.clear, Command::Clear),
+            (self.add_server, Command::AddServer),
+            (self.edit_server, Command::EditServer),
+            (self.delete_server, Command::DeleteServer),
+            (self.set.is_some(), Command::Set),
         ];
         let meant = changes.into_iter().find(|(meant, _)| *meant);
-        meant.map(|(_, name)| name)
+        meant.map(|(_, command)| command)
+    }
+
+    /// True where one service is meant.
+    pub(super) fn one_service(&self) -> bool {
+        let addresses = [&self.tcp_service, &self.udp_service];
+        self.fwmark_service.is_some() || addresses.iter().any(|one| one.is_some())
+    }
+
+    /// The service that is meant by its address, if one is.
+    pub(super) fn service(&self) -> Result<Option<(Protocol, SocketAddr)>> {
+        Ok(match (&self.tcp_service, &self.udp_service) {
+            (Some(address), _) => Some((Protocol::Tcp, meant(address)?)),
+            (None, Some(address)) => Some((Protocol::Udp, meant(address)?)),
+            (None, None) => None,
+        })
+    }
+
+    /// How a server is reached, if that is said.
+    pub(super) fn method(&self) -> Option<Forward> {
+        let methods = [
+            (self.masquerading, Forward::Masq),
+            (self.gatewaying, Forward::Route),
+            (self.ipip, Forward::Tunnel),
+            (self.full_nat, Forward::FullNat),
+        ];
+        let given = methods.into_iter().find(|(given, _)| *given);
+        given.map(|(_, method)| method)
+    }
+
+    /// What a list of services has.
+    pub(super) fn columns(&self) -> Columns {
+        if self.stats {
+            Columns::Statistics
+        } else if self.rate {
+            Columns::Rates
+        } else if self.thresholds {
+            Columns::Thresholds
+        } else if self.persistent_conn {
+            Columns::Persistent
+        } else if self.tun_info {
+            Columns::Tunnels
+        } else {
+            Columns::Forwarding
+        }
     }
 }

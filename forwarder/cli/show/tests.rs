@@ -71,6 +71,8 @@ async fn every_table_is_that_of_the_running_program() {
         (What::Routes, "weir IP routing", "255.255.255.0"),
         (What::Drops, "Packets", "ttl_expired"),
         (What::Workers, "Worker", "12/1048576"),
+        (What::Config, "(", ")"),
+        (What::Changes, "~ backend web/web1:", "weight 1 -> 5"),
     ] {
         let text = shown(&program.socket(), what, false).await.unwrap();
         assert!(text.starts_with(begin) && text.contains(part), "{text}");

@@ -16,7 +16,19 @@ pub(in crate::cli) fn services(
     services: &[Service],
 ) -> io::Result<()> {
     writeln!(out, "{version}")?;
-    list(out, services, &Style::default())
+    let style = Style {
+        stars: true,
+        ..Style::default()
+    };
+    list(out, services, &style)?;
+    let marked = |one: &Service| {
+        let mut backends = one.backends.iter();
+        one.unlike_file || backends.any(|backend| backend.unlike_file)
+    };
+    if services.iter().any(marked) {
+        writeln!(out, "* otherwise than in the file: weir show changes")?;
+    }
+    Ok(())
 }
 
 /// As `ipvsadm -Ln --stats`.
@@ -69,6 +81,8 @@ pub(in crate::cli) struct Style {
     pub(in crate::cli) name: Name,
     /// Services that IPVS knows by a firewall mark alone are so called.
     pub(in crate::cli) marks: bool,
+    /// What is otherwise than in the file has a star.
+    pub(in crate::cli) stars: bool,
 }
 
 impl Default for Style {
@@ -78,6 +92,7 @@ impl Default for Style {
             exact: false,
             name: numeric,
             marks: false,
+            stars: false,
         }
     }
 }
@@ -100,8 +115,16 @@ pub(in crate::cli) fn list(
                 )?;
             }
             Columns::Rates => writeln!(out, "{target:<33}{}", rates(service.rates, style.exact))?,
-            _ if service.flags.is_empty() => writeln!(out, "{target} {}", service.scheduler)?,
-            _ => writeln!(out, "{target} {} {}", service.scheduler, service.flags)?,
+            _ => {
+                let words = [
+                    &*target,
+                    &service.scheduler,
+                    &service.flags,
+                    star(service.unlike_file, style),
+                ];
+                let words: Vec<&str> = words.into_iter().filter(|one| !one.is_empty()).collect();
+                writeln!(out, "{}", words.join(" "))?;
+            }
         }
         if !style.marks {
             for listener in service.listeners.iter().skip(1) {
@@ -110,10 +133,15 @@ pub(in crate::cli) fn list(
         }
         for backend in &service.backends {
             let address = (style.name)(&backend.address, service.protocol);
-            writeln!(out, "  -> {address:<28}{}", row(backend, style))?;
+            let star = star(backend.unlike_file, style);
+            writeln!(out, "  -> {address:<28}{}{star}", row(backend, style))?;
         }
     }
     Ok(())
+}
+
+fn star(unlike_file: bool, style: &Style) -> &'static str {
+    if unlike_file && style.stars { "*" } else { "" }
 }
 
 /// What clients address first of a service, or the mark that IPVS would know it by.

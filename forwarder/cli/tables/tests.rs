@@ -24,6 +24,23 @@ fn services_are_as_ipvsadm_lists_them() {
 }
 
 #[test]
+fn what_is_otherwise_than_in_the_file_has_a_star() {
+    let mut all = samples::services();
+    all[0].unlike_file = true;
+    all[0].backends[1].unlike_file = true;
+    let shown = text(|out| services(out, "weir", &all));
+    let starred: Vec<&str> = shown.lines().filter(|line| line.contains('*')).collect();
+    assert_eq!(
+        starred,
+        [
+            "TCP  10.9.0.100:80 wlc *",
+            "  -> 10.10.0.12:8080              Masq    0      0          0         *",
+            "* otherwise than in the file: weir show changes",
+        ]
+    );
+}
+
+#[test]
 fn services_of_several_addresses_have_them_below_each_other_or_a_mark() {
     let mut all = samples::services();
     let (tcp, udp) = (Protocol::Tcp, Protocol::Udp);

@@ -1,5 +1,7 @@
 //! What is sent to a server of UDP, and which answers are good.
 
+use std::fmt;
+
 use crate::config::{problem::Problems, raw, value::optional};
 
 /// A datagram and what its answer must be.
@@ -30,6 +32,21 @@ impl Reply {
     pub fn fits(&self, datagram: &[u8]) -> bool {
         let same = |(nibbles, octet): (&Nibbles, &u8)| octet & nibbles.mask == nibbles.value;
         datagram.len() >= self.0.len() && self.0.iter().zip(datagram).all(same)
+    }
+}
+
+/// As the configuration has it.
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for Nibbles { value, mask } in &self.0 {
+            for (digit, known) in [(value >> 4, mask >> 4), (value & 0xf, mask & 0xf)] {
+                match known {
+                    0 => f.write_str("X")?,
+                    _ => write!(f, "{digit:x}")?,
+                }
+            }
+        }
+        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ use crate::session::tcp::State;
 mod mutations;
 mod refusals;
 mod schedulers;
+mod sheet;
 mod warnings;
 
 /// NAT between two ports; the tables of cases replace one piece of it each.

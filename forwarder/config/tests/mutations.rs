@@ -52,7 +52,13 @@ proptest! {
             characters.splice(start..end, piece.chars());
         }
         let text: String = characters.into_iter().collect();
-        if let Err(refused) = parsed(&text) {
+        if let Ok(Checked { config, .. }) = parsed(&text) {
+            let written = parse(&config.to_ron(), "written", Some(8));
+            prop_assert_eq!(written.map(|again| again.config), Ok(config.clone()));
+            let reference = parsed(REFERENCE).unwrap().config;
+            let differences = reference.differences(&config);
+            prop_assert_eq!(differences.is_empty(), reference == config);
+        } else if let Err(refused) = parsed(&text) {
             prop_assert!(!refused.problems.is_empty());
             let lines: Vec<&str> = text.split('\n').collect();
             for problem in &refused.problems {

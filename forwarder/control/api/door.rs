@@ -14,7 +14,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tokio::net::TcpListener;
 
-use super::router::Refusal;
+use super::router::{CONFIGURATION, Refusal};
 use crate::config::ApiTcp;
 
 /// Characters that a token has at least: fewer can be guessed.
@@ -141,6 +141,9 @@ pub(super) async fn guard(State(token): State<Token>, request: Request, next: Ne
     }
     if request.method() != Method::GET {
         return Refusal::ReadOnly(request.method().clone()).into_response();
+    }
+    if request.uri().path() == CONFIGURATION {
+        return Refusal::Secret.into_response();
     }
     next.run(request).await
 }

@@ -4,7 +4,10 @@ use std::{net::Ipv4Addr, num::ParseIntError, time::Duration};
 
 use axum::{
     Json, Router,
-    extract::{FromRequestParts, Query as Parameters, State, rejection::QueryRejection},
+    extract::{
+        DefaultBodyLimit, FromRequestParts, Query as Parameters, State,
+        rejection::{JsonRejection, QueryRejection},
+    },
     http::{
         Method, StatusCode, Uri,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
@@ -21,6 +24,7 @@ use tokio::{
 
 use super::{Change, PAGE_SESSIONS, Query};
 use crate::{
+    config::Edit,
     control::{
         commands::{AdminChange, Command},
         explain::{Flow, FlowError},
@@ -33,6 +37,12 @@ use crate::{
 /// The page consists of itself alone, and asks nobody but the program that it came from.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; \
     script-src 'unsafe-inline'; connect-src 'self'; img-src data:; frame-ancestors 'self'";
+
+/// Where the configuration is, which holds passwords.
+pub(super) const CONFIGURATION: &str = "/config";
+
+/// Octets of edits that are made together.
+const EDIT_OCTETS: usize = 16 << 20;
 
 /// The API on top of `manager`.
 pub(super) fn router(manager: Manager) -> Router {
@@ -52,6 +62,12 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/events", table(Query::Events))
         .route("/workers", table(Query::Workers))
         .route("/timeouts", table(Query::Timeouts))
+        .route(CONFIGURATION, table(Query::Configuration))
+        .route("/changes", table(Query::Differences))
+        .route(
+            "/edit",
+            post(edit).layer(DefaultBodyLimit::max(EDIT_OCTETS)),
+        )
         .route("/metrics", get(metrics))
         .route("/zero", post(zero))
         .route("/reload", post(reload))
@@ -135,6 +151,17 @@ async fn reload(
     _: NoParameters,
 ) -> Result<Json<views::Changed>, Refusal> {
     manager.change(Change::Reload).await
+}
+
+async fn edit(
+    State(manager): State<Manager>,
+    _: NoParameters,
+    edits: Result<Json<Vec<Edit>>, JsonRejection>,
+) -> Result<Json<views::Changed>, Refusal> {
+    let Json(edits) = edits?;
+    manager
+        .change(Change::Tell(Command::Edit(edits.into())))
+        .await
 }
 
 #[derive(Deserialize)]
@@ -304,8 +331,7 @@ impl Manager {
 
     async fn change(&self, change: Change) -> Result<Json<views::Changed>, Refusal> {
         let answer = self.ask(|answer| Query::Change { change, answer }).await?;
-        let changed = answer.map_err(Refusal::Change)?;
-        Ok(Json(views::Changed { changed }))
+        answer.map(Json).map_err(Refusal::Change)
     }
 }
 
@@ -342,6 +368,10 @@ pub(super) enum Refusal {
     Unexpected(String),
     #[error(transparent)]
     Parameters(#[from] QueryRejection),
+    #[error("{}", .0.body_text())]
+    Body(#[from] JsonRejection),
+    #[error("over TCP the configuration is not told, for the passwords in it")]
+    Secret,
     #[error("from: `{text}` is not what a page gave as `next`: {source}")]
     Cursor { text: String, source: ParseIntError },
     #[error("limit: `{0}` is not a number from 1 to {PAGE_SESSIONS}")]
@@ -362,11 +392,13 @@ impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let status = match &self {
             Self::Token => StatusCode::UNAUTHORIZED,
+            Self::Secret => StatusCode::FORBIDDEN,
             Self::Path(_) | Self::Service(_) => StatusCode::NOT_FOUND,
             Self::Method(_) | Self::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Change(_) => StatusCode::CONFLICT,
             Self::Unexpected(_)
             | Self::Parameters(_)
+            | Self::Body(_)
             | Self::Cursor { .. }
             | Self::Limit(_)
             | Self::Address(_)

@@ -109,6 +109,8 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Drops(answer) => answer.send(samples::drops()).unwrap(),
             Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
             Query::Timeouts(answer) => answer.send(samples::timeouts()).unwrap(),
+            Query::Configuration(answer) => answer.send(samples::configuration()).unwrap(),
+            Query::Differences(answer) => answer.send(samples::changed().differences).unwrap(),
             Query::Zero { service, answer } => {
                 answer
                     .send(service.is_none_or(|name| name == "web"))
@@ -116,8 +118,8 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             }
             Query::Change { change, answer } => {
                 let done = match change.to_string().as_str() {
-                    "reload" => Ok(true),
-                    "drain web/web1" | "weight 7 for web/web1" => Ok(false),
+                    "reload" => Ok(samples::changed()),
+                    "drain web/web1" | "weight 7 for web/web1" => Ok(views::Changed::default()),
                     other => Err(other.to_owned()),
                 };
                 answer.send(done).unwrap();
@@ -167,6 +169,8 @@ async fn every_route_gives_what_the_manager_gives() {
         ("/events", json!(samples::events())),
         ("/workers", json!(samples::workers())),
         ("/timeouts", json!(samples::timeouts())),
+        ("/config", json!(samples::configuration())),
+        ("/changes", json!(samples::changed().differences)),
         ("/route?to=10.10.0.11", json!(samples::route_to())),
         (
             "/explain?flow=tcp,10.9.0.0:31337,10.9.0.100:80",
@@ -206,14 +210,14 @@ async fn changes_are_carried_out_or_refused_with_the_reason() {
     let program = Program::with_sessions(0).await;
     let of = "/backend?service=web&backend";
     for (path, expected) in [
-        ("/reload".to_owned(), (200, json!({ "changed": true }))),
+        ("/reload".to_owned(), (200, json!(samples::changed()))),
         (
             format!("{of}=web1&change=drain"),
-            (200, json!({ "changed": false })),
+            (200, json!(views::Changed::default())),
         ),
         (
             format!("{of}=web1&change=weight&weight=7"),
-            (200, json!({ "changed": false })),
+            (200, json!(views::Changed::default())),
         ),
         (
             format!("{of}=web9&change=enable"),
@@ -289,6 +293,11 @@ async fn over_tcp_the_token_reads_and_nothing_else_does_anything() {
     };
     let token = "Authorization: Bearer 0123456789abcdef\r\n";
     assert_eq!(request("GET", token).await, (200, json!(samples::ports())));
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let secret = format!("GET /config HTTP/1.1\r\nHost: weir\r\n{token}\r\n");
+    stream.write_all(secret.as_bytes()).await.unwrap();
+    let error = "over TCP the configuration is not told, for the passwords in it";
+    assert_eq!(read_answer(stream).await, (403, json!({ "error": error })));
     let error = "over TCP the API is for reading; `POST` takes the unix socket";
     let refused = (405, json!({ "error": error }));
     assert_eq!(request("POST", token).await, refused);
@@ -310,7 +319,7 @@ async fn backends_know_their_service() {
             "service": "web", "protocol": "TCP", "virtual_address": "10.9.0.100:80",
             "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
             "sorry": false, "max_connections": 100, "min_connections": 50,
-            "weight": 0, "state": "down",
+            "weight": 0, "state": "down", "unlike_file": false,
             "health": {
                 "check": "Http", "up": false, "reason": "Http: status 503 for /",
                 "since_ms": 125_000, "weight": null, "last_ms": 400, "took_ms": 3,

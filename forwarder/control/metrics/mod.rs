@@ -12,7 +12,8 @@ mod text;
 pub use text::CONTENT_TYPE;
 
 use super::{
-    books::{Books, DeviceFacts},
+    books::Books,
+    device::DeviceFacts,
     loss::Loss,
     neighbour::{self, State},
     views,

@@ -1,10 +1,12 @@
 //! One of each view, for tests.
 
 use super::{
-    Backend, Change, Checks, Direction, DriverCounters, Drop, Event, Explanation, Forward, Group,
-    Health, Hop, Listener, Neighbour, NeighbourKind, Port, Protocol, Rates, Route, RouteTo, Sent,
-    Service, Session, State, Step, Template, Timeouts, Traffic, Verdict, Worker,
+    Backend, Change, Changed, Checks, Configuration, Difference, Direction, DriverCounters, Drop,
+    Event, Explanation, Forward, Group, Health, Hop, Listener, Neighbour, NeighbourKind, Port,
+    Protocol, Rates, Route, RouteTo, Sent, Service, Session, State, Step, Template, Timeouts,
+    Traffic, Verdict, Worker,
 };
+use crate::config::DifferenceKind;
 
 pub(crate) fn services() -> Vec<Service> {
     let traffic = Traffic {
@@ -29,6 +31,7 @@ pub(crate) fn services() -> Vec<Service> {
             listeners: vec![listener(Protocol::Tcp, "10.9.0.100", "80")],
             number: 0,
             quorum: true,
+            unlike_file: false,
             scheduler: "wlc".to_owned(),
             flags: String::new(),
             forward: Forward::Masq,
@@ -63,6 +66,7 @@ pub(crate) fn services() -> Vec<Service> {
             listeners: vec![listener(Protocol::Udp, "10.9.0.101", "53")],
             number: 1,
             quorum: true,
+            unlike_file: false,
             scheduler: "mh".to_owned(),
             flags: "(mh-port)".to_owned(),
             forward: Forward::Route,
@@ -91,6 +95,7 @@ fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Bac
         max_connections: 0,
         min_connections: 0,
         state: State::Up,
+        unlike_file: false,
         health: None,
         active: 0,
         inactive: traffic.connections,
@@ -371,4 +376,25 @@ pub(crate) fn events() -> Vec<Event> {
         weight: None,
         reason: "Http: status 503 for /".to_owned(),
     }]
+}
+
+pub(crate) fn changed() -> Changed {
+    Changed {
+        changed: true,
+        differences: vec![Difference {
+            kind: DifferenceKind::Backend,
+            name: "web/web1".to_owned(),
+            key: Some("weight".to_owned()),
+            old: Some("1".to_owned()),
+            new: Some("5".to_owned()),
+        }],
+        more: 0,
+    }
+}
+
+pub(crate) fn configuration() -> Configuration {
+    Configuration {
+        file: "/etc/weir/weir.ron".to_owned(),
+        text: "(\n)\n".to_owned(),
+    }
 }

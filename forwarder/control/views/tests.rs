@@ -27,7 +27,7 @@ fn services_and_backends() {
                 "connections": 1, "in_packets": 11, "out_packets": 9,
                 "in_octets": 1_234_567, "out_octets": 987_654_321,
             },
-            "state": "up", "health": null,
+            "state": "up", "unlike_file": false, "health": null,
         },
         {
             "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
@@ -38,7 +38,7 @@ fn services_and_backends() {
                 "connections": 0, "in_packets": 0, "out_packets": 0,
                 "in_octets": 0, "out_octets": 0,
             },
-            "state": "down",
+            "state": "down", "unlike_file": false,
             "health": {
                 "check": "Http", "up": false, "fault": "status 503 for /",
                 "reason": "Http: status 503 for /", "since_ms": 125_000,
@@ -55,6 +55,7 @@ fn services_and_backends() {
             "listeners": [{ "protocol": "TCP", "address": "10.9.0.100", "ports": "80" }],
             "number": 0,
             "quorum": true,
+            "unlike_file": false,
             "scheduler": "wlc",
             "flags": "",
             "forward": "Masq",
