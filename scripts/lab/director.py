@@ -129,6 +129,17 @@ class Service:
         )
 
 
+@dataclasses.dataclass
+class Written:
+    """Services as a configuration has them."""
+
+    text: str
+
+    def ron(self):
+        """The services in the configuration's words."""
+        return self.text
+
+
 def http(mode, vip=None, health="Off"):
     """The HTTP service of a mode, named as the mode; where its VIP is of IPv6 it says so."""
     address = vip or plan.VIP[mode]
@@ -276,6 +287,17 @@ class Director:
             asked = " ".join(words)
             raise LabError(f"weir {asked}: exit {done.returncode}: {done.stderr.strip()}")
         return done.stdout
+
+    def tell(self, *words):
+        """What weir answers to these words."""
+        return self._answer(*words)
+
+    def ipvsadm(self, *words):
+        """What `weir ipvsadm` prints, whose last words are ipvsadm's own."""
+        command = [weir_binary(), "ipvsadm", "--socket", SOCKET, *words]
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=20, check=True
+        ).stdout
 
     def show(self, what):
         """What `weir show` prints for people."""
