@@ -30,6 +30,8 @@ SERVICES = [
     Service("DR", "tcp", (1, 1, 1), "sed", port=443),
     Service("TUN", "udp", (1, 2), "wrr", port=8080),
     Service("TUN", "tcp", (), "fo", port=8081),
+    Service("NAT", "tcp", (1, 1), "wlc", persistence=(360, 24), port=8082),
+    Service("DR", "udp", (1,), "rr", persistence=(300, 32), any_port=True, port=5000),
 ]
 # What is asked before and after -Z, each as one line of arguments.
 LISTS = [
@@ -80,7 +82,8 @@ EXPIRE = re.compile(r"^(TCP|UDP) +(\d+):(\d+)")
 TOLERANCE_S = 5
 # IPVS counts on each CPU and adds up every two seconds: until then its lists show none.
 COUNTED = (
-    "for _ in $(seq 100); do ipvsadm -Ln --stats | grep -Eq '^(TCP|UDP) .*:(80|53|443|8080) +0 '"
+    "for _ in $(seq 100); do ipvsadm -Ln --stats"
+    " | grep -Eq '^(TCP|UDP) .*:(80|53|443|8080|8082) +0 '"
     " || break; sleep 0.1; done"
 )
 
@@ -93,6 +96,12 @@ def talk(play):
         if play.service.protocol == "tcp":
             seen = {way for _, way in play.service.ways}
             one.segments(*[segment for segment in ("<SA", ">A") if segment[0] in seen])
+
+
+def knock(play):
+    """Flows of clients that stay unassured."""
+    for client in plan.CLIENTS[:3]:
+        play.talk(client).first()
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
@@ -143,6 +152,7 @@ class Ipvsadm(unittest.TestCase):
         cls.guest = cls.enterClassContext(Guest(cls.folder))
         group = Group("ipvsadm", [Case("", "", "", service, talk) for service in SERVICES[:4]])
         group.cases.append(Case("", "", "", SERVICES[4], lambda play: None))
+        group.cases += [Case("", "", "", service, knock) for service in SERVICES[5:]]
         group.play(cls.guest)
         cls.guest.run(COUNTED)
         outcome = replay(weir_binary(), group, cls.folder)
@@ -150,6 +160,7 @@ class Ipvsadm(unittest.TestCase):
         tables = {
             "/services": outcome.services,
             "/sessions": {"sessions": outcome.sessions, "next": None},
+            "/persistence": {"templates": outcome.templates, "next": None},
             "/timeouts": {"tcp_ms": 900_000, "tcp_fin_ms": 120_000, "udp_ms": 300_000},
         }
         cls.enterClassContext(answering(cls.socket, tables))
@@ -197,7 +208,8 @@ class Ipvsadm(unittest.TestCase):
         ours, theirs = self.weir("-Lnc"), self.ipvs("-Lnc")
         self.assertEqual(ours[:2], theirs[:2])
         ours, theirs = ours[2:], theirs[2:]
-        self.assertGreater(len(ours), 8)
+        self.assertGreater(len(ours), 18)
+        self.assertEqual(sum(":0 " in line for line in ours), 1 + 3)
         for our, their in zip(sorted(ours, key=flow), sorted(theirs, key=flow), strict=True):
             self.assertEqual(EXPIRE.sub("", our), EXPIRE.sub("", their))
             self.assertEqual(EXPIRE.match(our).end(), EXPIRE.match(their).end())
