@@ -40,11 +40,7 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
 
 async fn tell(out: &mut impl Write, arguments: &Arguments) -> Result<()> {
     let flow: Flow = arguments.flow.join(" ").parse()?;
-    let Flow {
-        protocol,
-        source,
-        destination,
-    } = flow;
+    let (protocol, source, destination) = flow.parts();
     let path = format!("/explain?flow={protocol},{source},{destination}");
     let explanation: Explanation = arguments
         .source

@@ -2,7 +2,7 @@
 
 use std::{
     io::{self, Write},
-    net::Ipv4Addr,
+    net::IpAddr,
     process::ExitCode,
 };
 
@@ -28,9 +28,9 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct Get {
-    /// An IPv4 address
+    /// An address
     #[arg(value_name = "ADDRESS")]
-    to: Ipv4Addr,
+    to: IpAddr,
     #[command(flatten)]
     source: Source,
     /// Print JSON: what the API answers
@@ -73,12 +73,13 @@ mod tests {
     const CONFIG: &str = r#"(
         dpdk: (workers: [1], main_core: 0),
         ports: [
-            (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"]),
+            (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24", "2001:db8::2/64"]),
             (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.1/24"]),
         ],
         routes: [
             (to: "10.0.0.0/8", via: "10.1.0.254"),
             (to: "10.9.0.0/16", via: "192.0.2.1"),
+            (to: "2001:db8:9::/48", via: "2001:db8::1"),
         ],
         neighbours: [(address: "192.0.2.1", mac: "02:00:00:00:00:fe")],
         services: [],
@@ -117,6 +118,17 @@ mod tests {
                  10.9.0.0/16 192.0.2.1 lladdr 02:00:00:00:00:fe PERMANENT\n",
             ),
             ("192.0.2.2", "local 192.0.2.2 (DIP)\n"),
+            (
+                "2001:db8::9",
+                "2001:db8::9 dev wan src 2001:db8::2\n    \
+                 2001:db8::/64 2001:db8::9 lladdr (incomplete) NONE\n",
+            ),
+            (
+                "2001:db8:9::9",
+                "2001:db8:9::9 via 2001:db8::1 dev wan src 2001:db8::2\n    \
+                 2001:db8:9::/48 2001:db8::1 lladdr (incomplete) INCOMPLETE\n",
+            ),
+            ("2001:db8::2", "local 2001:db8::2 (DIP)\n"),
         ] {
             assert_eq!(got(to, source(), false).await.unwrap(), expected);
         }

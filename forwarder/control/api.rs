@@ -8,7 +8,7 @@ use std::{
     fmt,
     future::{Future, pending},
     io,
-    net::Ipv4Addr,
+    net::IpAddr,
     pin::pin,
     time::Duration,
 };
@@ -36,7 +36,7 @@ use super::{
     socket::Socket,
     views::{self, Cursor},
 };
-use crate::{mem::NoMemory, path::Recall};
+use crate::{mem::NoMemory, path::Recalled};
 
 mod door;
 mod router;
@@ -156,7 +156,7 @@ pub enum Query {
     /// Where packets to an address go.
     RouteTo {
         /// The address.
-        address: Ipv4Addr,
+        address: IpAddr,
         /// Where the answer goes.
         answer: oneshot::Sender<views::RouteTo>,
     },
@@ -165,14 +165,14 @@ pub enum Query {
         /// The flow.
         flow: Flow,
         /// Where it goes.
-        answer: oneshot::Sender<Option<Box<Recall>>>,
+        answer: oneshot::Sender<Option<Recalled>>,
     },
     /// What would become of a flow's next packet.
     Explain {
         /// The flow.
         flow: Flow,
         /// What its owner remembers of it.
-        recall: Option<Box<Recall>>,
+        recall: Option<Recalled>,
         /// Where the explanation goes.
         answer: oneshot::Sender<Result<views::Explanation, NoMemory>>,
     },

@@ -7,6 +7,7 @@ pub mod commands;
 mod compile;
 mod device;
 mod director;
+mod ends;
 mod exchange;
 pub mod explain;
 mod facts;

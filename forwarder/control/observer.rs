@@ -6,7 +6,7 @@ use super::{
     books::Books,
     clock::Clock,
     device::DeviceFacts,
-    explain::Flow,
+    explain::{Flow, FlowOf},
     inquirer::Inquirer,
     manager::Manager,
     metrics::Scrape,
@@ -17,8 +17,8 @@ use super::{
 };
 use crate::{
     io::{Now, Pool},
-    path::{Inquiry, Page, Recall},
-    snapshot::{Snapshot, WorkerIx},
+    path::{Inquiry, Page, Recall, Recalled},
+    snapshot::{Ip, Snapshot, WorkerIx},
 };
 
 /// Who answers.
@@ -186,18 +186,15 @@ impl Observer {
         owner: Option<WorkerIx>,
         flow: &Flow,
         snapshot: &Snapshot,
-    ) -> Option<Box<Recall>> {
-        let Flow {
-            protocol,
-            source,
-            destination,
-        } = *flow;
+    ) -> Option<Recalled> {
         let owner = owner?;
-        let recall = Recall::new(source, destination, protocol, &snapshot.four.services);
+        let mut recall = match flow {
+            Flow::Four(flow) => Recalled::Four(recall_of(flow, snapshot)),
+            Flow::Six(flow) => Recalled::Six(recall_of(flow, snapshot)),
+        };
         let first = recall
             .remembered_by(snapshot)
             .filter(|first| *first != owner);
-        let mut recall = Box::new(recall);
         for worker in first.into_iter().chain([owner]) {
             recall = match self.ask(worker.index(), Inquiry::Recall(recall)).await? {
                 Inquiry::Recall(recall) => recall,
@@ -237,4 +234,14 @@ impl Observer {
     async fn ask(&self, worker: usize, question: Inquiry) -> Option<Inquiry> {
         self.inquirers.get(worker)?.ask(question).await
     }
+}
+
+fn recall_of<A: Ip>(flow: &FlowOf<A>, snapshot: &Snapshot) -> Box<Recall<A>> {
+    let services = &A::network(snapshot).services;
+    Box::new(Recall::new(
+        flow.source,
+        flow.destination,
+        flow.protocol,
+        services,
+    ))
 }

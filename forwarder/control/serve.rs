@@ -340,7 +340,7 @@ fn answer<L: Pool>(
             flow,
             recall,
             answer,
-        } => drop(answer.send(explain::explain(&flow, recall.as_deref(), &scene()))),
+        } => drop(answer.send(explain::explain(&flow, recall.as_ref(), &scene()))),
     }
 }
 

@@ -1,8 +1,12 @@
 //! A frame in one line.
 
-use std::fmt::{self, Display, Formatter};
+use std::{
+    fmt::{self, Display, Formatter},
+    net::IpAddr,
+};
 
-use crate::wire::{arp, ethernet, icmp, ipv4, tcp, udp};
+use super::ends::Ends;
+use crate::wire::{Protocol, arp, ethernet, icmp, icmpv6, ipv4, ipv6, tcp, udp};
 
 /// The frame of these octets as people read it, in the manner of tcpdump:
 /// `02:… > 02:…, IP 192.0.2.9:1024 > 192.0.2.100:80, ttl 64, TCP SYN, 60 octets`.
@@ -18,7 +22,9 @@ impl Display for Summary<'_> {
             }
             let payload = octets.get(link.payload_offset()..).unwrap_or_default();
             match link.ethertype {
-                ethernet::ETHERTYPE_IPV4 => packet(payload, false, f)?,
+                ethernet::ETHERTYPE_IPV4 | ethernet::ETHERTYPE_IPV6 => {
+                    packet(payload, false, f)?;
+                }
                 ethernet::ETHERTYPE_ARP => question(payload, f)?,
                 other => write!(f, "ethertype 0x{other:04x}")?,
             }
@@ -43,53 +49,54 @@ fn question(octets: &[u8], f: &mut Formatter<'_>) -> fmt::Result {
 
 /// `inner` is true of what travels in another packet, of which nothing more is unpacked.
 fn packet(octets: &[u8], inner: bool, f: &mut Formatter<'_>) -> fmt::Result {
-    let Ok((ip, payload)) = ipv4::parse(octets) else {
+    let Some(ends) = Ends::of_packet(octets) else {
         return write!(f, "IP malformed");
     };
-    let (source, destination, ttl) = (ip.source(), ip.destination(), ip.ttl());
-    let protocol = ip.protocol();
-    if ip.fragment_offset() > 0 {
-        return write!(
-            f,
-            "IP {source} > {destination}, ttl {ttl}, fragment of protocol {protocol}"
-        );
+    let (source, destination, hops) = (ends.source, ends.destination, ends.hops);
+    let (ip, left) = match source {
+        IpAddr::V4(_) => ("IP", "ttl"),
+        IpAddr::V6(_) => ("IP6", "hop limit"),
+    };
+    let (payload, protocol) = (ends.payload, ends.protocol);
+    if let Some(flow) = ends.flow() {
+        let (_, from, to) = flow.parts();
+        if let (Protocol::Tcp, Ok((tcp, _))) = (flow.parts().0, tcp::parse(payload)) {
+            write!(f, "{ip} {from} > {to}, {left} {hops}, TCP")?;
+            return flags(tcp.flags(), f);
+        }
+        if let (Protocol::Udp, Ok(_)) = (flow.parts().0, udp::parse(payload)) {
+            return write!(f, "{ip} {from} > {to}, {left} {hops}, UDP");
+        }
     }
+    write!(f, "{ip} {source} > {destination}, {left} {hops}, ")?;
     match protocol {
-        ipv4::PROTOCOL_TCP if let Ok((tcp, _)) = tcp::parse(payload) => {
-            let (from, to) = (tcp.ports.source(), tcp.ports.destination());
-            write!(f, "IP {source}:{from} > {destination}:{to}, ttl {ttl}, TCP")?;
-            let named = [
-                (tcp::Flags::SYN, "SYN"),
-                (tcp::Flags::FIN, "FIN"),
-                (tcp::Flags::RST, "RST"),
-                (tcp::Flags::PSH, "PSH"),
-                (tcp::Flags::ACK, "ACK"),
-            ];
-            for (_, name) in named.iter().filter(|(flag, _)| tcp.flags().contains(*flag)) {
-                write!(f, " {name}")?;
-            }
-            Ok(())
-        }
-        ipv4::PROTOCOL_UDP if let Ok((udp, _)) = udp::parse(payload) => {
-            let (from, to) = (udp.ports.source(), udp.ports.destination());
-            write!(f, "IP {source}:{from} > {destination}:{to}, ttl {ttl}, UDP")
-        }
+        _ if ends.later_fragment => write!(f, "fragment of protocol {protocol}"),
+        ipv6::FRAGMENT => write!(f, "fragment"),
         ipv4::PROTOCOL_ICMP if let Ok((icmp, _)) = icmp::parse(payload) => {
-            let (kind, code) = (icmp.kind(), icmp.code());
-            write!(
-                f,
-                "IP {source} > {destination}, ttl {ttl}, ICMP type {kind} code {code}"
-            )
+            write!(f, "ICMP type {} code {}", icmp.kind(), icmp.code())
         }
-        ipv4::PROTOCOL_IPIP if !inner => {
-            write!(f, "IP {source} > {destination}, ttl {ttl}, IPIP: ")?;
+        ipv6::PROTOCOL_ICMPV6 if let Ok((icmp, _)) = icmpv6::parse(payload) => {
+            write!(f, "ICMPv6 type {} code {}", icmp.kind(), icmp.code())
+        }
+        ipv4::PROTOCOL_IPIP | ipv6::PROTOCOL_IPV6 if !inner => {
+            write!(f, "IPIP: ")?;
             packet(payload, true, f)
         }
-        other => write!(
-            f,
-            "IP {source} > {destination}, ttl {ttl}, protocol {other}"
-        ),
+        other => write!(f, "protocol {other}"),
     }
+}
+
+fn flags(flags: tcp::Flags, f: &mut Formatter<'_>) -> fmt::Result {
+    let named = [
+        (tcp::Flags::SYN, "SYN"),
+        (tcp::Flags::FIN, "FIN"),
+        (tcp::Flags::RST, "RST"),
+        (tcp::Flags::PSH, "PSH"),
+        (tcp::Flags::ACK, "ACK"),
+    ];
+    let set = named.iter().filter(|(flag, _)| flags.contains(*flag));
+    set.into_iter()
+        .try_for_each(|(_, name)| write!(f, " {name}"))
 }
 
 #[cfg(test)]
@@ -137,6 +144,22 @@ mod tests {
             shown(&tunnelled),
             "IP 10.0.0.1 > 10.0.0.2, ttl 64, IPIP: \
              IP 192.0.2.9:1024 > 192.0.2.100:80, ttl 7, TCP SYN ACK, 77 octets"
+        );
+        let six = || PacketBuilder::ethernet2(LINK[0], LINK[1]).ipv6([1; 16], [2; 16], 7);
+        let ends = "101:101:101:101:101:101:101:101 > 202:202:202:202:202:202:202:202";
+        let mut datagram = Vec::new();
+        six().udp(1024, 53).write(&mut datagram, b"").unwrap();
+        let with_ports = format!("[{}]:53", ends.replace(" > ", "]:1024 > ["));
+        assert_eq!(
+            shown(&datagram),
+            format!("IP6 {with_ports}, hop limit 7, UDP, 62 octets")
+        );
+        let mut ping = Vec::new();
+        let echo = six().icmpv6_echo_request(1, 1);
+        echo.write(&mut ping, b"").unwrap();
+        assert_eq!(
+            shown(&ping),
+            format!("IP6 {ends}, hop limit 7, ICMPv6 type 128 code 0, 62 octets")
         );
     }
 

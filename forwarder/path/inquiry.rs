@@ -7,7 +7,7 @@ use std::net::Ipv6Addr;
 
 use crossbeam::queue::ArrayQueue;
 
-use super::Recall;
+use super::Recalled;
 use crate::{
     io::Now,
     session::{Family, Session, Table, Template, Templates},
@@ -101,7 +101,7 @@ pub enum Inquiry {
     /// The same of IPv6.
     Clients6(Box<Page<Template<Ipv6Addr>>>),
     /// Copy out what decides about one flow.
-    Recall(Box<Recall>),
+    Recall(Recalled),
 }
 
 /// The two rings between the management thread and one worker.

@@ -50,7 +50,7 @@ pub use limiter::Limiter;
 pub use loads::Loads;
 pub use outbox::Ends;
 pub use persist::Lasting;
-pub use recall::Recall;
+pub use recall::{Recall, Recalled};
 pub use rings::{Inbox, Parcel, Punted, Rings, Visit};
 pub use verdict::{Answer, DropReason, Layer, Punt, Verdict};
 pub use worker::{Worker, WorkerSpec};

@@ -1,30 +1,39 @@
 //! What a worker remembers that decides about the next packet of one flow.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use sched::{Cursor, Flow, Load};
 
-use super::{flows::Flows, gate::Standing, persist, schedule};
+use super::{Family, flows::Flows, gate::Standing, persist, schedule};
 use crate::{
     io::Now,
     session::{BackendIx, FlowKey, Forward, New, Ports, ServiceIx, Session, Table},
-    snapshot::{Meant, Service, Services, Snapshot, WorkerIx},
+    snapshot::{Ip, Meant, Service, Services, Snapshot, WorkerIx},
     wire::{Endpoint, Protocol},
 };
 
 /// LIPs of a backend at most.
 const MAX_LIPS: usize = 64;
 
+/// What a worker remembers of one flow, of either family.
+#[derive(Clone, Debug)]
+pub enum Recalled {
+    /// A flow of IPv4.
+    Four(Box<Recall>),
+    /// A flow of IPv6.
+    Six(Box<Recall<Ipv6Addr>>),
+}
+
 /// A copy of what a worker remembers of one flow. To be asked of the flow's owner.
 #[derive(Clone, Debug)]
-pub struct Recall {
-    source: Endpoint,
-    destination: Endpoint,
+pub struct Recall<A: Ip = Ipv4Addr> {
+    source: Endpoint<A>,
+    destination: Endpoint<A>,
     protocol: Protocol,
     /// The session that the flow's packets belong to.
-    pub session: Option<Session>,
+    pub session: Option<Session<A>>,
     /// The session by which answers of the backend that a new flow would get are taken already.
-    pub taken: Option<Session>,
+    pub taken: Option<Session<A>>,
     /// The backend that the client has, of a persistent service. Who remembers it may be another
     /// worker than the flow's owner: the one is asked first, then the other.
     pub template: Option<BackendIx>,
@@ -34,7 +43,7 @@ pub struct Recall {
     choice: Option<Choice>,
     /// The LIPs that the backend of a new flow may see, that backend, and which ports they have
     /// towards it.
-    locals: Vec<(Ipv4Addr, Endpoint, Ports)>,
+    locals: Vec<(A, Endpoint<A>, Ports)>,
 }
 
 /// What a scheduler's choice depends on, beside the flow.
@@ -52,14 +61,40 @@ struct Choice {
     open: Box<[bool]>,
 }
 
-impl Recall {
+impl Recalled {
+    /// The worker that remembers the client, if the service that is addressed is persistent.
+    pub fn remembered_by(&self, snapshot: &Snapshot) -> Option<WorkerIx> {
+        match self {
+            Self::Four(recall) => recall.remembered_by(snapshot),
+            Self::Six(recall) => recall.remembered_by(snapshot),
+        }
+    }
+
+    /// Copies out what `flows` know, and leaves all as it is but for what has expired.
+    pub(super) fn fill(&mut self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
+        match self {
+            Self::Four(recall) => recall.fill(flows, snapshot, now),
+            Self::Six(recall) => recall.fill(flows, snapshot, now),
+        }
+    }
+
+    /// Puts into `flows` what was copied out of others.
+    pub(super) fn restore(&self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
+        match self {
+            Self::Four(recall) => recall.restore(flows, snapshot, now),
+            Self::Six(recall) => recall.restore(flows, snapshot, now),
+        }
+    }
+}
+
+impl<A: Ip> Recall<A> {
     /// Nothing remembered yet of packets from `source` to `destination`, with room for whatever
     /// is remembered of the service that they address.
     pub fn new(
-        source: Endpoint,
-        destination: Endpoint,
+        source: Endpoint<A>,
+        destination: Endpoint<A>,
         protocol: Protocol,
-        services: &Services,
+        services: &Services<A>,
     ) -> Self {
         let choice = |ix| {
             let service = services.service(ix)?;
@@ -88,16 +123,11 @@ impl Recall {
         }
     }
 
-    /// The worker that remembers the client, if the service that is addressed is persistent.
-    pub fn remembered_by(&self, snapshot: &Snapshot) -> Option<WorkerIx> {
+    fn remembered_by(&self, snapshot: &Snapshot) -> Option<WorkerIx> {
         let ix = self.choice.as_ref()?.service;
-        let persistence = snapshot.four.services.service(ix)?.persistence?;
-        Some(persist::owner(
-            self.source.address,
-            ix,
-            persistence,
-            snapshot,
-        ))
+        let persistence = A::network(snapshot).services.service(ix)?.persistence?;
+        let client = self.source.address;
+        Some(persist::owner(client, ix, persistence, snapshot))
     }
 
     /// What the backend at a place of the service that is addressed has to carry, as far as the
@@ -106,17 +136,19 @@ impl Recall {
         self.choice.as_ref()?.loads.get(place).copied()
     }
 
-    /// Copies out what `flows` know, and leaves all as it is but for what has expired.
-    pub(super) fn fill(&mut self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
-        let services = &snapshot.four.services;
+    fn fill(&mut self, flows: &mut Flows, snapshot: &Snapshot, now: Now)
+    where
+        A: Family,
+    {
+        let services = &A::network(snapshot).services;
         let key = FlowKey::new(self.source, self.destination, self.protocol);
-        self.session = find(&mut flows.sessions, &key, now);
+        self.session = find(A::sessions(flows), &key, now);
         if let Some(choice) = &mut self.choice
             && let Some(service) = services.service(choice.service)
         {
             if let Some(persistence) = &service.persistence {
                 let client = persistence.client(self.source.address);
-                let known = flows.templates.get(choice.service, client, now.ms());
+                let known = A::templates(flows).get(choice.service, client, now.ms());
                 self.template = known.or(self.template).filter(|number| {
                     let backend = service.backends.numbered(*number);
                     backend.is_some_and(persist::may_stay)
@@ -127,8 +159,8 @@ impl Recall {
                 .and_then(|number| service.backends.numbered(number));
             // What has expired goes when it is found, and then the choice may be another.
             let mut held = None;
-            while held != Some(flows.sessions.len()) {
-                held = Some(flows.sessions.len());
+            while held != Some(A::sessions(flows).len()) {
+                held = Some(A::sessions(flows).len());
                 choice.copy(flows, service, now);
                 let next = template.or_else(|| {
                     let at = choice.next(service, &key, self.session.as_ref(), now)?;
@@ -137,13 +169,13 @@ impl Recall {
                 self.taken = next
                     .filter(|_| service.forward == Forward::Nat)
                     .map(|backend| key.answer_of(backend.address.or_port(self.destination.port)))
-                    .and_then(|key| find(&mut flows.sessions, &key, now));
+                    .and_then(|key| find(A::sessions(flows), &key, now));
                 self.locals.clear();
                 let slot = snapshot.slots.slot(self.source);
                 if let Some(backend) = next {
                     let rip = backend.address.or_port(self.destination.port);
-                    let sessions = &mut flows.sessions;
-                    let ports = |lip: &Ipv4Addr| {
+                    let sessions = A::sessions(flows);
+                    let ports = |lip: &A| {
                         let ports = sessions.local_ports(*lip, rip, self.protocol, slot);
                         (*lip, rip, ports)
                     };
@@ -153,19 +185,22 @@ impl Recall {
             }
             choice.copy(flows, service, now);
         }
-        self.full = flows.sessions.len() >= flows.sessions.capacity();
+        let sessions = A::sessions(flows);
+        self.full = sessions.len() >= sessions.capacity();
     }
 
-    /// Puts into `flows` what was copied out of others.
-    pub(super) fn restore(&self, flows: &mut Flows, snapshot: &Snapshot, now: Now) {
-        let services = &snapshot.four.services;
+    fn restore(&self, flows: &mut Flows, snapshot: &Snapshot, now: Now)
+    where
+        A: Family,
+    {
+        let services = &A::network(snapshot).services;
         for session in [self.session, self.taken].into_iter().flatten() {
             // Both may be the same; the second time it is there already.
-            let _ = flows.sessions.insert(&anew(&session, now), now.ms());
+            let _ = A::sessions(flows).insert(&anew(&session, now), now.ms());
         }
         let slot = snapshot.slots.slot(self.source);
         for (lip, rip, ports) in &self.locals {
-            let sessions = &mut flows.sessions;
+            let sessions = A::sessions(flows);
             sessions.set_local_ports(*lip, *rip, self.protocol, slot, *ports);
         }
         let Some(choice) = &self.choice else {
@@ -178,7 +213,7 @@ impl Recall {
             if let (Some(persistence), Some(number)) = (&service.persistence, self.template) {
                 let client = persistence.client(self.source.address);
                 let (timeout_ms, now_ms) = (persistence.timeout_ms, now.ms());
-                let templates = &mut flows.templates;
+                let templates = A::templates(flows);
                 templates.set(choice.service, client, number, timeout_ms, now_ms);
             }
             for (at, load) in choice.loads.iter().enumerate() {
@@ -194,7 +229,7 @@ impl Recall {
 }
 
 impl Choice {
-    fn copy(&mut self, flows: &mut Flows, service: &Service, now: Now) {
+    fn copy<A: Ip>(&mut self, flows: &mut Flows, service: &Service<A>, now: Now) {
         if let Some(cursor) = flows.cursor(self.service) {
             self.cursor.copy_from(cursor);
         }
@@ -211,11 +246,11 @@ impl Choice {
 
     /// The place of the backend that a new flow would get now. The cursor is moved on.
     /// `session` is the flow's own; if that is over, it goes before anybody is chosen.
-    fn next(
+    fn next<A: Family>(
         &mut self,
-        service: &Service,
-        flow: &FlowKey,
-        session: Option<&Session>,
+        service: &Service<A>,
+        flow: &FlowKey<A>,
+        session: Option<&Session<A>>,
         now: Now,
     ) -> Option<usize> {
         let key = match service.meant(flow.source(), flow.destination(), || &[]) {
@@ -246,13 +281,13 @@ impl Choice {
     }
 }
 
-fn find(sessions: &mut Table, key: &FlowKey, now: Now) -> Option<Session> {
+fn find<A: Ip>(sessions: &mut Table<A>, key: &FlowKey<A>, now: Now) -> Option<Session<A>> {
     let found = sessions.find(sessions.hash(key), key, now.ms());
     sessions.get(found?).copied()
 }
 
 /// A session as another table takes it.
-fn anew(session: &Session, now: Now) -> New {
+fn anew<A: Ip>(session: &Session<A>, now: Now) -> New<A> {
     New {
         client: session.client(),
         vip: session.vip(),

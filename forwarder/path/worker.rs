@@ -9,7 +9,7 @@ use crossbeam::queue::ArrayQueue;
 
 use super::{
     Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Loads, Outbox, Parcel,
-    Recall, Rings, Visit,
+    Recalled, Rings, Visit,
     flows::Flows,
     gate::{Gate, Room},
     inquiry,
@@ -147,7 +147,7 @@ impl<P: Port> Worker<P> {
 
     /// Takes over what another worker remembers of a flow, to show what would become of its next
     /// packet.
-    pub fn remember(&mut self, recall: &Recall, now: Now) {
+    pub fn remember(&mut self, recall: &Recalled, now: Now) {
         let snapshot = self.subscriber.snapshot();
         recall.restore(&mut self.flows, snapshot, now);
     }
@@ -155,6 +155,11 @@ impl<P: Port> Worker<P> {
     /// The session table, for its counts.
     pub fn sessions(&self) -> &Table {
         &self.flows.sessions
+    }
+
+    /// The same of IPv6.
+    pub fn sessions6(&self) -> &Table<Ipv6Addr> {
+        &self.flows.sessions6
     }
 
     /// What it has in mind of clients of persistent services, and those of IPv6.

@@ -26,7 +26,7 @@ use weir::{
         Now,
         memory::{MemoryFrame, MemoryPool, MemoryPort},
     },
-    path::{Inquiry, Page, Recall, Worker},
+    path::{Inquiry, Page, Recall, Recalled, Worker},
     snapshot::{SlotHash, WorkerIx},
     wire::Protocol,
 };
@@ -213,7 +213,7 @@ fn nothing_is_allocated_for_inquiries() {
         let recall = |client: &str| {
             let (client, vip) = (at(client), at("192.0.2.100:53"));
             let recall = Recall::new(client, vip, Protocol::Udp, &services);
-            Inquiry::Recall(Box::new(recall))
+            Inquiry::Recall(Recalled::Four(Box::new(recall)))
         };
         let asked = [
             (Inquiry::Page(Page::new(0, 10)), 10),
@@ -231,7 +231,8 @@ fn nothing_is_allocated_for_inquiries() {
                 Inquiry::Clients(page) => page.found.len(),
                 Inquiry::Clients6(page) => page.found.len(),
                 Inquiry::Sweep => 0,
-                Inquiry::Recall(recall) => usize::from(recall.session.is_some()),
+                Inquiry::Recall(Recalled::Four(recall)) => usize::from(recall.session.is_some()),
+                Inquiry::Recall(Recalled::Six(_)) => 0,
             };
             assert_eq!(found, expected);
         }

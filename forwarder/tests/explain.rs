@@ -6,13 +6,19 @@
 mod capture;
 mod rig;
 
+#[path = "explain/six.rs"]
+mod six;
+#[path = "explain/words.rs"]
+mod words;
+
 use std::{
     collections::BTreeMap,
     io::{Cursor, Seek},
+    net::IpAddr,
 };
 
 use capture::{Arms, BACKENDS, CLIENTS, Ports, Step, answers, config, frame, script};
-use etherparse::{NetSlice, SlicedPacket, TransportSlice};
+use etherparse::{NetSlice, PacketBuilder, SlicedPacket, TransportSlice};
 use proptest::{prelude::*, sample::select, strategy::ValueTree, test_runner::TestRunner};
 use rig::{
     Rig,
@@ -23,13 +29,12 @@ use weir::{
     config::Config,
     control::{
         Books,
-        explain::{Flow, Scene, Unstarted, explain, owner},
+        explain::{Flow, FlowOf, Scene, Unstarted, explain, owner},
         replay::{Inputs, Replay},
         views::{Explained, Explanation, Verdict},
     },
     io::{PortIx, pcap::Writer},
-    path::{Inquiry, Recall, Worker},
-    snapshot::WorkerIx,
+    path::{Inquiry, Recall, Recalled, Worker},
     wire::{Endpoint, Mac, Protocol},
 };
 
@@ -82,10 +87,12 @@ fn flow() -> impl Strategy<Value = Flow> {
         4 => (backend(), client()),
         2 => ((all(), port()), (all(), port())),
     ];
-    (protocol, ends).prop_map(|(protocol, (source, destination))| Flow {
-        protocol,
-        source: at(&format!("{}:{}", source.0, source.1)),
-        destination: at(&format!("{}:{}", destination.0, destination.1)),
+    (protocol, ends).prop_map(|(protocol, (source, destination))| {
+        Flow::Four(FlowOf {
+            protocol,
+            source: at(&format!("{}:{}", source.0, source.1)),
+            destination: at(&format!("{}:{}", destination.0, destination.1)),
+        })
     })
 }
 
@@ -207,10 +214,13 @@ impl Asked {
         let Self { rig, books, .. } = self;
         let snapshot = rig.manager.snapshot();
         let owner = owner(&snapshot, flow);
+        let Flow::Four(four) = flow else {
+            unreachable!("the rig's world is of IPv4")
+        };
         let recall = owner.map(|owner| {
-            let (source, destination) = (flow.source, flow.destination);
-            let recall = Recall::new(source, destination, flow.protocol, &snapshot.four.services);
-            let recall = Box::new(recall);
+            let (source, destination) = (four.source, four.destination);
+            let recall = Recall::new(source, destination, four.protocol, &snapshot.four.services);
+            let recall = Recalled::Four(Box::new(recall));
             let inquiries = &rig.inquiries[owner.index()];
             inquiries.asked.push(Inquiry::Recall(recall)).unwrap();
             rig.workers[owner.index()].turn(rig.now);
@@ -220,7 +230,7 @@ impl Asked {
             }
         });
         let scene = Scene::new(&rig.manager, books, rig.now);
-        explain(flow, recall.as_deref(), &scene).unwrap()
+        explain(flow, recall.as_ref(), &scene).unwrap()
     }
 
     /// The flow of a session, or of the answers to it; none where there are no sessions.
@@ -230,10 +240,12 @@ impl Asked {
             table.page(0, table.capacity()).flat_map(|(_, session)| {
                 let (client, protocol) = (session.client(), session.protocol());
                 let seen = session.local().unwrap_or(client);
-                [(client, session.vip()), (session.rip(), seen)].map(|(source, destination)| Flow {
-                    protocol,
-                    source,
-                    destination,
+                [(client, session.vip()), (session.rip(), seen)].map(|(source, destination)| {
+                    Flow::Four(FlowOf {
+                        protocol,
+                        source,
+                        destination,
+                    })
                 })
             })
         });
@@ -459,196 +471,4 @@ fn changed(said: &Explanation) -> Ends {
 fn line(said: &Explanation, step: &str) -> Option<String> {
     let found = said.steps.iter().find(|one| one.step == step);
     found.map(|one| one.text.clone())
-}
-
-#[test]
-fn sessions_and_orders_are_told_in_words() {
-    let mut asked = Asked::new(3, Arms::Two, "rr");
-    let flow = |text: &str| -> Flow { text.parse().unwrap() };
-    let web = flow("tcp 192.0.2.9:40000 192.0.2.100:80");
-    let said = asked.explain(&web);
-    let worker = said.worker.unwrap();
-    assert_eq!(
-        line(&said, "session").unwrap(),
-        format!(
-            "none yet; this packet begins one with worker {worker} of 3; what comes before a SYN \
-             is answered, reset"
-        )
-    );
-    assert_eq!(
-        line(&said, "scheduler").unwrap(),
-        format!("rr: b2 is the next in the order of worker {worker}")
-    );
-
-    asked.feed(0, &packet(&said, 0));
-    asked.rig.pass_ms(1000);
-    let said = asked.explain(&web);
-    assert_eq!(said.packet, "TCP ACK");
-    assert_eq!(said.session.as_ref().unwrap().state, "SYN_RECV");
-    assert_eq!(
-        line(&said, "session").unwrap(),
-        format!(
-            "SYN_RECV, 00:59 left with worker {worker} of 3: it decides, no scheduler is asked"
-        )
-    );
-    assert_eq!(line(&said, "scheduler"), None);
-    assert_eq!(
-        line(&said, "backend").unwrap(),
-        "b2: 10.1.0.13:8080, weight 2"
-    );
-
-    let answer = asked.explain(&flow("tcp 10.1.0.13:8080 192.0.2.9:40000"));
-    assert_eq!(answer.worker, Some(worker));
-    assert_eq!(
-        line(&answer, "service").unwrap(),
-        "10.1.0.13:8080 is a backend of web, web-too, so this may be an answer"
-    );
-    assert_eq!(
-        line(&answer, "session").unwrap(),
-        format!(
-            "SYN_RECV, 00:59 left with worker {worker} of 3: an answer to 192.0.2.9:40000 for \
-             192.0.2.100:80"
-        )
-    );
-    assert_eq!(
-        line(&answer, "rewrite").unwrap(),
-        "source 10.1.0.13:8080 becomes 192.0.2.100:80; TTL 64 becomes 63"
-    );
-
-    let client = spec(0, "192.0.2.9:40000", "192.0.2.100:80");
-    asked.feed(0, &client.tcp("A"));
-    asked.feed(0, &client.tcp("R"));
-    let said = asked.explain(&web);
-    assert_eq!(
-        line(&said, "session").unwrap(),
-        format!(
-            "CLOSE, 00:10 left with worker {worker} of 3: over, so this packet begins another; \
-             others go on to 10.1.0.13:8080"
-        )
-    );
-}
-
-/// Two services share backends, so that clients who begin anew find their flows taken.
-#[test]
-fn clients_that_begin_anew_are_explained_too() {
-    let mut runner = TestRunner::deterministic();
-    let vips = select(vec!["192.0.2.100:80", "192.0.2.101:80"]);
-    let steps = (1024_u16..1034, vips, select(vec!["S", "R"]));
-    let mut seen = BTreeMap::<String, String>::new();
-    for scheduler in ["rr", "wlc"] {
-        let mut asked = Asked::new(1, Arms::Two, scheduler);
-        for _ in 0..400 {
-            let (port, vip, flags) = steps.new_tree(&mut runner).unwrap().current();
-            let client = format!("192.0.2.9:{port}");
-            asked.feed(0, &spec(0, &client, vip).tcp(flags));
-            let flow = format!("tcp {client} {vip}").parse().unwrap();
-            let said = asked.explain(&flow);
-            let what = hold(&mut asked, &flow);
-            seen.insert(what, line(&said, "session").unwrap());
-        }
-    }
-    let begins = &seen["over Forward None"];
-    assert!(
-        begins.contains(": over, so this packet begins another; others go on to "),
-        "{begins}"
-    );
-    let taken = &seen["over, none Drop Some(\"flow_taken\")"];
-    assert!(
-        taken.contains(": over, and none can begin: what "),
-        "{taken}"
-    );
-}
-
-/// Each worker sees its own connections at once, and those of the others after some milliseconds.
-#[test]
-fn connections_are_told_as_the_owner_sees_them() {
-    let mut asked = Asked::new(2, Arms::Two, "wlc");
-    let flows = |number: u8, asked: &Asked| -> Vec<Flow> {
-        let snapshot = asked.rig.manager.snapshot();
-        let flows = (1024..2024).map(|port| {
-            let text = format!("tcp 192.0.2.9:{port} 192.0.2.100:80");
-            text.parse().unwrap()
-        });
-        let owned = |flow: &Flow| owner(&snapshot, flow) == Some(WorkerIx(number));
-        flows.filter(owned).collect()
-    };
-    let (first, second) = (flows(0, &asked), flows(1, &asked));
-    let scheduler = |asked: &mut Asked, flow| line(&asked.explain(flow), "scheduler").unwrap();
-    for flow in &first[..4] {
-        let said = asked.explain(flow);
-        asked.feed(0, &packet(&said, 0));
-    }
-    // The weights are 1, 1 and 2.
-    assert_eq!(
-        scheduler(&mut asked, &first[4]),
-        "wlc: b2 has the fewest connections for its weight, 2 active and 0 inactive as worker 0 \
-         sees it"
-    );
-    assert_eq!(
-        scheduler(&mut asked, &second[0]),
-        "wlc: b2 has the fewest connections for its weight, 0 active and 0 inactive as worker 1 \
-         sees it"
-    );
-    asked.rig.pass_ms(10);
-    asked.rig.settle();
-    for _ in 0..2 {
-        let said = asked.explain(&second[0]);
-        assert_eq!(
-            line(&said, "scheduler").unwrap(),
-            "wlc: b2 has the fewest connections for its weight, 2 active and 0 inactive as worker \
-             1 sees it"
-        );
-    }
-}
-
-#[test]
-fn why_nobody_is_chosen_is_told_in_words() {
-    let mut asked = Asked::new(1, Arms::Two, "first");
-    for port in 1024..1028 {
-        let client = format!("192.0.2.9:{port}");
-        asked.feed(0, &spec(0, &client, "192.0.2.100:80").tcp("S"));
-    }
-    let said = asked.explain(&"tcp 192.0.2.9:9 192.0.2.100:80".parse().unwrap());
-    assert_eq!(
-        line(&said, "scheduler").unwrap(),
-        "first: every backend has as many active connections as its weight; the answer is \
-         port_unreachable"
-    );
-}
-
-#[test]
-fn whose_answers_are_taken_is_told_in_words() {
-    let mut asked = Asked::new(1, Arms::Two, "rr");
-    asked.feed(0, &spec(0, "192.0.2.9:40000", "192.0.2.100:80").tcp("S"));
-    // The other service with the same backends begins with the same.
-    let flow = |text: &str| -> Flow { text.parse().unwrap() };
-    let too = asked.explain(&flow("tcp 192.0.2.9:40000 192.0.2.101:80"));
-    assert_eq!(too.reason.as_deref(), Some("flow_taken"));
-    assert_eq!(
-        line(&too, "session").unwrap(),
-        "none, and none can begin: what 10.1.0.13:8080 answers to 192.0.2.9:40000 goes to that of \
-         192.0.2.100:80"
-    );
-    assert_eq!(
-        line(&too, "verdict").unwrap(),
-        "drop: flow_taken, the client already reaches this backend from the same port, by another \
-         service"
-    );
-}
-
-#[test]
-fn a_full_table_is_told_of() {
-    let text =
-        config(1, Arms::Two, "rr").replace("sessions_per_worker: 1024", "sessions_per_worker: 8");
-    let mut asked = Asked::of(&text, Arms::Two);
-    for port in 1024..1032 {
-        let client = format!("192.0.2.9:{port}");
-        asked.feed(0, &spec(0, &client, "192.0.2.100:80").tcp("S"));
-    }
-    let said = asked.explain(&"tcp 192.0.2.9:9 192.0.2.100:80".parse().unwrap());
-    let session = line(&said, "session").unwrap();
-    assert!(
-        session.ends_with("The table is full: another has to go for it, or it is table_full"),
-        "{session}"
-    );
 }

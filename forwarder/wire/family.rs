@@ -10,7 +10,7 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_
 
 use super::{
     checksum::{Delta, Sum},
-    ipv4, ipv6,
+    ethernet, ipv4, ipv6,
 };
 
 /// An address of one of the two families.
@@ -22,6 +22,9 @@ pub trait Address:
 
     /// The header of packets.
     type Header: IpHeader<Self>;
+
+    /// What marks frames that carry them.
+    const ETHERTYPE: u16;
 
     /// The address, if it is of this family.
     fn of(address: IpAddr) -> Option<Self>;
@@ -108,6 +111,8 @@ impl Address for Ipv4Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
 
     type Header = ipv4::Header;
+
+    const ETHERTYPE: u16 = ethernet::ETHERTYPE_IPV4;
 
     fn of(address: IpAddr) -> Option<Self> {
         match address {
@@ -215,6 +220,8 @@ impl Address for Ipv6Addr {
     const UNSPECIFIED: Self = Self::UNSPECIFIED;
 
     type Header = ipv6::Header;
+
+    const ETHERTYPE: u16 = ethernet::ETHERTYPE_IPV6;
 
     fn of(address: IpAddr) -> Option<Self> {
         match address {

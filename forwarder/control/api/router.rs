@@ -1,6 +1,6 @@
 //! What is at which path, and what is said where nothing is.
 
-use std::{net::Ipv4Addr, num::ParseIntError, time::Duration};
+use std::{net::IpAddr, num::ParseIntError, time::Duration};
 
 use axum::{
     Json, Router,
@@ -281,7 +281,7 @@ async fn route_to(
     parameters: Result<Parameters<RouteParameters>, QueryRejection>,
 ) -> Result<Json<views::RouteTo>, Refusal> {
     let Parameters(RouteParameters { to }) = parameters?;
-    let address: Ipv4Addr = to.parse().map_err(|_| Refusal::Address(to))?;
+    let address: IpAddr = to.parse().map_err(|_| Refusal::Address(to))?;
     let query = |answer| Query::RouteTo { address, answer };
     manager.ask(query).await.map(Json)
 }

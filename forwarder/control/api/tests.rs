@@ -12,6 +12,7 @@ use super::*;
 use crate::{
     config::ApiTcp,
     control::{metrics::tests::scrape, socket, views::samples},
+    path::Recall,
     snapshot::Services,
 };
 
@@ -79,6 +80,17 @@ async fn read_answer(mut stream: impl AsyncRead + Unpin) -> (u16, Value) {
     (status, serde_json::from_str(body).unwrap())
 }
 
+/// What a worker says that remembers nothing of a flow.
+fn recalled(flow: &Flow) -> Recalled {
+    let Flow::Four(flow) = flow else {
+        panic!("{flow} is of IPv4")
+    };
+    let (source, destination) = (flow.source, flow.destination);
+    let services = Services::default();
+    let recall = Recall::new(source, destination, flow.protocol, &services);
+    Recalled::Four(Box::new(recall))
+}
+
 /// What the manager does, with a cursor that counts the sessions passed.
 async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>) {
     while let Some(query) = asked.recv().await {
@@ -130,10 +142,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
                 answer.send(samples::route_to()).unwrap();
             }
             Query::Recall { flow, answer } => {
-                let (source, destination) = (flow.source, flow.destination);
-                let services = Services::default();
-                let recall = Recall::new(source, destination, flow.protocol, &services);
-                answer.send(Some(Box::new(recall))).unwrap();
+                answer.send(Some(recalled(&flow))).unwrap();
             }
             Query::Explain {
                 flow,

@@ -2,21 +2,30 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     str::FromStr,
 };
 
-use crate::wire::{Endpoint, Protocol};
+use crate::wire::{Address, Endpoint, Protocol};
+
+/// The five-tuple of a flow of either family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// Of IPv4.
+    Four(FlowOf<Ipv4Addr>),
+    /// Of IPv6.
+    Six(FlowOf<Ipv6Addr>),
+}
 
 /// The five-tuple of a flow, as its packets carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Flow {
+pub struct FlowOf<A: Address> {
     /// TCP or UDP.
     pub protocol: Protocol,
     /// Address and port of who sends.
-    pub source: Endpoint,
+    pub source: Endpoint<A>,
     /// Address and port that it sends to.
-    pub destination: Endpoint,
+    pub destination: Endpoint<A>,
 }
 
 /// Why a text is no flow.
@@ -34,12 +43,53 @@ pub enum FlowError {
     /// It is an address alone.
     #[error("`{0}` has no port; write it as `{0}:80`")]
     NoPort(String),
-    /// It is an address of IPv6.
-    #[error("`{0}` is IPv6, which weir does not forward yet")]
-    Ipv6(String),
+    /// One is of IPv4, and the other of IPv6.
+    #[error("`{0}` and `{1}` are of different families, and no packet has both")]
+    Families(SocketAddr, SocketAddr),
     /// There are fewer or more than two.
     #[error("a flow has two addresses with ports, where it comes from and where it goes, not {0}")]
     Endpoints(usize),
+}
+
+impl Flow {
+    /// A flow between two ends; none where they are of different families.
+    pub fn new(
+        protocol: Protocol,
+        source: Endpoint<IpAddr>,
+        destination: Endpoint<IpAddr>,
+    ) -> Option<Self> {
+        let four = FlowOf::within(protocol, source, destination).map(Self::Four);
+        four.or_else(|| FlowOf::within(protocol, source, destination).map(Self::Six))
+    }
+
+    /// Its parts.
+    pub fn parts(&self) -> (Protocol, Endpoint<IpAddr>, Endpoint<IpAddr>) {
+        match self {
+            Self::Four(flow) => flow.parts(),
+            Self::Six(flow) => flow.parts(),
+        }
+    }
+}
+
+impl<A: Address> FlowOf<A> {
+    fn within(
+        protocol: Protocol,
+        source: Endpoint<IpAddr>,
+        destination: Endpoint<IpAddr>,
+    ) -> Option<Self> {
+        Some(Self {
+            protocol,
+            source: source.within()?,
+            destination: destination.within()?,
+        })
+    }
+
+    /// Its parts.
+    pub(super) fn parts(&self) -> (Protocol, Endpoint<IpAddr>, Endpoint<IpAddr>) {
+        let ends = [self.source, self.destination];
+        let [source, destination] = ends.map(|end| Endpoint::new(end.address.into(), end.port));
+        (self.protocol, source, destination)
+    }
 }
 
 impl FromStr for Flow {
@@ -62,11 +112,9 @@ impl FromStr for Flow {
         let [source, destination] = endpoints[..] else {
             return Err(FlowError::Endpoints(endpoints.len()));
         };
-        Ok(Self {
-            protocol: protocol.ok_or(FlowError::NoProtocol)?,
-            source,
-            destination,
-        })
+        let protocol = protocol.ok_or(FlowError::NoProtocol)?;
+        Self::new(protocol, source, destination)
+            .ok_or(FlowError::Families(source.into(), destination.into()))
     }
 }
 
@@ -76,28 +124,26 @@ fn protocol_of(word: &str) -> Option<Protocol> {
         .find_map(|(name, protocol)| word.eq_ignore_ascii_case(name).then_some(protocol))
 }
 
-fn endpoint(word: &str) -> Result<Endpoint, FlowError> {
-    if let Ok(address) = word.parse::<SocketAddrV4>() {
-        return Ok(Endpoint::new(*address.ip(), address.port()));
+fn endpoint(word: &str) -> Result<Endpoint<IpAddr>, FlowError> {
+    if let Ok(address) = word.parse::<SocketAddr>() {
+        return Ok(Endpoint::new(address.ip(), address.port()));
     }
-    let word = word.to_owned();
-    Err(if word.parse::<Ipv4Addr>().is_ok() {
-        FlowError::NoPort(word)
-    } else if word.parse::<Ipv6Addr>().is_ok() || word.parse::<SocketAddrV6>().is_ok() {
-        FlowError::Ipv6(word)
-    } else {
-        FlowError::Unknown(word)
+    Err(match word.parse() {
+        Ok(IpAddr::V4(_)) => FlowError::NoPort(word.to_owned()),
+        Ok(IpAddr::V6(address)) => FlowError::NoPort(format!("[{address}]")),
+        Err(_) => FlowError::Unknown(word.to_owned()),
     })
 }
 
 /// As it is read.
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let protocol = match self.protocol {
+        let (protocol, source, destination) = self.parts();
+        let protocol = match protocol {
             Protocol::Tcp => "TCP",
             Protocol::Udp => "UDP",
         };
-        write!(f, "{protocol} {} > {}", self.source, self.destination)
+        write!(f, "{protocol} {source} > {destination}")
     }
 }
 
@@ -107,11 +153,11 @@ mod tests {
 
     #[test]
     fn what_people_write_is_read() {
-        let meant = Flow {
+        let meant = Flow::Four(FlowOf {
             protocol: Protocol::Tcp,
             source: Endpoint::new([203, 0, 113, 7].into(), 40_000),
             destination: Endpoint::new([192, 0, 2, 100].into(), 80),
-        };
+        });
         for text in [
             "tcp 203.0.113.7:40000 192.0.2.100:80",
             "TCP 203.0.113.7:40000 > 192.0.2.100:80",
@@ -125,6 +171,14 @@ mod tests {
         assert_eq!(meant.to_string().parse(), Ok(meant));
         let udp: Flow = "udp 1.2.3.4:0 5.6.7.8:65535".parse().unwrap();
         assert_eq!(udp.to_string(), "UDP 1.2.3.4:0 > 5.6.7.8:65535");
+        let six: Flow = "tcp [2001:db8::9]:40000 [2001:db8::100]:80"
+            .parse()
+            .unwrap();
+        assert_eq!(
+            six.to_string(),
+            "TCP [2001:db8::9]:40000 > [2001:db8::100]:80"
+        );
+        assert_eq!(six.to_string().parse(), Ok(six));
     }
 
     #[test]
@@ -154,7 +208,12 @@ mod tests {
             ),
             (
                 "tcp [2001:db8::1]:5 6.7.8.9:1",
-                "`[2001:db8::1]:5` is IPv6, which weir does not forward yet",
+                "`[2001:db8::1]:5` and `6.7.8.9:1` are of different families, and no packet has \
+                 both",
+            ),
+            (
+                "tcp [2001:db8::1]:5 2001:db8::2",
+                "`[2001:db8::2]` has no port; write it as `[2001:db8::2]:80`",
             ),
             (
                 "tcp 1.2.3.4:5",

@@ -14,9 +14,9 @@ mod route;
 mod steps;
 mod unstarted;
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
-pub use flow::{Flow, FlowError};
+pub use flow::{Flow, FlowError, FlowOf};
 pub use route::route_to;
 pub use unstarted::Unstarted;
 
@@ -38,10 +38,10 @@ use super::{
 use crate::{
     io::{Frame, Now, Pool, PortIx},
     mem::NoMemory,
-    path::{DropReason, Layer, Recall},
-    session::Session,
-    snapshot::{Own, Snapshot, WorkerIx},
-    wire::{Address, Endpoint, Protocol},
+    path::{DropReason, Layer, Recall, Recalled},
+    session::{Family, Session},
+    snapshot::{Ip, Own, Snapshot, WorkerIx},
+    wire::{Endpoint, Protocol},
 };
 
 /// What the manager counts where a frame is for an address that no neighbour can have.
@@ -74,7 +74,14 @@ impl<'a, F: Frame> Scene<'a, F> {
 
 /// The worker that owns a flow, if the flow has one.
 pub fn owner(snapshot: &Snapshot, flow: &Flow) -> Option<WorkerIx> {
-    let services = &snapshot.four.services;
+    match flow {
+        Flow::Four(flow) => owner_of(snapshot, flow),
+        Flow::Six(flow) => owner_of(snapshot, flow),
+    }
+}
+
+fn owner_of<A: Ip>(snapshot: &Snapshot, flow: &FlowOf<A>) -> Option<WorkerIx> {
+    let services = &A::network(snapshot).services;
     if services.find(flow.destination, flow.protocol).is_some() {
         Some(snapshot.slots.owner(flow.source))
     } else if is_lip(snapshot, flow) {
@@ -87,8 +94,9 @@ pub fn owner(snapshot: &Snapshot, flow: &Flow) -> Option<WorkerIx> {
 }
 
 /// True of what may be an answer of a FULLNAT backend.
-fn is_lip(snapshot: &Snapshot, flow: &Flow) -> bool {
-    snapshot.four.own_addresses.get(&flow.destination.address) == Some(&Own::Lip)
+fn is_lip<A: Ip>(snapshot: &Snapshot, flow: &FlowOf<A>) -> bool {
+    let own_addresses = &A::network(snapshot).own_addresses;
+    own_addresses.get(&flow.destination.address) == Some(&Own::Lip)
 }
 
 /// Explains a flow by what its [`owner`] has told of it.
@@ -98,11 +106,30 @@ fn is_lip(snapshot: &Snapshot, flow: &Flow) -> bool {
 /// That there is no memory for a worker of a few sessions.
 pub fn explain<F: Frame>(
     flow: &Flow,
-    recall: Option<&Recall>,
+    recalled: Option<&Recalled>,
+    scene: &Scene<'_, F>,
+) -> Result<views::Explanation, NoMemory> {
+    match (flow, recalled) {
+        (Flow::Four(flow), Some(Recalled::Four(recall))) => {
+            explain_one(flow, Some(recall), recalled, scene)
+        }
+        (Flow::Six(flow), Some(Recalled::Six(recall))) => {
+            explain_one(flow, Some(recall), recalled, scene)
+        }
+        (Flow::Four(flow), _) => explain_one(flow, None, None, scene),
+        (Flow::Six(flow), _) => explain_one(flow, None, None, scene),
+    }
+}
+
+/// `recall` is `recalled`, once it is known of which family it is.
+fn explain_one<A: Ip, F: Frame>(
+    flow: &FlowOf<A>,
+    recall: Option<&Recall<A>>,
+    recalled: Option<&Recalled>,
     scene: &Scene<'_, F>,
 ) -> Result<views::Explanation, NoMemory> {
     let snapshot = &scene.snapshot;
-    let owner = owner(snapshot, flow);
+    let owner = owner_of(snapshot, flow);
     let remembered = recall.and_then(|recall| recall.session.as_ref());
     let kind = kind(flow, remembered);
     let back = route::exit(flow.source.address, snapshot);
@@ -110,22 +137,19 @@ pub fn explain<F: Frame>(
     let mac = snapshot.four.port(port).map(|port| port.mac);
     let before = packet::frame(flow, kind, mac.unwrap_or_default());
     let worker = owner.unwrap_or_default();
-    let rehearsal = rehearse(scene, worker, recall, port, &before)?;
+    let rehearsal = rehearse(scene, worker, recalled, port, &before)?;
     let (verdict, reason) = end(&rehearsal, scene);
     let (service, backend) = names(flow, remembered, &rehearsal, scene);
-    let target = target(
-        flow.source.address,
-        flow.destination,
-        remembered,
-        &rehearsal.fate,
-        scene.books,
-    );
+    let behind = remembered.and_then(|session| client_behind(session, flow.destination));
+    let ends = [flow.source.address, flow.destination.address].map(Into::into);
+    let target = target(ends, behind, &rehearsal.fate, scene.books);
     let answered = rehearsal.fate.answer.is_some();
     let after = rehearsal.out.as_deref().filter(|_| !answered);
+    let (protocol, source, destination) = flow.parts();
     let mut explanation = views::Explanation {
-        protocol: flow.protocol.into(),
-        source: flow.source.into(),
-        destination: flow.destination.into(),
+        protocol: protocol.into(),
+        source: source.into(),
+        destination: destination.into(),
         packet: kind.name().to_owned(),
         port: scene.books.port_name(port),
         worker: owner.filter(|_| scene.runs).map(|worker| worker.0.into()),
@@ -159,7 +183,7 @@ pub fn explain<F: Frame>(
 }
 
 /// The packet that such a flow goes on with, or begins with.
-fn kind(flow: &Flow, remembered: Option<&Session>) -> Kind {
+fn kind<A: Ip>(flow: &FlowOf<A>, remembered: Option<&Session<A>>) -> Kind {
     match (flow.protocol, remembered) {
         (Protocol::Udp, _) => Kind::Datagram,
         (Protocol::Tcp, Some(session)) if !session.state().is_over() => Kind::Ack,
@@ -181,35 +205,40 @@ fn end<F: Frame>(rehearsal: &Rehearsal, scene: &Scene<'_, F>) -> (Verdict, Optio
 }
 
 /// The names of the service and of the backend.
-fn names<F: Frame>(
-    flow: &Flow,
-    remembered: Option<&Session>,
+fn names<A: Ip, F: Frame>(
+    flow: &FlowOf<A>,
+    remembered: Option<&Session<A>>,
     rehearsal: &Rehearsal,
     scene: &Scene<'_, F>,
 ) -> (Option<String>, Option<String>) {
     if let Some((service, backend)) = rehearsal.fate.names.clone() {
         return (Some(service), Some(backend));
     }
-    let addressed = scene
-        .snapshot
-        .four
-        .services
-        .find(flow.destination, flow.protocol);
+    let services = &A::network(&scene.snapshot).services;
+    let addressed = services.find(flow.destination, flow.protocol);
     let service = addressed.or(remembered.map(Session::service));
     let roster = scene.books.roster();
     let service = service.and_then(|ix| roster.service(ix));
     (service.map(|(service, _)| service.name.clone()), None)
 }
 
-/// What is to be reached: who gets the answer, the backend, or the destination itself.
-/// None for what is dropped before.
+/// The client that a LIP stands for in a packet of this session to `destination`.
+pub(super) fn client_behind<A: Family>(
+    session: &Session<A>,
+    destination: Endpoint<A>,
+) -> Option<IpAddr> {
+    let is_lip = session.local() == Some(destination);
+    is_lip.then(|| session.client().address.into())
+}
+
+/// What is to be reached: who gets the answer, the backend, the client `behind` a LIP, or the
+/// destination itself. None for what is dropped before.
 pub(super) fn target(
-    source: Ipv4Addr,
-    destination: Endpoint,
-    remembered: Option<&Session>,
+    [source, destination]: [IpAddr; 2],
+    behind: Option<IpAddr>,
     fate: &Fate,
     books: &Books,
-) -> Option<Ipv4Addr> {
+) -> Option<IpAddr> {
     if !has_way(fate.reason) {
         return None;
     }
@@ -217,15 +246,13 @@ pub(super) fn target(
         return Some(source);
     }
     if fate.direction != Some(Direction::Forward) {
-        let client = remembered.filter(|one| one.local() == Some(destination));
-        let to = client.map_or(destination, Session::client);
-        return Some(to.address);
+        return Some(behind.unwrap_or(destination));
     }
     let (service, backend) = fate.names.as_ref()?;
     let config = books.config();
     let service = config.services.iter().find(|one| one.name == *service)?;
     let backend = service.backends.iter().find(|one| one.name == *backend)?;
-    Ipv4Addr::of(backend.address.address)
+    Some(backend.address.address)
 }
 
 /// False for what is dropped before its way is looked for.

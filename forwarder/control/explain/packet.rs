@@ -2,17 +2,15 @@
 
 use zerocopy::IntoBytes;
 
-use super::Flow;
+use super::FlowOf;
 use crate::wire::{
-    Mac, Protocol,
-    checksum::Sum,
+    Address, IpHeader, Mac, Outer, Protocol,
     ethernet::{self, Link},
-    ipv4::{self, Fields},
     tcp,
 };
 
-/// TTL of what is made: Linux's.
-const TTL: u8 = 64;
+/// Hops that what is made may go: Linux's.
+const HOPS: u8 = 64;
 
 /// Which packet of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,18 +35,17 @@ impl Kind {
 }
 
 /// Such a packet of `flow`, without data, in a frame to `mac`.
-pub(super) fn frame(flow: &Flow, kind: Kind, mac: Mac) -> Vec<u8> {
+pub(super) fn frame<A: Address>(flow: &FlowOf<A>, kind: Kind, mac: Mac) -> Vec<u8> {
     let transport = match kind {
         Kind::Syn => segment(flow, tcp::Flags::SYN),
         Kind::Ack => segment(flow, tcp::Flags::ACK),
         Kind::Datagram => datagram(flow),
     };
-    let header = ipv4::Header::new(&Fields {
+    let header = A::Header::made(&Outer {
         tos: 0,
-        total_octets: u16::try_from(ipv4::LEN + transport.len()).unwrap_or(u16::MAX),
-        identification: 0,
-        dont_fragment: true,
-        ttl: TTL,
+        payload_octets: octets(&transport),
+        identification: None,
+        hops: HOPS,
         protocol: flow.protocol as u8,
         source: flow.source.address,
         destination: flow.destination.address,
@@ -57,7 +54,7 @@ pub(super) fn frame(flow: &Flow, kind: Kind, mac: Mac) -> Vec<u8> {
         destination: mac,
         source: Mac::default(),
         tag: None,
-        ethertype: ethernet::ETHERTYPE_IPV4,
+        ethertype: A::ETHERTYPE,
     };
     let mut octets = vec![0; ethernet::LEN];
     let room = link.emit(&mut octets);
@@ -67,7 +64,7 @@ pub(super) fn frame(flow: &Flow, kind: Kind, mac: Mac) -> Vec<u8> {
     octets
 }
 
-fn segment(flow: &Flow, flags: tcp::Flags) -> Vec<u8> {
+fn segment<A: Address>(flow: &FlowOf<A>, flags: tcp::Flags) -> Vec<u8> {
     let header = [
         flow.source.port.to_be_bytes(),
         flow.destination.port.to_be_bytes(),
@@ -87,7 +84,7 @@ fn segment(flow: &Flow, flags: tcp::Flags) -> Vec<u8> {
     summed(flow, header.as_flattened().to_vec(), 16)
 }
 
-fn datagram(flow: &Flow) -> Vec<u8> {
+fn datagram<A: Address>(flow: &FlowOf<A>) -> Vec<u8> {
     let header = [
         flow.source.port.to_be_bytes(),
         flow.destination.port.to_be_bytes(),
@@ -98,13 +95,10 @@ fn datagram(flow: &Flow) -> Vec<u8> {
 }
 
 /// Puts the checksum at its place.
-fn summed(flow: &Flow, mut transport: Vec<u8>, at: usize) -> Vec<u8> {
-    let octets = u16::try_from(transport.len()).unwrap_or(u16::MAX);
-    let checksum = Sum::new()
-        .add_octets(&flow.source.address.octets())
-        .add_octets(&flow.destination.address.octets())
-        .add_octets(&[0, flow.protocol as u8])
-        .add_octets(&octets.to_be_bytes())
+fn summed<A: Address>(flow: &FlowOf<A>, mut transport: Vec<u8>, at: usize) -> Vec<u8> {
+    let (source, destination) = (flow.source.address, flow.destination.address);
+    let checksum = source
+        .pseudo_header(destination, flow.protocol as u8, octets(&transport))
         .add_octets(&transport)
         .checksum();
     // In UDP zero means that there is none (RFC 768).
@@ -116,11 +110,16 @@ fn summed(flow: &Flow, mut transport: Vec<u8>, at: usize) -> Vec<u8> {
     transport
 }
 
+fn octets(transport: &[u8]) -> u16 {
+    u16::try_from(transport.len()).unwrap_or(u16::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use etherparse::{SlicedPacket, TransportSlice};
 
     use super::*;
+    use crate::control::explain::Flow;
 
     #[test]
     fn packets_are_what_another_reads() {
@@ -129,7 +128,9 @@ mod tests {
             ("tcp 10.1.0.11:8080 203.0.113.7:40000", Kind::Ack),
             ("udp 203.0.113.7:40000 192.0.2.100:53", Kind::Datagram),
         ] {
-            let flow: Flow = text.parse().unwrap();
+            let Ok(Flow::Four(flow)) = text.parse() else {
+                panic!("{text}")
+            };
             let octets = frame(&flow, kind, Mac([2, 0, 0, 0, 0, 1]));
             let read = SlicedPacket::from_ethernet(&octets).unwrap();
             let Some(etherparse::NetSlice::Ipv4(ip)) = read.net else {

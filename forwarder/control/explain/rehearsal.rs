@@ -1,6 +1,9 @@
 //! A worker made for one packet.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use super::Scene;
 use crate::{
@@ -13,8 +16,8 @@ use crate::{
         memory::{MemoryFrame, MemoryPort},
     },
     mem::NoMemory,
-    path::{Counters, Ends, Loads, Punt, Recall, Rings, Worker, WorkerSpec},
-    snapshot::{Publisher, Snapshot, WorkerIx},
+    path::{Counters, Ends, Loads, Punt, Recalled, Rings, Worker, WorkerSpec},
+    snapshot::{Ip, Publisher, Snapshot, WorkerIx},
 };
 
 /// Sessions that it has room for: those that decide about one flow, and the one that begins.
@@ -41,7 +44,7 @@ pub(super) struct Rehearsal {
 pub(super) fn rehearse<F: Frame>(
     scene: &Scene<'_, F>,
     owner: WorkerIx,
-    recall: Option<&Recall>,
+    recall: Option<&Recalled>,
     port: PortIx,
     frame: &[u8],
 ) -> Result<Rehearsal, NoMemory> {
@@ -99,24 +102,15 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         sender: owner,
     });
     let workers = owner.index() + 1;
-    let numbers = snapshot
-        .four
-        .services
-        .iter()
-        .flat_map(|(_, service)| service.backends.iter());
-    let numbers = numbers.map(|backend| backend.number.index() + 1);
-    let backends = numbers.max().unwrap_or_default();
-    let services = snapshot
-        .four
-        .services
-        .iter()
-        .map(|(ix, _)| ix.0.saturating_add(1));
+    let (backends, services) = numbers::<Ipv4Addr>(snapshot);
+    let (backends6, services6) = numbers::<Ipv6Addr>(snapshot);
+    let backends = backends.max(backends6);
     WorkerSpec {
         worker: owner,
         ends: ends.collect(),
         sessions: SESSIONS,
-        sessions6: 0,
-        services: services.max().unwrap_or_default(),
+        sessions6: SESSIONS,
+        services: services.max(services6),
         sources: SOURCES,
         local_port_pairs: LOCAL_PORT_PAIRS,
         // Whole packets alone are rehearsed.
@@ -129,4 +123,18 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         inquiries: Arc::default(),
         others: Arc::new(Loads::new(backends)),
     }
+}
+
+/// One more than the highest numbers of backends and of services.
+fn numbers<A: Ip>(snapshot: &Snapshot) -> (usize, u16) {
+    let services = &A::network(snapshot).services;
+    let backends = services
+        .iter()
+        .flat_map(|(_, service)| service.backends.iter());
+    let backends = backends.map(|backend| backend.number.index() + 1);
+    let services = services.iter().map(|(ix, _)| ix.0.saturating_add(1));
+    (
+        backends.max().unwrap_or_default(),
+        services.max().unwrap_or_default(),
+    )
 }

@@ -1,19 +1,23 @@
 //! Where packets to an address go.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{fmt::Display, net::IpAddr};
 
 use super::Scene;
 use crate::{
     control::views,
     io::Frame,
-    snapshot::{Exit, Hop, Own, Snapshot},
+    snapshot::{Exit, Hop, Ip, Own, Snapshot},
 };
 
 /// Where packets to `address` go, in the manner of `ip route get`.
-pub fn route_to<F: Frame>(address: Ipv4Addr, scene: &Scene<'_, F>) -> views::RouteTo {
-    let own = scene.snapshot.four.own_addresses.get(&address);
+pub fn route_to<F: Frame>(address: IpAddr, scene: &Scene<'_, F>) -> views::RouteTo {
+    let snapshot = &scene.snapshot;
+    let own = match address {
+        IpAddr::V4(address) => snapshot.four.own_addresses.get(&address),
+        IpAddr::V6(address) => snapshot.six.own_addresses.get(&address),
+    };
     views::RouteTo {
-        address: address.into(),
+        address,
         own: own.map(|own| name(*own).to_owned()),
         hop: own.map_or_else(|| hop(address, scene), |_| None),
     }
@@ -29,21 +33,30 @@ pub(super) fn name(own: Own) -> &'static str {
 }
 
 /// How packets to another host get to their next hop.
-pub(super) fn exit(address: Ipv4Addr, snapshot: &Snapshot) -> Option<&Exit> {
-    let hop = snapshot.four.routes.hop(address)?;
-    snapshot.four.neighbours.exit(hop, address)
+pub(super) fn exit<A: Ip>(address: A, snapshot: &Snapshot) -> Option<&Exit<A>> {
+    let network = A::network(snapshot);
+    let hop = network.routes.hop(address)?;
+    network.neighbours.exit(hop, address)
 }
 
 /// Where packets to another host go next.
 pub(in crate::control) fn hop<F: Frame>(
-    address: Ipv4Addr,
+    address: IpAddr,
     scene: &Scene<'_, F>,
 ) -> Option<views::Hop> {
-    let (prefix, hop) = scene.snapshot.four.routes.find(address)?;
-    let exit = scene.snapshot.four.neighbours.exit(hop, address)?;
+    match address {
+        IpAddr::V4(address) => hop_of(address, scene),
+        IpAddr::V6(address) => hop_of(address, scene),
+    }
+}
+
+fn hop_of<A: Ip<Net: Display>, F: Frame>(address: A, scene: &Scene<'_, F>) -> Option<views::Hop> {
+    let network = A::network(&scene.snapshot);
+    let (prefix, hop) = network.routes.find(address)?;
+    let exit = network.neighbours.exit(hop, address)?;
     let gateway = match hop {
         Hop::Link(_) => None,
-        Hop::Fixed(ix) => Some(scene.snapshot.four.neighbours.address(ix)),
+        Hop::Fixed(ix) => Some(network.neighbours.address(ix)),
     };
     let neighbour = gateway.unwrap_or(address);
     let known = scene
@@ -51,7 +64,7 @@ pub(in crate::control) fn hop<F: Frame>(
         .find((exit.port, neighbour.into()), scene.now);
     Some(views::Hop {
         prefix: prefix.to_string(),
-        gateway: gateway.map(IpAddr::from),
+        gateway: gateway.map(Into::into),
         port: scene.books.port_name(exit.port),
         source: exit.dip.into(),
         neighbour: neighbour.into(),

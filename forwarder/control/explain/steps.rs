@@ -1,9 +1,9 @@
 //! An explanation in words.
 
-use std::net::Ipv4Addr;
+use std::net::IpAddr;
 
 use super::{
-    Flow,
+    FlowOf,
     choice::{self, Choice},
     is_lip,
     packet::Kind,
@@ -17,7 +17,7 @@ use crate::{
     },
     path::{DropReason, Layer, Recall},
     session::{Forward, Session},
-    snapshot::{Service, Snapshot, Strays},
+    snapshot::{Ip, Service, Snapshot, Strays},
     wire::Endpoint,
 };
 
@@ -25,18 +25,18 @@ use crate::{
 const NAMED: usize = 8;
 
 /// What is known of a packet once its fate is.
-pub(super) struct Account<'a> {
-    pub(super) flow: &'a Flow,
+pub(super) struct Account<'a, A: Ip> {
+    pub(super) flow: &'a FlowOf<A>,
     /// All but the words.
     pub(super) told: &'a views::Explanation,
     pub(super) config: &'a Config,
     pub(super) roster: &'a Roster,
     pub(super) snapshot: &'a Snapshot,
-    pub(super) recall: Option<&'a Recall>,
+    pub(super) recall: Option<&'a Recall<A>>,
     /// The session that decides.
-    pub(super) remembered: Option<&'a Session>,
+    pub(super) remembered: Option<&'a Session<A>>,
     /// What is to be reached, of what is not dropped before.
-    pub(super) target: Option<Ipv4Addr>,
+    pub(super) target: Option<IpAddr>,
     /// What is answered, if anything is.
     pub(super) answer: Option<&'static str>,
     pub(super) has_route_back: bool,
@@ -44,7 +44,7 @@ pub(super) struct Account<'a> {
     pub(super) drops: &'a [views::Drop],
 }
 
-impl Account<'_> {
+impl<A: Ip> Account<'_, A> {
     /// The steps in the order of the packet's way, as far as it gets.
     pub(super) fn steps(&self) -> Vec<Step> {
         let refused_early = self
@@ -91,6 +91,7 @@ impl Account<'_> {
 
     fn service(&self) -> String {
         let Self { flow, snapshot, .. } = self;
+        let network = A::network(snapshot);
         if let Some((service, _)) = self.addressed() {
             return described(service);
         }
@@ -98,11 +99,7 @@ impl Account<'_> {
             let lip = flow.destination.address;
             return format!("{lip} is a LIP, so this may be an answer to it");
         }
-        if snapshot
-            .four
-            .services
-            .is_nat_backend(flow.source, flow.protocol)
-        {
+        if network.services.is_nat_backend(flow.source, flow.protocol) {
             return format!(
                 "{} is a backend of {}, so this may be an answer",
                 flow.source,
@@ -110,7 +107,7 @@ impl Account<'_> {
             );
         }
         let address = flow.destination.address;
-        let Some(own) = snapshot.four.own_addresses.get(&address) else {
+        let Some(own) = network.own_addresses.get(&address) else {
             let other = if snapshot.route_other {
                 "Route"
             } else {
@@ -119,7 +116,7 @@ impl Account<'_> {
             return format!("none: {address} is not weir's own, and `other` is {other}");
         };
         let beside = self.config.services.iter().flat_map(|one| &one.listeners);
-        let beside = beside.filter(|listener| listener.address == address);
+        let beside = beside.filter(|listener| listener.address == address.into());
         let beside: Vec<String> = beside
             .map(|one| format!("{} {}", one.protocol, one.ports_text()))
             .collect();
@@ -132,20 +129,16 @@ impl Account<'_> {
     }
 
     /// The service that the packet addresses, as configured and as compiled.
-    fn addressed(&self) -> Option<(&config::Service, &Service)> {
-        let services = &self.snapshot.four.services;
+    fn addressed(&self) -> Option<(&config::Service, &Service<A>)> {
+        let services = &A::network(self.snapshot).services;
         let ix = services.find(self.flow.destination, self.flow.protocol)?;
         Some((self.roster.service(ix)?.0, services.service(ix)?))
     }
 
     /// The services that have the packet's source as a NAT backend.
     fn services_behind(&self) -> Vec<&str> {
-        let Flow {
-            protocol, source, ..
-        } = *self.flow;
-        let answers = |address| {
-            address == source.into() || address == Endpoint::new(source.address, 0).into()
-        };
+        let (protocol, source, _) = self.flow.parts();
+        let answers = |address| address == source || address == Endpoint::new(source.address, 0);
         let services = self.config.services.iter().filter(|service| {
             let mut protocols = service.listeners.iter().map(|one| one.protocol);
             service.forward == config::Forward::Nat
@@ -157,11 +150,8 @@ impl Account<'_> {
 
     fn session(&self) -> Option<String> {
         let Self { flow, snapshot, .. } = self;
-        let answers = is_lip(snapshot, flow)
-            || snapshot
-                .four
-                .services
-                .is_nat_backend(flow.source, flow.protocol);
+        let services = &A::network(snapshot).services;
+        let answers = is_lip(snapshot, flow) || services.is_nat_backend(flow.source, flow.protocol);
         let addressed = self.addressed();
         if self.layer().is_some_and(is_before_sessions) || !answers && addressed.is_none() {
             return None;
@@ -222,7 +212,7 @@ impl Account<'_> {
     }
 
     /// What becomes of packets of the flow that open nothing.
-    fn strays(&self, service: &Service) -> &'static str {
+    fn strays(&self, service: &Service<A>) -> &'static str {
         let opens = self.told.packet == Kind::Syn.name();
         // Where a table was full, such a service forwards them by the hash for a while.
         if opens
@@ -249,7 +239,8 @@ impl Account<'_> {
         let is_chosen = |one: &config::Backend| match (&self.told.backend, taken) {
             (Some(backend), _) => self.told.new_session && one.name == *backend,
             (None, Some(taken)) => {
-                one.address.or_port(self.flow.destination.port) == taken.rip().into()
+                let address = one.address.or_port(self.flow.destination.port);
+                address.within() == Some(taken.rip())
             }
             (None, None) => false,
         };
@@ -284,7 +275,7 @@ impl Account<'_> {
         Some(format!("{name}: {address}, weight {weight}"))
     }
 
-    fn route(&self, target: Ipv4Addr) -> String {
+    fn route(&self, target: IpAddr) -> String {
         let to = if self.answer.is_some() {
             "back to"
         } else {
@@ -304,6 +295,7 @@ impl Account<'_> {
         let change = |change: &views::Change| match (&*change.field, &change.from) {
             ("tunnel", _) => format!("put into an IP packet {}", change.to),
             ("ttl", Some(from)) => format!("TTL {from} becomes {}", change.to),
+            ("hop_limit", Some(from)) => format!("hop limit {from} becomes {}", change.to),
             (field, Some(from)) => format!("{field} {from} becomes {}", change.to),
             (field, None) => format!("{field} {}", change.to),
         };
@@ -342,10 +334,16 @@ impl Account<'_> {
                 "answer: {reason}, to {} by {port}",
                 self.flow.source.address
             ),
-            Verdict::Punt => format!(
-                "punt: {reason}; it waits until that answers ARP, or is dropped, \
-                 neighbour_unresolved"
-            ),
+            Verdict::Punt => {
+                let asked = match self.target {
+                    Some(IpAddr::V6(_)) => "neighbour discovery",
+                    _ => "ARP",
+                };
+                format!(
+                    "punt: {reason}; it waits until that answers {asked}, or is dropped, \
+                     neighbour_unresolved"
+                )
+            }
             Verdict::Drop => {
                 let drop = self.drops.iter().find(|drop| drop.reason == reason);
                 let description = drop.map_or("", |drop| &*drop.description);

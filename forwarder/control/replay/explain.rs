@@ -2,16 +2,15 @@
 
 use std::{
     io::{self, BufWriter, Write},
-    net::Ipv4Addr,
+    net::IpAddr,
 };
-
-use zerocopy::FromBytes;
 
 use super::inputs::Arrival;
 use crate::{
     control::{
         Books, Manager,
-        explain::{self, Scene},
+        ends::Ends,
+        explain::{self, Flow, FlowOf, Scene},
         fate::{Fate, Watch},
         loss::Loss,
         remembered::session,
@@ -23,8 +22,7 @@ use crate::{
         memory::{MemoryPool, MemoryPort},
     },
     path::Worker,
-    session::{FlowKey, Session},
-    wire::{Endpoint, Ports, Protocol, ethernet, ipv4},
+    session::{Family, FlowKey, Table},
 };
 
 /// Who tells. A frame is replayed by itself, so it is watched alone.
@@ -70,16 +68,15 @@ impl Explainer {
     pub(super) fn end(&mut self, moment: &Moment<'_>, arrival: &Arrival<'_>) -> io::Result<()> {
         let books = moment.books;
         let fate = self.watch.end(books, &moment.manager.losses());
-        let ends = Ends::of(arrival.octets).filter(|_| !arrival.cut);
-        let key = ends.as_ref().and_then(|ends| ends.key);
-        let held = key.and_then(|key| moment.session(&key));
-        let remembered = held.map(|(_, session)| session);
+        let ends = Ends::of_frame(arrival.octets).filter(|_| !arrival.cut);
+        let flow = ends.as_ref().and_then(Ends::flow);
+        let (held, behind) = flow.and_then(|flow| moment.held(&flow)).unzip();
         let target = ends.and_then(|ends| {
-            let (from, to) = (ends.source, ends.destination);
-            explain::target(from, to, remembered, &fate, books)
+            let ends = [ends.source, ends.destination];
+            explain::target(ends, behind.flatten(), &fate, books)
         });
         let scene = Scene::new(moment.manager, books, moment.now);
-        let went_on = fate.verdict == views::Verdict::Forward && key.is_some();
+        let went_on = fate.verdict == views::Verdict::Forward && flow.is_some();
         let Fate {
             names,
             direction,
@@ -102,7 +99,7 @@ impl Explainer {
             direction,
             new_session,
             handed_over,
-            session: held.map(|(worker, one)| session(one, worker, moment.now.ms())),
+            session: held,
             hop: target.and_then(|target| explain::hop(target, &scene)),
             changes: if went_on {
                 explain::changes(arrival.octets, &self.sent)
@@ -127,45 +124,26 @@ impl Explainer {
 }
 
 impl Moment<'_> {
-    /// The session of packets with this key, and the worker that has it.
-    fn session(&self, key: &FlowKey) -> Option<(usize, &Session)> {
-        let mut tables = self.workers.iter().map(Worker::sessions).enumerate();
-        tables.find_map(|(worker, table)| Some((worker, table.look(key)?)))
+    /// The session of packets of this flow as it is shown, and the client that it says is behind a
+    /// LIP in them.
+    fn held(&self, flow: &Flow) -> Option<(views::Session, Option<IpAddr>)> {
+        match flow {
+            Flow::Four(flow) => self.held_in(flow, Worker::sessions),
+            Flow::Six(flow) => self.held_in(flow, Worker::sessions6),
+        }
     }
-}
 
-/// Between whom a packet goes.
-struct Ends {
-    source: Ipv4Addr,
-    /// With port 0 where it has none.
-    destination: Endpoint,
-    /// That of its session, where its protocol has any.
-    key: Option<FlowKey>,
-}
-
-impl Ends {
-    /// None where the frame carries no IPv4.
-    fn of(frame: &[u8]) -> Option<Self> {
-        let link = ethernet::parse(frame).ok()?;
-        let packet = frame.get(link.payload_offset()..)?;
-        let (header, payload) = ipv4::parse(packet).ok()?;
-        let (source, destination) = (header.source(), header.destination());
-        let protocol = match header.protocol() {
-            ipv4::PROTOCOL_TCP => Some(Protocol::Tcp),
-            ipv4::PROTOCOL_UDP => Some(Protocol::Udp),
-            _ => None,
-        };
-        let ports = Ports::ref_from_prefix(payload).ok();
-        let ports = ports.filter(|_| header.fragment_offset() == 0);
-        let ends = protocol.zip(ports).map(|(protocol, (ports, _))| {
-            let source = Endpoint::new(source, ports.source());
-            let destination = Endpoint::new(destination, ports.destination());
-            (destination, FlowKey::new(source, destination, protocol))
-        });
-        Some(Self {
-            source,
-            destination: ends.map_or(Endpoint::new(destination, 0), |(to, _)| to),
-            key: ends.map(|(_, key)| key),
-        })
+    fn held_in<A: Family>(
+        &self,
+        flow: &FlowOf<A>,
+        table: fn(&Worker<MemoryPort>) -> &Table<A>,
+    ) -> Option<(views::Session, Option<IpAddr>)> {
+        let key = FlowKey::new(flow.source, flow.destination, flow.protocol);
+        let mut tables = self.workers.iter().map(table).enumerate();
+        let (worker, held) = tables.find_map(|(ix, table)| Some((ix, table.look(&key)?)))?;
+        Some((
+            session(held, worker, self.now.ms()),
+            explain::client_behind(held, flow.destination),
+        ))
     }
 }
