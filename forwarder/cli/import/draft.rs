@@ -1,6 +1,6 @@
 //! What was read, before it is written as RON.
 
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 /// The largest weight that weir knows.
 const MAX_WEIGHT: u32 = 65_535;
@@ -24,7 +24,7 @@ pub(super) enum Forward {
 
 #[derive(Clone, Debug)]
 pub(super) struct Service {
-    pub(super) address: SocketAddrV4,
+    pub(super) address: SocketAddr,
     pub(super) udp: bool,
     /// That of the first backend; the others have to have the same.
     pub(super) forward: Option<Forward>,
@@ -39,7 +39,7 @@ pub(super) struct Service {
 
 #[derive(Clone, Debug)]
 pub(super) struct Backend {
-    pub(super) address: SocketAddrV4,
+    pub(super) address: SocketAddr,
     pub(super) weight: u32,
     /// Upper and lower, 0 where there is none.
     pub(super) thresholds: [u32; 2],
@@ -66,9 +66,9 @@ impl Draft {
 
     /// Leaves out the backends that are addresses of the director.
     pub(super) fn finish(&mut self) {
-        let vips: Vec<Ipv4Addr> = self.services.iter().map(|s| *s.address.ip()).collect();
+        let vips: Vec<IpAddr> = self.services.iter().map(|s| s.address.ip()).collect();
         let backends = self.services.iter_mut().flat_map(|s| &mut s.backends);
-        for backend in backends.filter(|backend| vips.contains(backend.address.ip())) {
+        for backend in backends.filter(|backend| vips.contains(&backend.address.ip())) {
             let why = "it is a VIP: weir would send to itself".to_owned();
             backend.left_out.get_or_insert(why);
         }
@@ -77,7 +77,7 @@ impl Draft {
 
 impl Service {
     /// One without backends.
-    pub(super) fn new(address: SocketAddrV4, udp: bool) -> Self {
+    pub(super) fn new(address: SocketAddr, udp: bool) -> Self {
         Self {
             address,
             udp,
@@ -94,7 +94,7 @@ impl Service {
     /// A name that no other service has.
     pub(super) fn name(&self) -> String {
         let protocol = if self.udp { "udp" } else { "tcp" };
-        format!("{protocol}-{}", self.address)
+        format!("{protocol}-{}", label(self.address))
     }
 
     /// Notes a scheduler by LVS's name of it.
@@ -113,6 +113,11 @@ impl Service {
 
     /// Notes that clients stay where they are for so many seconds.
     pub(super) fn persist(&mut self, seconds: u32, mask: Option<&str>) {
+        if self.address.is_ipv6() {
+            let note = format!("persistence of {seconds} s: not built for IPv6 yet");
+            self.notes.push(note);
+            return;
+        }
         let mask = mask.unwrap_or("255.255.255.255");
         let bits = mask.parse().map_or(0, Ipv4Addr::to_bits);
         if bits == 0 || bits.leading_ones() != bits.count_ones() || seconds == 0 {
@@ -139,7 +144,10 @@ impl Service {
     /// Adds a backend that is reached by `forward`.
     pub(super) fn add(&mut self, mut backend: Backend, forward: Forward) {
         let chosen = *self.forward.get_or_insert(forward);
-        if chosen != forward {
+        if backend.address.is_ipv6() != self.address.is_ipv6() {
+            let why = "of another family than its service, which is not built yet";
+            backend.left_out = Some(why.to_owned());
+        } else if chosen != forward {
             let why =
                 "another forwarding method than the first one's; make it a service of its own";
             backend.left_out = Some(why.to_owned());
@@ -172,7 +180,7 @@ impl Service {
 
 impl Backend {
     /// One of weight 1.
-    pub(super) fn new(address: SocketAddrV4) -> Self {
+    pub(super) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             weight: 1,
@@ -191,5 +199,13 @@ impl Backend {
             ));
         }
         self.thresholds = [upper, if lower > upper { 0 } else { lower }];
+    }
+}
+
+/// An address and port as names have them: without brackets, and a dot in place of their colon.
+pub(super) fn label(address: SocketAddr) -> String {
+    match address {
+        SocketAddr::V4(address) => address.to_string(),
+        SocketAddr::V6(address) => format!("{}.{}", address.ip(), address.port()),
     }
 }

@@ -1,6 +1,6 @@
 //! Rules as `ipvsadm --save` writes them.
 
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use clap::Parser;
 
@@ -97,43 +97,43 @@ impl Rule {
             }
             return Ok(());
         }
-        let (udp, address) = self.target()?;
+        let (udp, vip) = self.target()?;
         if self.add_service {
-            draft.add(self.service(udp, address));
+            draft.add(self.service(udp, vip));
             return Ok(());
         }
         if !self.add_server {
             return Err("neither -A nor -a".to_owned());
         }
-        let of = |service: &&mut Service| (service.udp, service.address) == (udp, address);
+        let of = |service: &&mut Service| (service.udp, service.address) == (udp, vip);
         let service = draft.services.iter_mut().find(of);
         let service = service.ok_or("there is no such service above")?;
         let given = self.real_server.as_deref().ok_or("-r is missing")?;
-        let mut address = v4(given)?;
-        if address.port() == 0 {
-            address.set_port(service.address.port());
+        let mut real = address(given)?;
+        if real.port() == 0 {
+            real.set_port(service.address.port());
         }
         let forward = match (self.masquerading, self.ipip) {
             (true, _) => Forward::Nat,
             (_, true) => Forward::Tun,
             _ => Forward::Dr,
         };
-        service.add(self.backend(address), forward);
+        service.add(self.backend(real), forward);
         Ok(())
     }
 
-    fn target(&self) -> Result<(bool, SocketAddrV4), String> {
+    fn target(&self) -> Result<(bool, SocketAddr), String> {
         if self.fwmark_service.is_some() {
             return Err("a mark names no address; write what it marks as `addresses`".to_owned());
         }
         match (&self.tcp_service, &self.udp_service) {
-            (Some(address), _) => Ok((false, v4(address)?)),
-            (_, Some(address)) => Ok((true, v4(address)?)),
+            (Some(tcp), _) => Ok((false, address(tcp)?)),
+            (_, Some(udp)) => Ok((true, address(udp)?)),
             _ => Err("SCTP is not built into this weir".to_owned()),
         }
     }
 
-    fn service(&self, udp: bool, address: SocketAddrV4) -> Service {
+    fn service(&self, udp: bool, address: SocketAddr) -> Service {
         let mut service = Service::new(address, udp);
         if let Some(scheduler) = &self.scheduler {
             service.schedule_by(scheduler);
@@ -153,7 +153,7 @@ impl Rule {
         service
     }
 
-    fn backend(&self, address: SocketAddrV4) -> Backend {
+    fn backend(&self, address: SocketAddr) -> Backend {
         let mut backend = Backend::new(address);
         backend.weight = self.weight;
         backend.set_thresholds(self.u_threshold, self.l_threshold);
@@ -166,23 +166,23 @@ impl Rule {
 }
 
 /// An address and port, which may be names.
-pub(super) fn v4(text: &str) -> Result<SocketAddrV4, String> {
-    match meant(text) {
-        Ok(SocketAddr::V4(address)) => Ok(address),
-        _ if text.contains("::") || text.starts_with('[') => {
-            Err("IPv6 is not built into this weir".to_owned())
-        }
-        _ => Err(format!("`{text}` is no address")),
+pub(super) fn address(text: &str) -> Result<SocketAddr, String> {
+    if let Ok(address) = text.parse() {
+        return Ok(address);
     }
+    let bare = text
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    if let Ok(ip) = bare.unwrap_or(text).parse::<Ipv6Addr>() {
+        return Ok(SocketAddr::new(ip.into(), 0));
+    }
+    meant(text).map_err(|_| format!("`{text}` is no address"))
 }
 
 /// The same in two words.
-pub(super) fn v4_of(address: &str, port: &str) -> Result<SocketAddrV4, String> {
-    if let (Ok(ip), Ok(port)) = (address.parse::<Ipv4Addr>(), port.parse()) {
-        return Ok(SocketAddrV4::new(ip, port));
+pub(super) fn address_of(ip: &str, port: &str) -> Result<SocketAddr, String> {
+    match (ip.parse::<IpAddr>(), port.parse()) {
+        (Ok(ip), Ok(port)) => Ok(SocketAddr::new(ip, port)),
+        _ => address(&format!("{ip}:{port}")),
     }
-    if address.contains(':') {
-        return Err("IPv6 is not built into this weir".to_owned());
-    }
-    v4(&format!("{address}:{port}"))
 }

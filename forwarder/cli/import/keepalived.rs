@@ -1,11 +1,14 @@
 //! Virtual servers of keepalived.conf.
 
-use std::{collections::HashMap, net::SocketAddrV4};
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+};
 
 use super::{
     blocks::{self, Block},
     draft::{Backend, Draft, Forward, Service},
-    ipvsadm::v4_of,
+    ipvsadm::address_of,
 };
 
 /// Reads a file. `id` is whose conditional lines count.
@@ -93,27 +96,40 @@ fn virtual_server(block: &Block, groups: &HashMap<&str, &Block>, draft: &mut Dra
     }
 }
 
-/// The addresses that are written `192.0.2.3-10 80`.
-fn range(address: &str, port: &str) -> Result<Vec<SocketAddrV4>, String> {
+/// The addresses that are written `192.0.2.3-10 80` or `2001:db8::3-a 80`.
+fn range(address: &str, port: &str) -> Result<Vec<SocketAddr>, String> {
     if address == "fwmark" {
         return Err("a mark names no address; write what it marks as `addresses`".to_owned());
     }
     let port = if port.is_empty() { "0" } else { port };
     let Some((first, last)) = address.split_once('-') else {
-        return Ok(vec![v4_of(address, port)?]);
+        return Ok(vec![address_of(address, port)?]);
     };
-    let first = v4_of(first, port)?;
-    let [a, b, c, from] = first.ip().octets();
-    let to: u8 = last
-        .parse()
-        .map_err(|_| format!("`{address}` is no range"))?;
-    let hosts = from..=to;
+    let first = address_of(first, port)?;
+    let no_range = |_| format!("`{address}` is no range");
+    let hosts: Vec<IpAddr> = match first.ip() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, from] = ip.octets();
+            let hosts = from..=last.parse().map_err(no_range)?;
+            hosts.map(|host| [a, b, c, host].into()).collect()
+        }
+        // The last part, as it is written there.
+        IpAddr::V6(ip) => {
+            let [a, b, c, d, e, f, g, from] = ip.segments();
+            let hosts = from..=u16::from_str_radix(last, 16).map_err(no_range)?;
+            hosts
+                .map(|host| [a, b, c, d, e, f, g, host].into())
+                .collect()
+        }
+    };
+    let port = first.port();
     Ok(hosts
-        .map(|host| SocketAddrV4::new([a, b, c, host].into(), first.port()))
+        .into_iter()
+        .map(|host| SocketAddr::new(host, port))
         .collect())
 }
 
-fn service(block: &Block, address: SocketAddrV4) -> Result<Service, String> {
+fn service(block: &Block, address: SocketAddr) -> Result<Service, String> {
     let value = |names: &[&str]| {
         let mut lines = block.inside.iter();
         lines.find(|line| names.contains(&line.word(0)))
@@ -171,7 +187,7 @@ fn real_server(
         "" => service.address.port().to_string(),
         port => port.to_owned(),
     };
-    let mut backend = Backend::new(v4_of(block.word(1), &port)?);
+    let mut backend = Backend::new(address_of(block.word(1), &port)?);
     backend.weight = weight;
     let (mut forward, mut upper, mut lower) = (None, None, None);
     for line in &block.inside {

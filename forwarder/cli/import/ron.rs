@@ -1,12 +1,12 @@
 //! Writes a draft as a configuration.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     fmt::Write,
-    net::{Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 };
 
-use super::draft::{Backend, Draft, Forward, Service};
+use super::draft::{Backend, Draft, Forward, Service, label};
 
 /// The configuration as text. `file` is where it comes from.
 pub(super) fn write(draft: &Draft, file: &str) -> String {
@@ -126,7 +126,8 @@ fn put_backend(out: &mut String, backend: &Backend) -> std::fmt::Result {
     let thresholds = thresholds.concat();
     writeln!(
         out,
-        "{indent}(name: \"{address}\", address: \"{}\"{weight}{thresholds}),",
+        "{indent}(name: \"{}\", address: \"{}\"{weight}{thresholds}),",
+        label(*address),
         any_port(*address, "")
     )
 }
@@ -143,30 +144,46 @@ fn one_line(text: &str) -> String {
 }
 
 /// An address with its port, or with what stands for any.
-fn any_port(address: SocketAddrV4, any: &str) -> String {
-    match address.port() {
-        0 => format!("{}{any}", address.ip()),
+fn any_port(address: SocketAddr, any: &str) -> String {
+    match (address.port(), address.ip()) {
+        (0, IpAddr::V6(ip)) if !any.is_empty() => format!("[{ip}]{any}"),
+        (0, ip) => format!("{ip}{any}"),
         _ => address.to_string(),
     }
 }
 
-/// An address of the director in each network of 256 that a VIP or a backend is in.
+/// An address of the director in each network of 256, or of IPv6 of 2^64, that a VIP or a backend
+/// is in.
 fn addresses(draft: &Draft) -> Vec<String> {
-    let mut networks: BTreeMap<[u8; 3], BTreeSet<u8>> = BTreeMap::new();
+    let mut taken: BTreeSet<IpAddr> = BTreeSet::new();
     for service in &draft.services {
         let kept = service.backends.iter().filter(|one| one.left_out.is_none());
-        let backends = kept.map(|backend| *backend.address.ip());
-        for address in backends.chain([*service.address.ip()]) {
-            let [a, b, c, host] = address.octets();
-            networks.entry([a, b, c]).or_default().insert(host);
-        }
+        let backends = kept.map(|backend| backend.address.ip());
+        taken.extend(backends.chain([service.address.ip()]));
     }
-    if networks.is_empty() {
-        networks.insert([192, 0, 2], BTreeSet::new());
-    }
-    let free = networks.into_iter().filter_map(|([a, b, c], taken)| {
-        let host = (1..=254).rev().find(|host| !taken.contains(host))?;
-        Some(format!("\"{}/24\"", Ipv4Addr::new(a, b, c, host)))
+    let four = taken.iter().filter_map(|address| match address {
+        IpAddr::V4(address) => Some(address.to_bits() & !0xff),
+        IpAddr::V6(_) => None,
     });
-    free.collect()
+    let six = taken.iter().filter_map(|address| match address {
+        IpAddr::V6(address) => Some(address.to_bits() >> 64 << 64),
+        IpAddr::V4(_) => None,
+    });
+    let (mut four, six) = (BTreeSet::from_iter(four), BTreeSet::from_iter(six));
+    if taken.is_empty() {
+        four.insert(Ipv4Addr::new(192, 0, 2, 0).to_bits());
+    }
+    let four = four.into_iter().filter_map(|network| {
+        let hosts = (1..=254).rev().map(|host| Ipv4Addr::from(network | host));
+        let free = hosts.into_iter().find(|ip| !taken.contains(&(*ip).into()));
+        free.map(|address| format!("\"{address}/24\""))
+    });
+    let six = six.into_iter().filter_map(|network| {
+        let hosts = (1..=0xfffe)
+            .rev()
+            .map(|host| Ipv6Addr::from(network | host));
+        let free = hosts.into_iter().find(|ip| !taken.contains(&(*ip).into()));
+        free.map(|address| format!("\"{address}/64\""))
+    });
+    four.chain(six).collect()
 }

@@ -22,7 +22,10 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
 -A -t 192.0.2.102:443 -s sh -b sh-fallback,sh-port
 -a -t 192.0.2.102:443 -r 10.2.0.1:443 -i -w 3 --tun-type ipip
 -A -f 1 -s rr
--A -t [2001:db8::1]:80 -s rr
+-A -t [2001:db8::1]:80 -s rr -p 60
+-a -t [2001:db8::1]:80 -r [2001:db8:1::11]:8080 -m
+-a -t [2001:db8::1]:80 -r [2001:db8:1::12] -m
+-a -t [2001:db8::1]:80 -r 10.1.0.11:80 -m
 -A -t 192.0.2.103:0 -s rr -p
 -a -t 192.0.2.103:0 -r 10.1.0.14:8080 -m
 --set 300 0 60
@@ -36,10 +39,11 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
             "tcp-192.0.2.100:80",
             "udp-192.0.2.101:53",
             "tcp-192.0.2.102:443",
+            "tcp-2001:db8::1.80",
             "tcp-192.0.2.103:0"
         ]
     );
-    let [web, dns, tls, any] = &config.services[..] else {
+    let [web, dns, tls, six, any] = &config.services[..] else {
         panic!("{names:?}")
     };
     let weights = |service: &crate::config::Service| -> Vec<u32> {
@@ -57,16 +61,23 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
     assert_eq!((tls.scheduler.name, weights(tls)), ("sh", vec![3]));
     assert_eq!(tls.forward, crate::config::Forward::Tun);
     assert_eq!(any.key().to_string(), "192.0.2.103:*");
+    let backends = six.backends.iter().map(|one| one.address.to_string());
+    assert_eq!(
+        backends.collect::<Vec<_>>(),
+        ["[2001:db8:1::11]:8080", "[2001:db8:1::12]:80"]
+    );
     assert_eq!(config.timeouts.udp_ms(), 60_000);
     for comment in [
         "// line 10: -A -f 1 -s rr: left out, a mark names no address; write what it marks",
-        "// line 11: -A -t [2001:db8::1]:80 -s rr: left out, IPv6 is not built into this weir",
         "                // was 10.1.0.14:8080; IPVS keeps the port where a service has any",
         "                (name: \"10.1.0.14:0\", address: \"10.1.0.14\"),",
         "forward: Nat, scheduler: wlc, persistence: (timeout: \"360s\", mask: 32),",
         "                // weight was 70000; 65535 is the most",
         "                // 10.1.0.13:80, weight 1: left out, another forwarding method than",
         "    timeouts: (established: \"300s\", udp: \"60s\"),",
+        "            // persistence of 60 s: not built for IPv6 yet",
+        "                // 10.1.0.11:80, weight 1: left out, of another family than its service",
+        "\"2001:db8::fffe/64\", \"2001:db8:1::fffe/64\"",
     ] {
         assert!(text.contains(comment), "{comment}\n{text}");
     }
@@ -84,7 +95,13 @@ vrrp_instance VI_1 {
 }
 virtual_server_group G {
     192.0.2.3-5 80
+    2001:db8::e-10 80
     fwmark 3
+}
+virtual_server 2001:db8::9 53 {
+    protocol UDP
+    lb_kind DR
+    real_server 2001:db8:1::9 53 { weight 3 }
 }
 virtual_server group G {
     lb_algo wrr
@@ -112,21 +129,26 @@ virtual_server group G {
     assert_eq!(
         shown,
         [
+            "udp-2001:db8::9.53 wlc Dr",
             "tcp-192.0.2.3:80 wrr Dr",
             "tcp-192.0.2.4:80 wrr Dr",
             "tcp-192.0.2.5:80 wrr Dr",
+            "tcp-2001:db8::e.80 wrr Dr",
+            "tcp-2001:db8::f.80 wrr Dr",
+            "tcp-2001:db8::10.80 wrr Dr",
             "udp-192.0.2.10:53 wlc Dr",
         ]
     );
-    assert_eq!(services[0].backends[0].weight, 5);
-    assert_eq!(services[0].backends[1].address.to_string(), "10.1.0.12:80");
+    assert_eq!(services[0].backends[0].weight, 3);
+    assert_eq!(services[1].backends[0].weight, 5);
+    assert_eq!(services[1].backends[1].address.to_string(), "10.1.0.12:80");
     assert_eq!(checked.config.timeouts.udp_ms(), 60_000);
     for comment in [
         "// line 5: vrrp_instance VI_1: write it in `groups`, see docs/groups.md",
-        "// line 10: fwmark 3: left out, a mark names no address; write what it marks",
-        "// line 19: TCP_CHECK: write it as `health`, see docs/health.md",
-        "// line 20: notify_up /bin/echo } {: no counterpart",
-        "// line 23: left out, it is for --config-id a",
+        "// line 11: fwmark 3: left out, a mark names no address; write what it marks",
+        "// line 25: TCP_CHECK: write it as `health`, see docs/health.md",
+        "// line 26: notify_up /bin/echo } {: no counterpart",
+        "// line 29: left out, it is for --config-id a",
         "// was 10.1.0.13:5353; without NAT ports stay",
     ] {
         assert!(written.contains(comment), "{comment}\n{written}");
