@@ -120,17 +120,13 @@ fn run(soak: &mut Soak, frames: u64) {
     }
 }
 
-/// What needs another configuration in force, FULLNAT, IPv6, or a host behind the director.
-const ELSEWHERE: [&str; 9] = [
+/// What needs another configuration in force, FULLNAT, or a host behind the director.
+const ELSEWHERE: [&str; 5] = [
     "drop.backend_gone",
     "answer.out_of_ports",
     "answer.session_reset",
     "drop.rate_limited",
     "punt.host",
-    "drop.ipv6_short",
-    "drop.ipv6_version",
-    "drop.ipv6_payload_length",
-    "drop.ipv6_extensions",
 ];
 
 /// What was meant to be tried was tried.
@@ -165,6 +161,7 @@ fn check_coverage(histogram: &Histogram) {
     for name in [
         "out.tunnelled",
         "out.pieces",
+        "out.six",
         "sessions.evicted",
         "sessions.full",
         "sessions.wrapped",
@@ -201,6 +198,7 @@ fn add_to(soak: &Soak, histogram: &mut Histogram) {
     add("out.answers", tally.answers);
     add("out.pieces", tally.pieces);
     add("out.arp", tally.arp);
+    add("out.six", tally.six);
     add("out.unrecognised", tally.unrecognised);
     for worker in &soak.rig.workers {
         let counters = worker.sessions().counters();

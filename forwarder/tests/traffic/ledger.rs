@@ -6,7 +6,7 @@ use weir::io::{Frame, memory::MemoryFrame};
 
 use super::{
     packet::{self, ICMP, IPIP, Place, TCP, UDP, word},
-    site,
+    site, six,
 };
 use crate::rig;
 
@@ -36,6 +36,8 @@ pub struct Tally {
     pub pieces: u64,
     /// ARP that the director made.
     pub arp: u64,
+    /// Packets of IPv6.
+    pub six: u64,
     /// Packets that were held for a while, or could be one of several.
     pub unrecognised: u64,
 }
@@ -88,8 +90,12 @@ impl Ledger {
         assert_eq!(head[6..12], rig::mac(port).0, "the source is the port");
         assert_ne!(head[..6], [0; 6], "the next hop is known");
         let Some(place) = packet::place(head) else {
+            if six::judge(frame) {
+                self.tally.six += 1;
+                return;
+            }
             let is_arp = [12, 16].iter().any(|at| word(head, *at) == Some(0x0806));
-            assert!(is_arp, "neither IPv4 nor ARP: {head:02x?}");
+            assert!(is_arp, "neither IP nor ARP: {head:02x?}");
             self.tally.arp += 1;
             return;
         };

@@ -16,6 +16,7 @@ pub mod hosts;
 pub mod ledger;
 pub mod packet;
 pub mod site;
+pub mod six;
 pub mod soak;
 
 /// Numbers that look random (`SplitMix64`), or that somebody else has chosen.

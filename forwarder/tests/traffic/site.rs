@@ -4,7 +4,10 @@ use std::net::Ipv4Addr;
 
 use weir::wire::Endpoint;
 
-use super::packet::{TCP, UDP};
+use super::{
+    packet::{TCP, UDP},
+    six,
+};
 
 const fn at(address: [u8; 4], port: u16) -> Endpoint {
     Endpoint::new(ip(address), port)
@@ -73,6 +76,11 @@ pub struct Setup {
 }
 
 impl Setup {
+    /// Whether there is IPv6, which takes no smaller links.
+    pub fn has_six(&self) -> bool {
+        self.lan_mtu >= 1280
+    }
+
     pub fn config(&self) -> String {
         let Self {
             sessions_per_worker,
@@ -82,6 +90,18 @@ impl Setup {
             lan_mtu,
             ..
         } = self;
+        let [wan6, lan6] = six::ADDRESSES.map(|address| match self.has_six() {
+            true => format!(", \"{address}\""),
+            false => String::new(),
+        });
+        let [neighbours6, routes6, services6] =
+            [six::NEIGHBOURS, six::ROUTES, six::SERVICES].map(|text| match self.has_six() {
+                true => text,
+                false => "",
+            });
+        let routes_and_services = ROUTES_AND_SERVICES
+            .replacen("routes: [", &format!("routes: [{routes6}"), 1)
+            .replacen("services: [", &format!("services: [{services6}"), 1);
         let closed_ports = if *other == "Drop" { "Drop" } else { "Answer" };
         let workers: Vec<usize> = (1..=self.workers).collect();
         format!(
@@ -93,11 +113,11 @@ impl Setup {
     ),
     limits: (icmp_per_second: {icmp_per_second}),
     ports: [
-        (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"]),
-        (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.1/24"], mtu: {lan_mtu}),
+        (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"{wan6}]),
+        (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.1/24"{lan6}], mtu: {lan_mtu}),
     ],
-    neighbours: [(address: "10.1.0.12", mac: "02:01:0a:01:00:0c")],
-    {ROUTES_AND_SERVICES}
+    neighbours: [(address: "10.1.0.12", mac: "02:01:0a:01:00:0c"), {neighbours6}],
+    {routes_and_services}
 )"#
         )
     }

@@ -10,6 +10,7 @@ use super::{
     damage, fragments, hosts,
     ledger::Ledger,
     site::Setup,
+    six,
 };
 use crate::rig::Rig;
 
@@ -28,6 +29,7 @@ pub struct Soak {
     pub rig: Rig,
     pub rng: Rng,
     clients: Clients,
+    has_six: bool,
     pub ledger: Ledger,
     /// What hosts send in the next round.
     answers: Vec<(u8, MemoryFrame)>,
@@ -51,6 +53,7 @@ impl Soak {
         Self {
             name: setup.name,
             clients: Clients::new(setup.flows, &mut Rng::new(setup.start_ms)),
+            has_six: setup.has_six(),
             ledger: Ledger::new(setup.lan_mtu),
             answers: Vec::new(),
             received: 0,
@@ -69,6 +72,13 @@ impl Soak {
             self.give(port, frame);
         }
         for _ in 0..frames {
+            // Octets that lead have been chosen for what follows.
+            if self.has_six && !self.rng.is_led() && self.rng.one_in(8) {
+                let port = six::make(&mut octets, &mut self.rng);
+                let frame = damage::buffer(&octets, &mut self.rng);
+                self.give(port, frame);
+                continue;
+            }
             let port = self.clients.make(&mut octets, &mut self.rng);
             if self.rng.one_in(3) {
                 damage::damage(&mut octets, &mut self.rng);
@@ -122,6 +132,8 @@ impl Soak {
                         let reply = MemoryFrame::new(&reply);
                         self.answers.push((port, reply));
                     }
+                } else if port == LAN && six::answer(&mut frame, &mut self.rng) {
+                    self.answers.push((port, frame));
                 } else if port == LAN && self.rng.one_in(2) {
                     let identification = self.clients.next_identification();
                     if hosts::answer(&mut frame, port, identification, &mut self.rng) {
@@ -147,7 +159,7 @@ impl Soak {
         self.rig.pass_ms(ms);
         if before_ms / HALF_MS != self.rig.now.ms() / HALF_MS && ms < DAY_MS {
             let worker = self.rig.workers.iter();
-            let held: u32 = worker.map(|worker| worker.sessions().len()).sum();
+            let held: u32 = worker.map(held).sum();
             self.wrapped += u64::from(held);
         }
         if ms > SECOND_MS {
@@ -176,7 +188,7 @@ impl Soak {
             let table = worker.sessions();
             let counts = table.counts();
             let sum: u32 = counts.iter().map(|of| of.active() + of.inactive()).sum();
-            assert_eq!(sum, table.len());
+            assert_eq!(sum, held(worker));
         }
     }
 
@@ -210,10 +222,15 @@ impl Soak {
         self.check();
         assert_eq!(self.rig.manager.neighbours().held(), 0);
         for worker in &self.rig.workers {
-            assert!(worker.sessions().is_empty());
+            assert_eq!(held(worker), 0);
             for count in worker.sessions().counts().iter() {
                 assert_eq!((count.active(), count.inactive()), (0, 0));
             }
         }
     }
+}
+
+/// The sessions that a worker has.
+fn held<P: weir::io::Port>(worker: &weir::path::Worker<P>) -> u32 {
+    worker.sessions().len() + worker.sessions6().len()
 }
