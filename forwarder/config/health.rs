@@ -1,9 +1,9 @@
 //! How backends are checked.
 
-use std::{net::Ipv4Addr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    address::address4,
+    address::address,
     problem::Problems,
     raw,
     value::{name_of_device, number, optional, text},
@@ -31,7 +31,7 @@ pub struct Check {
     /// When, and how often an answer must come or fail to.
     pub timing: Timing,
     /// Who is asked instead of the backend's own address.
-    pub address: Option<Ipv4Addr>,
+    pub address: Option<IpAddr>,
     /// The port that is asked instead of the backend's own.
     pub port: Option<u16>,
     /// The network device that the question leaves by.
@@ -169,11 +169,11 @@ impl Probe {
     }
 }
 
-type Target = (Option<Ipv4Addr>, Option<u16>, Option<String>);
+type Target = (Option<IpAddr>, Option<u16>, Option<String>);
 
 /// Who is asked, and by which way.
 fn target<'a>(raw: &raw::Check<'a>, problems: &mut Problems<'a>) -> Option<Target> {
-    let asked = optional(raw.address, |written| address4(written, problems));
+    let asked = optional(raw.address, |written| address(written, problems));
     let port = optional(raw.port, |written| {
         number(written, "port", &(1..=u16::MAX), problems)
     });

@@ -339,12 +339,6 @@ impl<'a> Draft<'a> {
                      built into this weir yet"
                 );
                 problems.refuse(at, text);
-            } else if backend.health.is_some() && address.address.is_ipv6() {
-                let text = format!(
-                    "checks over IPv6 are not built into this weir yet; write `health: Off` for \
-                     `{address}`"
-                );
-                problems.refuse(at, text);
             } else if let Some(why) = own.refuses(address.address) {
                 problems.refuse(at, format!("{why}; a backend is another host"));
             } else if let Some(routes) = routes.filter(|_| own.complete)

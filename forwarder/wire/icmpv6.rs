@@ -41,7 +41,9 @@ pub const PARAMETER_PROBLEM: u8 = 4;
 pub const ECHO: u8 = 128;
 /// Type of the answer to one.
 pub const ECHO_REPLY: u8 = 129;
-/// Type of "redirect" (RFC 4861).
+/// Type of a host's question for routers (RFC 4861), the first of those of neighbour discovery.
+pub const ROUTER_SOLICITATION: u8 = 133;
+/// Type of "redirect" (RFC 4861), the last of those.
 pub const REDIRECT: u8 = 137;
 
 /// Code of [`UNREACHABLE`]: there is no route.

@@ -4,7 +4,7 @@ import time
 
 from lab import plan
 from lab.case import LabCase
-from lab.director import echo, http
+from lab.director import TWO_FAMILIES, Service, echo, http
 from lab.servers import TLS_NAME
 from lab.topology import FOLDER
 
@@ -120,6 +120,35 @@ class Health(LabCase):
                 "BACKEND nat/web2 UP - passes Command",
             ],
         )
+
+    def test_every_kind_over_ipv6(self):
+        checks = {
+            "Tcp": "Tcp(",
+            "Http": 'Http(path: "/", body: "^web", ',
+            "Https": f'Https(port: 8443, host: "{TLS_NAME}", ca: "{FOLDER / "tls.crt"}", ',
+            "Ping": "Ping(",
+            "Udp": f'Udp(payload: "70", reply: "77 65 62", port: {plan.ECHO_PORT}, ',
+        }
+        vip = plan.six(plan.VIP["nat"])
+        services = [
+            Service(kind, "nat", "Tcp", vip, port, 8080, health=f"{check}start: Down, {TIMING})")
+            for port, (kind, check) in enumerate(checks.items(), start=80)
+        ]
+        server = self.lab.servers["nat"][0]
+        with self.lab.weir(services, taps=True, arms=TWO_FAMILIES) as weir:
+            for kind in checks:
+                for name in plan.NAMES:
+                    with self.subTest(kind=kind, backend=name):
+                        reason, _ = self.wait_for(weir, kind, name, "up", GRACE_S)
+                        self.assertEqual(reason, f"passes {kind}")
+            server.stop()
+            self.addCleanup(lambda: server._process or server.start())
+            for kind in ("Tcp", "Http", "Https"):
+                self.wait_for(weir, kind, "web1", "down", INTERVAL_S * FALL + GRACE_S)
+            # From now on no request fails.
+            self.assertEqual(self.curl(self.lab.client, vip, 10), {"web2": 10})
+            server.start()
+            self.wait_for(weir, "Tcp", "web1", "up", 20)
 
     def test_without_a_tap_the_host_s_own_routes_lead_to_the_servers(self):
         director = self.lab.director

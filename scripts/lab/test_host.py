@@ -7,7 +7,7 @@ import time
 
 from lab import plan
 from lab.case import LabCase
-from lab.director import http, tap_of
+from lab.director import TWO_FAMILIES, http, tap_of
 from lab.net import LabError
 from lab.servers import require_answer
 from lab.topology import FOLDER
@@ -30,19 +30,48 @@ while True:
 
 class Host(LabCase):
     @contextlib.contextmanager
-    def weir(self, **settings):
-        """A weir with TAPs, and a server on its host at PORT of every address."""
+    def weir(self, dip=plan.WAN_DIP, **settings):
+        """A weir with TAPs, and a server on its host at PORT of every address of a family."""
         with self.lab.weir([http("nat"), http("dr")], taps=True, **settings) as weir:
-            server = ["python3", "-m", "http.server", "-d", FOLDER, str(PORT)]
+            every = "::" if "[" in dip else "0.0.0.0"
+            server = ["python3", "-m", "http.server", "-b", every, "-d", FOLDER, str(PORT)]
             process = self.lab.director.popen(
                 *server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
             )
             try:
-                require_answer(self.lab.client, f"http://{plan.WAN_DIP}:{PORT}/", 20)
+                require_answer(self.lab.client, f"http://{dip}:{PORT}/", 20)
                 yield weir
             finally:
                 process.kill()
                 process.wait()
+
+    def test_over_ipv6_the_host_is_reached_and_reaches(self):
+        dips = [plan.host_of(plan.six(dip)) for dip in (plan.WAN_DIP, plan.LAN_DIP)]
+        with self.weir(dips[0], arms=TWO_FAMILIES) as weir:
+            for dip in dips:
+                with self.subTest(dip=dip):
+                    body = FOLDER / "fetched"
+                    self.lab.client.run(*CURL, "-o", body, f"http://{dip}:{PORT}/blob")
+                    self.assertEqual(body.read_bytes(), self.lab.blob)
+            # What a client is told of the VIP, whose port nobody serves.
+            with self.assertRaises(LabError):
+                vip = plan.host_of(plan.six(plan.VIP["nat"]))
+                self.lab.client.run(*CURL, "--connect-timeout", 2, f"http://{vip}:{PORT}/")
+            rip = plan.six(plan.RIPS["nat"][0])
+            url = f"http://{plan.host_of(rip)}/"
+            answer = self.lab.director.run(*CURL, "--interface", LAN_TAP, url)
+            self.assertEqual(answer.strip(), "web1")
+            ping = ["ping", "-6", "-n", "-c", 2, "-i", 0.2, "-W", 2, "-I", WAN_TAP]
+            # On the link, and by the gateway of weir's own default route.
+            for target in (plan.six(plan.CLIENT), plan.six(plan.RIPS["dr"][0])):
+                with self.subTest(target=target):
+                    self.assertIn(" 2 received", self.lab.director.run(*ping, target))
+            # Its main table has no route for them.
+            ours = self.lab.director.run("ip", "-6", "route", "show", "root", "fd00::/16")
+            self.assertEqual(ours, "")
+            self.assertEqual(self.losses(weir), {})
+        rules = self.lab.director.run("ip", "-6", "rule", "show")
+        self.assertNotIn("lookup 881", rules)
 
     def test_clients_reach_the_host_at_dips_and_never_at_a_vip(self):
         with self.weir() as weir:

@@ -42,16 +42,15 @@ pub(super) fn own_addresses<A: Compiled>(
         .filter_map(|lip| Some((A::of(*lip)?, Own::Lip)));
     let moving = config.groups.iter().flat_map(|group| &group.addresses);
     let moving = moving.filter_map(|address| Some((A::of((*address).into())?, Own::Vip)));
-    // The kernel is given no addresses of IPv6.
-    let host = |port: &config::Port| port.tap.is_some() && A::of_link(Mac::default()).is_none();
     let dips = config.ports.iter().flat_map(|port| {
-        let own = Own::Dip { host: host(port) };
+        let host = port.tap.is_some();
+        let own = Own::Dip { host };
         A::networks(port).map(move |(dip, _)| (dip, own))
     });
     let of_links = facts
         .iter()
         .filter(|facts| facts.dip != A::UNSPECIFIED)
-        .filter_map(|facts| Some((A::of_link(facts.mac)?, Own::Dip { host: false })));
+        .filter_map(|facts| Some((A::of_link(facts.mac)?, Own::Dip { host: facts.host })));
     vips.chain(moving)
         .chain(dips)
         .chain(of_links)

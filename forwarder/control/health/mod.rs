@@ -24,7 +24,7 @@ mod tests;
 use std::{
     collections::HashMap,
     io,
-    net::{IpAddr, Ipv4Addr, SocketAddrV4},
+    net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     thread::{self, JoinHandle},
 };
@@ -44,7 +44,6 @@ use crate::{
         health::{Probe, Start},
     },
     io::Now,
-    wire::Address,
 };
 
 /// Changes that wait to be taken; checks that have more to tell wait as well.
@@ -111,7 +110,7 @@ pub struct Last {
 struct Wanted {
     subject: Subject,
     check: Arc<Check>,
-    to: SocketAddrV4,
+    to: SocketAddr,
     device: Option<String>,
     standing: Mutex<Standing>,
 }
@@ -256,17 +255,14 @@ impl Checkers {
         check: &Arc<Check>,
         now: Now,
     ) -> Arc<Wanted> {
-        let to = SocketAddrV4::new(
-            check
-                .address
-                .or_else(|| Ipv4Addr::of(backend.address.address))
-                .expect("a configuration has checks of IPv4 alone"),
+        let to = SocketAddr::new(
+            check.address.unwrap_or(backend.address.address),
             check.port.unwrap_or(backend.address.port),
         );
         let device = check
             .device
             .clone()
-            .or_else(|| tap_towards(config, (*to.ip()).into()));
+            .or_else(|| tap_towards(config, to.ip()));
         let before = self.wanted.all().get(subject).cloned();
         let before = before.filter(|before| before.to == to && before.device == device);
         if let Some(before) = before.as_ref().filter(|before| before.check == *check) {

@@ -130,7 +130,7 @@ fn what_is_not_changed_goes_on_and_what_is_changed_keeps_its_state() {
 fn one_that_hangs_is_down_and_others_do_not_wait_for_it() {
     // Its backlog is full: connections neither come about nor are refused.
     let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
-    let any: std::net::SocketAddr = "127.0.0.1:0".parse().unwrap();
+    let any: SocketAddr = "127.0.0.1:0".parse().unwrap();
     socket.bind(&any.into()).unwrap();
     socket.listen(0).unwrap();
     let hung: TcpListener = socket.into();

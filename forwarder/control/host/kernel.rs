@@ -5,17 +5,14 @@
 //! Routes go with their TAP when the program ends, however it ends; rules are taken back when it
 //! ends as it should, and lead to an empty table when it does not.
 
-use std::{
-    collections::BTreeSet,
-    fs, io,
-    net::{IpAddr, Ipv4Addr},
-};
+use std::{collections::BTreeSet, fs, io, net::IpAddr};
 
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 use nix::errno::Errno;
 use rtnetlink::{
-    AddressMessageBuilder, Error, Handle, LinkUnspec, RouteMessageBuilder, new_connection,
+    Error, Handle, LinkUnspec, RouteMessageBuilder, new_connection,
     packet_route::{
+        AddressFamily,
         address::{AddressAttribute, AddressFlags},
         route::{RouteMessage, RouteProtocol, RouteScope},
         rule::{RuleAction, RuleAttribute, RuleMessage},
@@ -54,7 +51,7 @@ pub struct Kernel {
     handle: Handle,
     host: Host,
     taps: Vec<TapLink>,
-    announced: BTreeSet<Ipv4Addr>,
+    announced: BTreeSet<IpAddr>,
 }
 
 /// An interface of a TAP.
@@ -62,7 +59,7 @@ struct TapLink {
     port: PortIx,
     name: String,
     index: u32,
-    addresses: Vec<Ipv4Net>,
+    addresses: Vec<IpNet>,
 }
 
 impl Kernel {
@@ -104,7 +101,7 @@ impl Kernel {
     }
 
     /// Lets routing daemons announce these VIPs and no others.
-    pub async fn announce(&mut self, vips: BTreeSet<Ipv4Addr>) -> Result<(), KernelError> {
+    pub async fn announce(&mut self, vips: BTreeSet<IpAddr>) -> Result<(), KernelError> {
         let gone: Vec<_> = self.announced.difference(&vips).copied().collect();
         for vip in gone {
             let Some(route) = self.announcement(vip) else {
@@ -137,42 +134,44 @@ impl Kernel {
     }
 
     /// An interface with the port's addresses: without routes to their networks in the main
-    /// table, and without IPv6, for weir carries none.
+    /// table.
     async fn set_up_tap(&mut self, port: PortIx, name: &str, of: &Port) -> Result<(), KernelError> {
         // It asks as the address of that network, whatever the packet's source.
         set(&format!("ipv4/conf/{name}/arp_announce"), "2")?;
-        if let Err(error) = set(&format!("ipv6/conf/{name}/disable_ipv6"), "1") {
-            // The kernel may have no IPv6 that could be switched off.
-            tracing::debug!("{error}");
-        }
+        set_up_six(name, of)?;
         let index = nix::net::if_::if_nametoindex(name)
             .map_err(|errno| refused(format!("to name the interface `{name}`"), errno.into()))?;
-        for net in &of.addresses {
-            let address = AddressMessageBuilder::<Ipv4Addr>::new().index(index);
-            let mut address = address.address(net.addr(), net.prefix_len()).build();
-            let flags = AddressAttribute::Flags(AddressFlags::Noprefixroute);
-            address.attributes.push(flags);
-            let (ip, len) = (net.addr().into(), net.prefix_len());
+        let addresses: Vec<_> = of.networks().collect();
+        for net in &addresses {
+            let (ip, len) = (net.addr(), net.prefix_len());
             let mut request = self.handle.address().add(index, ip, len);
-            *request.message_mut() = address;
+            // weir looks for duplicates, and the kernel hears no answers to such questions.
+            let flags = AddressFlags::Noprefixroute | AddressFlags::Nodad;
+            let message = request.message_mut();
+            message.attributes.push(AddressAttribute::Flags(flags));
             let added = request.execute().await;
             done(format!("{net} on `{name}`"), added, Errno::EEXIST)?;
         }
         let up = LinkUnspec::new_with_index(index).up().build();
         let set = self.handle.link().set(up).execute().await;
         done(format!("to set up `{name}`"), set, Errno::EEXIST)?;
-        for net in &of.addresses {
-            let message = to(net.trunc(), self.host.table, index);
-            let message = message.scope(RouteScope::Link).pref_source(net.addr());
-            self.add_route(message.build()).await?;
+        for net in &addresses {
+            let route = to(net.trunc(), self.host.table, index).and_then(|route| {
+                let route = route.scope(RouteScope::Link).pref_source(net.addr());
+                route.ok()
+            });
+            if let Some(route) = route {
+                self.add_route(route.build()).await?;
+            }
         }
         let tap = TapLink {
             port,
             name: name.to_owned(),
             index,
-            addresses: of.addresses.clone(),
+            addresses,
         };
         for rule in tap.rules(self.host.table) {
+            // The family is the rule's own.
             let mut request = self.handle.rule().add().v4();
             *request.message_mut() = rule;
             let added = request.execute().await;
@@ -185,19 +184,16 @@ impl Kernel {
     /// A route of ours as the kernel has it, where there is a TAP for it.
     fn by_tap(&self, route: &Route) -> Option<RouteMessage> {
         let tap = self.taps.iter().find(|tap| tap.port == route.port)?;
-        let (IpNet::V4(net), IpAddr::V4(via)) = (route.to, route.via) else {
-            return None;
-        };
-        let message = to(net, self.host.table, tap.index).gateway(via);
-        Some(message.build())
+        let message = to(route.to, self.host.table, tap.index)?;
+        Some(message.gateway(route.via).ok()?.build())
     }
 
     /// The route that says that a VIP can be served here, by the TAP of its network or else by
     /// the first: it goes with the program. None where there is no TAP.
-    fn announcement(&self, vip: Ipv4Addr) -> Option<RouteMessage> {
+    fn announcement(&self, vip: IpAddr) -> Option<RouteMessage> {
         let has = |tap: &&TapLink| tap.addresses.iter().any(|net| net.contains(&vip));
         let tap = self.taps.iter().find(has).or(self.taps.first())?;
-        let message = to(Ipv4Net::from(vip), self.host.announce_table, tap.index);
+        let message = to(IpNet::from(vip), self.host.announce_table, tap.index)?;
         Some(message.scope(RouteScope::Link).build())
     }
 
@@ -219,9 +215,9 @@ impl Kernel {
 impl TapLink {
     /// What is bound to the TAP, and what comes from one of its addresses, goes by `table`.
     fn rules(&self, table: u32) -> Vec<RuleMessage> {
-        let rule = |src_len, which| {
+        let rule = |family, src_len, which| {
             let mut rule = RuleMessage::default();
-            rule.header.family = rtnetlink::packet_route::AddressFamily::Inet;
+            rule.header.family = family;
             rule.header.action = RuleAction::ToTable;
             rule.header.src_len = src_len;
             rule.attributes = vec![
@@ -232,10 +228,20 @@ impl TapLink {
             ];
             rule
         };
-        let bound = rule(0, RuleAttribute::Oifname(self.name.clone()));
-        let from = |net: &Ipv4Net| rule(32, RuleAttribute::Source(net.addr().into()));
-        let from = self.addresses.iter().map(from);
-        std::iter::once(bound).chain(from).collect()
+        let family = |net: &IpNet| match net {
+            IpNet::V4(_) => AddressFamily::Inet,
+            IpNet::V6(_) => AddressFamily::Inet6,
+        };
+        let families = [AddressFamily::Inet, AddressFamily::Inet6].into_iter();
+        let families =
+            families.filter(|wanted| self.addresses.iter().any(|net| family(net) == *wanted));
+        let bound =
+            families.map(|family| rule(family, 0, RuleAttribute::Oifname(self.name.clone())));
+        let from = |net: &IpNet| {
+            let source = RuleAttribute::Source(net.addr().into());
+            rule(family(net), net.max_prefix_len(), source)
+        };
+        bound.chain(self.addresses.iter().map(from)).collect()
     }
 }
 
@@ -245,13 +251,40 @@ fn set(key: &str, value: &str) -> Result<(), KernelError> {
     fs::write(&path, value).map_err(|error| refused(format!("{value} in {path}"), error))
 }
 
-/// The beginning of a route by an interface.
-fn to(net: Ipv4Net, table: u32, index: u32) -> RouteMessageBuilder<Ipv4Addr> {
-    RouteMessageBuilder::<Ipv4Addr>::new()
+/// IPv6 on an interface, where its port has addresses of it: those and that of its link, of which
+/// weir has the same, and nothing by chance or from routers.
+fn set_up_six(name: &str, of: &Port) -> Result<(), KernelError> {
+    let key = |key: &str| format!("ipv6/conf/{name}/{key}");
+    if of.addresses6.is_empty() {
+        if let Err(error) = set(&key("disable_ipv6"), "1") {
+            // The kernel may have no IPv6 that could be switched off.
+            tracing::debug!("{error}");
+        }
+        return Ok(());
+    }
+    let never = [
+        "accept_ra",
+        "autoconf",
+        "accept_dad",
+        "router_solicitations",
+    ];
+    for never in never.into_iter().chain(["addr_gen_mode", "disable_ipv6"]) {
+        set(&key(never), "0")?;
+    }
+    Ok(())
+}
+
+/// The beginning of a route by an interface. Networks that are, are none that it refuses.
+fn to(net: IpNet, table: u32, index: u32) -> Option<RouteMessageBuilder<IpAddr>> {
+    let route = RouteMessageBuilder::<IpAddr>::new()
         .destination_prefix(net.addr(), net.prefix_len())
-        .output_interface(index)
-        .table_id(table)
-        .protocol(PROTOCOL)
+        .ok()?;
+    Some(
+        route
+            .output_interface(index)
+            .table_id(table)
+            .protocol(PROTOCOL),
+    )
 }
 
 /// An answer of the kernel; `as_meant` says that things were as they should be already.

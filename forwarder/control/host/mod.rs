@@ -14,7 +14,7 @@ mod tap;
 #[cfg(test)]
 mod tests;
 
-use std::{collections::BTreeSet, net::Ipv4Addr};
+use std::{collections::BTreeSet, net::IpAddr};
 
 pub use kernel::{Kernel, KernelError};
 pub use tap::{Tap, TapError};
@@ -25,15 +25,16 @@ use crate::{
     io::{Frame, Now, Pool, PortIx},
     path::Limiter,
     wire::{
-        Address, Mac,
+        Mac,
         arp::{self, Operation},
-        ethernet,
+        ethernet, icmpv6, ipv6,
+        ndp::{self, Kind},
     },
 };
 
-/// ARP a second and port that is given to the kernel. Apart from the rest, so that a flood of
+/// ARP and neighbour discovery, a second and port, that is given to the kernel. Apart from the rest, so that a flood of
 /// other frames does not keep the kernel from finding its neighbours.
-const ARP_PER_SECOND: u32 = 1000;
+const NEIGHBOURS_PER_SECOND: u32 = 1000;
 
 /// The kernel's end of a port.
 pub trait End: Send {
@@ -55,7 +56,7 @@ pub struct HostCounters {
     pub limited: u64,
     /// For the kernel, which did not take them.
     pub refused: u64,
-    /// From the kernel, but no IPv4 and no question for a neighbour.
+    /// From the kernel, but no IP and no question for a neighbour.
     pub foreign: u64,
     /// From the kernel, and no buffer for them.
     pub pool_dry: u64,
@@ -63,15 +64,12 @@ pub struct HostCounters {
 
 /// The VIPs that can be served: those of services that have their quorum, or else a sorry backend,
 /// that gets new sessions.
-pub fn served(roster: &Roster) -> BTreeSet<Ipv4Addr> {
+pub fn served(roster: &Roster) -> BTreeSet<IpAddr> {
     let serving = roster.services().filter(|(service, enrolled)| {
         let mut backends = service.backends.iter().zip(&enrolled.backends);
         backends.any(|(backend, member)| member.share > 0 && (enrolled.quorum || backend.sorry))
     });
-    serving
-        .flat_map(|(service, _)| service.vips())
-        .filter_map(Ipv4Addr::of)
-        .collect()
+    serving.flat_map(|(service, _)| service.vips()).collect()
 }
 
 /// The kernel's ends of all ports.
@@ -85,9 +83,10 @@ pub struct Host {
 struct HostPort {
     end: Option<Box<dyn End>>,
     mac: Mac,
-    addresses: Box<[Ipv4Addr]>,
+    /// Those that the kernel has too.
+    addresses: Box<[IpAddr]>,
     to_kernel: Limiter,
-    arp: Limiter,
+    neighbours: Limiter,
     from_kernel: Limiter,
     /// May send a frame that it did not have yet when it was allowed to.
     allowed: bool,
@@ -99,9 +98,9 @@ impl Host {
         let port = |(port, mac): (&crate::config::Port, &Mac)| HostPort {
             end: None,
             mac: *mac,
-            addresses: port.addresses.iter().map(ipnet::Ipv4Net::addr).collect(),
+            addresses: addresses(port, *mac),
             to_kernel: Limiter::default(),
-            arp: Limiter::default(),
+            neighbours: Limiter::default(),
             from_kernel: Limiter::default(),
             allowed: false,
         };
@@ -146,8 +145,9 @@ impl Host {
         }
     }
 
-    /// Lets the kernel hear the answer to a question of its own in an ARP frame that came in by
-    /// `port`. The frame itself stays with the caller, and so do these counts.
+    /// Lets the kernel hear the answer to a question of its own in a frame of ARP or neighbour
+    /// discovery that came in by `port`. The frame itself stays with the caller, and so do these
+    /// counts.
     pub(super) fn overhear(&mut self, port: PortIx, head: &[u8], now: Now) {
         let Some(port) = self.ports.get_mut(port.index()) else {
             return;
@@ -155,10 +155,7 @@ impl Host {
         let Some(end) = &mut port.end else {
             return;
         };
-        let answers = arp_of(head).is_some_and(|packet| {
-            packet.operation() == Operation::Reply && port.addresses.contains(&packet.target_ip())
-        });
-        if answers && port.arp.take(ARP_PER_SECOND, now) {
+        if answers(head, &port.addresses) && port.neighbours.take(NEIGHBOURS_PER_SECOND, now) {
             end.give(head);
         }
     }
@@ -190,9 +187,29 @@ impl Host {
     }
 }
 
-/// True for IPv4, and for questions that the kernel asks as one of the port's own addresses. Its
+/// The addresses of a port that the kernel has too.
+fn addresses(port: &crate::config::Port, mac: Mac) -> Box<[IpAddr]> {
+    let of_link = (!port.addresses6.is_empty()).then(|| ndp::link_local(mac).into());
+    let configured = port.networks().map(|net| net.addr());
+    configured.chain(of_link).collect()
+}
+
+/// True for an answer to a question that one of these addresses asked.
+fn answers(frame: &[u8], addresses: &[IpAddr]) -> bool {
+    if let Some(packet) = arp_of(frame) {
+        return packet.operation() == Operation::Reply
+            && addresses.contains(&packet.target_ip().into());
+    }
+    let message = ipv6_of(frame).and_then(|packet| ndp::parse(packet).ok());
+    message.is_some_and(|message| {
+        matches!(message.kind, Kind::Advertisement { .. })
+            && addresses.contains(&message.destination.into())
+    })
+}
+
+/// True for IP, and for questions that the kernel asks as one of the port's own addresses. Its
 /// answers and announcements are weir's to give, tags and other protocols nobody's yet.
-fn may_leave(frame: &[u8], mac: Mac, addresses: &[Ipv4Addr]) -> bool {
+fn may_leave(frame: &[u8], mac: Mac, addresses: &[IpAddr]) -> bool {
     let Ok(link) = ethernet::parse(frame) else {
         return false;
     };
@@ -205,10 +222,36 @@ fn may_leave(frame: &[u8], mac: Mac, addresses: &[Ipv4Addr]) -> bool {
             packet.operation() == Operation::Request
                 && packet.sender_mac == mac
                 && packet.sender_ip() != packet.target_ip()
-                && addresses.contains(&packet.sender_ip())
+                && addresses.contains(&packet.sender_ip().into())
+        }),
+        ethernet::ETHERTYPE_IPV6 if !addresses.iter().any(IpAddr::is_ipv6) => false,
+        ethernet::ETHERTYPE_IPV6 => ipv6_of(frame).is_some_and(|packet| {
+            !is_discovery(packet)
+                || ndp::parse(packet).is_ok_and(|message| {
+                    message.kind == Kind::Solicitation
+                        && message.source != message.target
+                        && addresses.contains(&message.source.into())
+                })
         }),
         _ => false,
     }
+}
+
+/// True for what hosts and routers say of themselves to their link: questions for routers,
+/// neighbour discovery, redirects.
+fn is_discovery(packet: &[u8]) -> bool {
+    ipv6::parse(packet).is_ok_and(|(header, message)| {
+        let kind = message.first().copied().unwrap_or_default();
+        header.next_header() == ipv6::PROTOCOL_ICMPV6
+            && (icmpv6::ROUTER_SOLICITATION..=icmpv6::REDIRECT).contains(&kind)
+    })
+}
+
+/// The packet of IPv6 of an untagged frame.
+fn ipv6_of(frame: &[u8]) -> Option<&[u8]> {
+    let link = ethernet::parse(frame).ok()?;
+    let meant = link.ethertype == ethernet::ETHERTYPE_IPV6 && link.tag.is_none();
+    frame.get(link.payload_offset()..).filter(|_| meant)
 }
 
 /// The ARP packet of an untagged frame.

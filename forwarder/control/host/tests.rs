@@ -1,5 +1,6 @@
 use std::{
     collections::VecDeque,
+    net::{Ipv4Addr, Ipv6Addr},
     sync::{Arc, Mutex},
 };
 
@@ -18,6 +19,8 @@ const MAC: Mac = Mac([2, 0, 0, 0, 0, 1]);
 const THEIRS: Mac = Mac([2, 0, 0, 0, 9, 9]);
 const DIP: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 2);
 const PEER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
+const DIP6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 2);
+const PEER6: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 9);
 
 /// What a kernel in a test sends and has been given.
 #[derive(Default)]
@@ -53,10 +56,14 @@ fn at(ms: u64) -> Now {
 
 /// A host with a TAP on the first of its two ports.
 fn host(per_second: u32) -> (Host, Arc<Mutex<Wire>>) {
+    host_with(per_second, r#""192.0.2.2/24""#)
+}
+
+fn host_with(per_second: u32, addresses: &str) -> (Host, Arc<Mutex<Wire>>) {
     let text = format!(
         r#"(dpdk: (workers: [0], main_core: 1), limits: (host_per_second: {per_second}),
             ports: [
-                (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"], tap: "t"),
+                (name: "wan", device: Vdev("net_null0"), addresses: [{addresses}], tap: "t"),
                 (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.1/24"]),
             ])"#
     );
@@ -131,6 +138,58 @@ fn the_kernel_sends_ipv4_and_asks_for_neighbours_and_nothing_else() {
     assert_eq!(counted.taken, 2);
 }
 
+fn discovery(source: Mac, message: &ndp::Message) -> Vec<u8> {
+    let mut octets = vec![0; message.octets()];
+    message.emit(&mut octets).unwrap();
+    frame(source, ethernet::ETHERTYPE_IPV6, None, &octets)
+}
+
+#[test]
+fn of_ipv6_it_asks_and_hears_answers_and_says_nothing_of_itself() {
+    let question = ndp::Message::solicitation(MAC, DIP6, PEER6);
+    let of_link = ndp::link_local(MAC);
+    let from_link = ndp::Message::solicitation(MAC, of_link, PEER6);
+    let packet = frame(MAC, ethernet::ETHERTYPE_IPV6, None, &[0x60; 40]);
+    let mut routers = discovery(MAC, &question);
+    routers[54] = icmpv6::ROUTER_SOLICITATION;
+    let foreign = [
+        discovery(MAC, &ndp::Message::announcement(MAC, DIP6)),
+        discovery(
+            MAC,
+            &ndp::Message::solicitation(MAC, Ipv6Addr::UNSPECIFIED, DIP6),
+        ),
+        discovery(MAC, &ndp::Message::solicitation(MAC, PEER6, DIP6)),
+        routers,
+    ];
+    let leave = [
+        packet,
+        discovery(MAC, &question),
+        discovery(MAC, &from_link),
+    ];
+    let (mut host, wire) = host_with(1000, r#""2001:db8::2/64""#);
+    wire.lock().unwrap().sends = foreign.iter().chain(&leave).cloned().collect();
+    for expected in &leave {
+        let frame = host.take(WAN, &MemoryPool, at(1)).unwrap();
+        assert_eq!(frame.head(), expected);
+    }
+    assert!(host.take(WAN, &MemoryPool, at(1)).is_none());
+    assert_eq!(host.counters().foreign, foreign.len() as u64);
+
+    let answers = [question, from_link].map(|asked| discovery(THEIRS, &asked.answer(THEIRS)));
+    let to_another = ndp::Message::solicitation(MAC, PEER6, DIP6).answer(THEIRS);
+    let theirs = ndp::Message::solicitation(THEIRS, PEER6, DIP6);
+    for heard in [
+        &answers[0],
+        &answers[1],
+        &discovery(THEIRS, &to_another),
+        &discovery(THEIRS, &theirs),
+        &discovery(THEIRS, &ndp::Message::announcement(THEIRS, PEER6)),
+    ] {
+        host.overhear(WAN, heard, at(1));
+    }
+    assert_eq!(wire.lock().unwrap().given, answers);
+}
+
 #[test]
 fn beyond_the_rate_the_kernels_frames_wait_and_those_for_it_are_counted() {
     let (mut host, wire) = host(10);
@@ -172,11 +231,11 @@ fn the_kernel_hears_answers_to_its_questions_whatever_else_floods_it() {
         host.overhear(LAN, heard, at(1));
     }
     assert_eq!(wire.lock().unwrap().given, [reply()]);
-    for _ in 0..2 * ARP_PER_SECOND {
+    for _ in 0..2 * NEIGHBOURS_PER_SECOND {
         host.overhear(WAN, &reply(), at(1));
     }
     let heard = wire.lock().unwrap().given.len();
-    assert_eq!(heard, ARP_PER_SECOND as usize);
+    assert_eq!(heard, NEIGHBOURS_PER_SECOND as usize);
 }
 
 #[test]

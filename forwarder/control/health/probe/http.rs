@@ -43,12 +43,16 @@ pub(super) async fn ask(http: &Http, question: &Question) -> Result<Pass, Fault>
     Ok(Pass::default())
 }
 
-/// The host of a Host header.
+/// The host of a Host header, without the brackets of IPv6.
 fn without_port(host: &str) -> &str {
-    match host.rsplit_once(':') {
+    let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|c| c.is_ascii_digit()) => name,
         _ => host,
-    }
+    };
+    let bare = name
+        .strip_prefix('[')
+        .and_then(|rest| rest.strip_suffix(']'));
+    bare.unwrap_or(name)
 }
 
 async fn exchange<S>(stream: S, request: &Request, host: &str) -> Result<(), Fault>

@@ -3,7 +3,11 @@
 //! A probe holds no more than a bounded part of what is answered, and ends when it is dropped: its
 //! sockets are closed, its program is killed. How long it may take is for who asks.
 
-use std::{io, net::SocketAddrV4, sync::Arc};
+use std::{
+    io,
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::Arc,
+};
 
 use tokio::net::TcpStream;
 
@@ -32,7 +36,7 @@ pub(super) struct Question {
     /// The backend's name.
     pub(super) backend: String,
     /// Who is asked.
-    pub(super) to: SocketAddrV4,
+    pub(super) to: SocketAddr,
     /// The network device that the question leaves by, if it is not for the host's routes to say.
     pub(super) device: Option<String>,
     /// What is asked.
@@ -131,6 +135,14 @@ pub(super) async fn ask(question: &Question) -> Result<Pass, Fault> {
         Probe::Dns { name, record } => dns::ask(name, record, question).await,
         Probe::Smtp { helo } => smtp::ask(helo, question).await,
         Probe::Grpc { service } => grpc::ask(service, question).await,
+    }
+}
+
+/// Where a socket is bound that is to reach an address.
+fn any(to: SocketAddr) -> SocketAddr {
+    match to {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     }
 }
 

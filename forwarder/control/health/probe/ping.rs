@@ -1,15 +1,12 @@
 //! An ICMP echo.
 
-use std::{io, net::Ipv4Addr, net::SocketAddrV4};
+use std::{io, net::SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
-use super::{Fault, Pass, Question};
-use crate::wire::checksum::checksum;
-
-const ECHO_REQUEST: u8 = 8;
-const ECHO_REPLY: u8 = 0;
+use super::{Fault, Pass, Question, any};
+use crate::wire::{checksum::checksum, icmp, icmpv6};
 
 /// What is sent and must come back.
 const PAYLOAD: &[u8; 16] = b"weir echo check\0";
@@ -18,22 +15,27 @@ const PAYLOAD: &[u8; 16] = b"weir echo check\0";
 pub(super) async fn ask(question: &Question) -> Result<Pass, Fault> {
     let (socket, raw) = socket(question)?;
     let socket = UdpSocket::from_std(socket)?;
-    socket
-        .connect(SocketAddrV4::new(*question.to.ip(), 0))
-        .await?;
+    socket.connect(SocketAddr::new(question.to.ip(), 0)).await?;
     // Raw sockets hear the replies to all others; the kernel gives one of its own kind its port
     // as identifier.
     let identifier = identifier();
-    let request = request(identifier);
+    let (request, reply) = match question.to {
+        SocketAddr::V4(_) => (request(icmp::ECHO, identifier), icmp::ECHO_REPLY),
+        // The kernel computes the checksum, which covers the addresses.
+        SocketAddr::V6(_) => (request(icmpv6::ECHO, identifier), icmpv6::ECHO_REPLY),
+    };
     socket.send(&request).await?;
     let mut received = [0; 256];
     loop {
         let octets = socket.recv(&mut received).await?;
         let packet = received.get(..octets).unwrap_or_default();
-        let message = if raw { after_header(packet) } else { packet };
+        let message = match question.to {
+            SocketAddr::V4(_) if raw => after_header(packet),
+            _ => packet,
+        };
         let (kind, same) = (message.first(), message.get(8..) == Some(PAYLOAD));
         let own = !raw || message.get(4..6) == Some(&identifier.to_be_bytes());
-        if kind == Some(&ECHO_REPLY) && same && own {
+        if kind == Some(&reply) && same && own {
             return Ok(Pass::default());
         }
     }
@@ -42,11 +44,14 @@ pub(super) async fn ask(question: &Question) -> Result<Pass, Fault> {
 /// A socket for ICMP, and whether it is a raw one: the kernel's own kind is for the groups of
 /// `net.ipv4.ping_group_range`, the raw one for root.
 fn socket(question: &Question) -> Result<(std::net::UdpSocket, bool), Fault> {
-    let icmp = Some(Protocol::ICMPV4);
-    let (socket, raw) = match Socket::new(Domain::IPV4, Type::DGRAM, icmp) {
+    let (domain, icmp) = match question.to {
+        SocketAddr::V4(_) => (Domain::IPV4, Some(Protocol::ICMPV4)),
+        SocketAddr::V6(_) => (Domain::IPV6, Some(Protocol::ICMPV6)),
+    };
+    let (socket, raw) = match Socket::new(domain, Type::DGRAM, icmp) {
         Ok(socket) => (socket, false),
         Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-            (Socket::new(Domain::IPV4, Type::RAW, icmp)?, true)
+            (Socket::new(domain, Type::RAW, icmp)?, true)
         }
         Err(error) => return Err(error.into()),
     };
@@ -58,7 +63,7 @@ fn socket(question: &Question) -> Result<(std::net::UdpSocket, bool), Fault> {
             source,
         })?;
     }
-    socket.bind(&SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, 0).into())?;
+    socket.bind(&any(question.to).into())?;
     Ok((socket.into(), raw))
 }
 
@@ -69,8 +74,8 @@ fn identifier() -> u16 {
     NEXT.fetch_add(1, Relaxed)
 }
 
-fn request(identifier: u16) -> Vec<u8> {
-    let mut message = vec![ECHO_REQUEST, 0, 0, 0];
+fn request(kind: u8, identifier: u16) -> Vec<u8> {
+    let mut message = vec![kind, 0, 0, 0];
     message.extend(identifier.to_be_bytes());
     message.extend([0, 1]);
     message.extend(PAYLOAD);

@@ -1,6 +1,6 @@
 //! A TCP connection.
 
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 use tokio::net::{TcpSocket, TcpStream};
 
@@ -17,8 +17,11 @@ pub(super) async fn ask(question: &Question) -> Result<Pass, Fault> {
 }
 
 /// A connection by way of a device, if one is given.
-pub(super) async fn connect(to: SocketAddrV4, device: Option<&str>) -> Result<TcpStream, Fault> {
-    let socket = TcpSocket::new_v4()?;
+pub(super) async fn connect(to: SocketAddr, device: Option<&str>) -> Result<TcpStream, Fault> {
+    let socket = match to {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
     if let Some(name) = device {
         let bound = socket.bind_device(Some(name.as_bytes()));
         bound.map_err(|source| Fault::Device {
@@ -26,7 +29,7 @@ pub(super) async fn connect(to: SocketAddrV4, device: Option<&str>) -> Result<Tc
             source,
         })?;
     }
-    let stream = socket.connect(to.into()).await?;
+    let stream = socket.connect(to).await?;
     // A request is one segment, and is not to wait for more.
     stream.set_nodelay(true)?;
     Ok(stream)

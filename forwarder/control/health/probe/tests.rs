@@ -2,7 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     thread,
 };
 
@@ -15,6 +15,8 @@ use tokio_rustls::rustls::{
 
 use super::*;
 use crate::config::Config;
+
+mod six;
 
 /// A check as the configuration would have it.
 fn check(text: &str) -> Arc<Check> {
@@ -31,9 +33,6 @@ fn check(text: &str) -> Arc<Check> {
 
 /// Asks the server at `to`; a fault is given as its text.
 fn asked(text: &str, to: SocketAddr) -> Result<Pass, String> {
-    let SocketAddr::V4(to) = to else {
-        panic!("{to} is of IPv4")
-    };
     let check = check(text);
     let tls = match &check.probe {
         Probe::Http(http) => http.tls.as_ref(),
@@ -72,7 +71,11 @@ fn unwell(text: &str, to: SocketAddr, why: &str) {
 
 /// A server that does this with each connection, until the test's program ends.
 fn server(serve: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    server_at(Ipv4Addr::LOCALHOST.into(), serve)
+}
+
+fn server_at(on: IpAddr, serve: impl Fn(std::net::TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind((on, 0)).unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || listener.incoming().flatten().for_each(&serve));
     address
@@ -178,7 +181,7 @@ fn md5_of(text: &str) -> String {
 
 /// A web server for `www.example.com` that has signed its certificate itself; as an authority, if
 /// `is_ca`, as what `openssl req -x509` makes. Returns where it is, and the certificate in PEM.
-fn https_server(is_ca: bool) -> (SocketAddr, String) {
+fn https_server(on: IpAddr, is_ca: bool) -> (SocketAddr, String) {
     let mut params = CertificateParams::new(vec!["www.example.com".to_owned()]).unwrap();
     if is_ca {
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -194,7 +197,7 @@ fn https_server(is_ca: bool) -> (SocketAddr, String) {
         .with_single_cert(vec![certificate.der().clone()], key)
         .unwrap();
     let config = Arc::new(config);
-    let to = server(move |mut stream| {
+    let to = server_at(on, move |mut stream| {
         let mut connection = ServerConnection::new(Arc::clone(&config)).unwrap();
         if connection.complete_io(&mut stream).is_ok() {
             answer_http(&mut Stream::new(&mut connection, &mut stream));
@@ -208,8 +211,9 @@ fn https() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("ca.pem");
     let ca = file.display();
+    let on = Ipv4Addr::LOCALHOST.into();
     for is_ca in [false, true] {
-        let (to, certificate) = https_server(is_ca);
+        let (to, certificate) = https_server(on, is_ca);
         // Unless asked to, a check does not ask who the server is.
         well(r#"Https(path: "/ok", body: "well")"#, to);
         std::fs::write(&file, certificate).unwrap();
@@ -217,10 +221,10 @@ fn https() {
         well(&by_name, to);
         let other = format!(r#"Https(path: "/ok", ca: "{ca}", host: "example.com")"#);
         unwell(&other, to, "not valid for name");
-        let (another, _) = https_server(is_ca);
+        let (another, _) = https_server(on, is_ca);
         unwell(&by_name, another, "invalid peer certificate");
     }
-    let (to, certificate) = https_server(false);
+    let (to, certificate) = https_server(on, false);
     std::fs::write(&file, certificate).unwrap();
     well(
         &format!(r#"Https(path: "/ok", ca: "{ca}", sni: "www.example.com")"#),
@@ -244,7 +248,11 @@ fn https() {
 
 /// A server of UDP that gives these answers.
 fn udp_server(answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> SocketAddr {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    udp_server_at(Ipv4Addr::LOCALHOST.into(), answer)
+}
+
+fn udp_server_at(on: IpAddr, answer: impl Fn(&[u8]) -> Vec<u8> + Send + 'static) -> SocketAddr {
+    let socket = UdpSocket::bind((on, 0)).unwrap();
     let address = socket.local_addr().unwrap();
     thread::spawn(move || {
         let mut octets = [0; 2048];
@@ -278,16 +286,17 @@ fn udp() {
     well(r#"Udp(timeout: "100ms")"#, silent.local_addr().unwrap());
 }
 
+/// What a DNS server answers that says this of everything.
+fn dns_answer(query: &[u8], code: RCODE) -> Vec<u8> {
+    let mut packet = Packet::parse(query).unwrap();
+    packet.set_flags(PacketFlag::RESPONSE);
+    *packet.rcode_mut() = code;
+    packet.build_bytes_vec().unwrap()
+}
+
 #[test]
 fn dns() {
-    let answer = |code: RCODE| {
-        udp_server(move |query| {
-            let mut packet = Packet::parse(query).unwrap();
-            packet.set_flags(PacketFlag::RESPONSE);
-            *packet.rcode_mut() = code;
-            packet.build_bytes_vec().unwrap()
-        })
-    };
+    let answer = |code: RCODE| udp_server(move |query| dns_answer(query, code));
     well("Dns()", answer(RCODE::NoError));
     well(
         r#"Dns(name: "www.example.com", record: "A")"#,
@@ -308,7 +317,11 @@ fn ping() {
 
 /// A mail server that says this when somebody comes, to EHLO and to QUIT.
 fn mail_server(said: [&'static str; 3]) -> SocketAddr {
-    server(move |mut stream| {
+    mail_server_at(Ipv4Addr::LOCALHOST.into(), said)
+}
+
+fn mail_server_at(on: IpAddr, said: [&'static str; 3]) -> SocketAddr {
+    server_at(on, move |mut stream| {
         let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
         for line in said {
             if stream.write_all(line.as_bytes()).is_err() || lines.next().is_none() {
@@ -338,13 +351,13 @@ fn smtp() {
     unwell("Smtp()", server(drop), "instead of 220");
 }
 
-#[test]
-fn grpc() {
+/// A server of gRPC whose service `shop` is well.
+fn grpc_server(on: IpAddr) -> SocketAddr {
     use http_body_util::{BodyExt, Full};
     use hyper::{Request, Response, body::Bytes, body::Incoming, service::service_fn};
     use hyper_util::rt::{TokioExecutor, TokioIo};
 
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let listener = TcpListener::bind((on, 0)).unwrap();
     let to = listener.local_addr().unwrap();
     listener.set_nonblocking(true).unwrap();
     thread::spawn(move || {
@@ -368,6 +381,12 @@ fn grpc() {
             }
         });
     });
+    to
+}
+
+#[test]
+fn grpc() {
+    let to = grpc_server(Ipv4Addr::LOCALHOST.into());
     well(r#"Grpc(service: "shop")"#, to);
     unwell("Grpc()", to, "not serving");
     unwell("Grpc()", nobody(), "refused");

@@ -1,10 +1,10 @@
 //! A datagram, and what comes back.
 
-use std::{io, net::Ipv4Addr};
+use std::io;
 
 use tokio::net::UdpSocket;
 
-use super::{Fault, Pass, Question, digits};
+use super::{Fault, Pass, Question, any, digits};
 use crate::config::health::Udp;
 
 /// As many octets of an answer as are looked at.
@@ -34,7 +34,7 @@ pub(super) async fn ask(udp: &Udp, question: &Question) -> Result<Pass, Fault> {
 
 /// One datagram there and one back. Others than who was asked are not heard.
 pub(super) async fn exchange(payload: &[u8], question: &Question) -> Result<Vec<u8>, Fault> {
-    let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).await?;
+    let socket = UdpSocket::bind(any(question.to)).await?;
     if let Some(name) = question.device.as_deref() {
         let bound = socket.bind_device(Some(name.as_bytes()));
         bound.map_err(|source| Fault::Device {
