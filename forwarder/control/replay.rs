@@ -245,9 +245,11 @@ impl Replay {
         self.sweep();
         let now_ms = self.now.ms();
         let held = self.workers.iter().zip(0..).flat_map(|(worker, index)| {
-            let table = worker.sessions();
-            let all = table.page(0, table.capacity());
-            all.map(move |(_, one)| session(one, index, now_ms))
+            let (four, six) = (worker.sessions(), worker.sessions6());
+            let four = four.page(0, four.capacity());
+            let six = six.page(0, six.capacity());
+            four.map(move |(_, one)| session(one, index, now_ms))
+                .chain(six.map(move |(_, one)| session(one, index, now_ms)))
         });
         let roster = self.manager.in_force();
         let known = self.workers.iter().zip(0..).flat_map(|(worker, index)| {
@@ -323,10 +325,9 @@ impl Replay {
     fn pass(&mut self, until: Now) -> Result<(), ReplayError> {
         loop {
             let due = self.manager.neighbours().poll_timeout();
-            let sweeping = self
-                .workers
-                .iter()
-                .any(|worker| !worker.sessions().is_empty());
+            let mut workers = self.workers.iter();
+            let sweeping = workers
+                .any(|worker| !worker.sessions().is_empty() || !worker.sessions6().is_empty());
             let idle_turn = sweeping.then_some(Now {
                 ns: self.now.ns + IDLE_TURN_NS,
             });

@@ -184,3 +184,32 @@ fn what_goes_elsewhere_is_explained_too() {
          neighbour_unresolved"
     );
 }
+
+#[test]
+fn replay_shows_sessions_of_ipv6_and_lets_them_end() {
+    let config = world(&format!(
+        "protocol: Udp, forward: Nat, scheduler: rr, {}",
+        backends(8080)
+    ));
+    let flow = format!("udp {CLIENT} > {VIP}");
+    let frame = packet(&said(&config, &flow), 0);
+    let mut writer = Writer::new(Vec::new()).unwrap();
+    for (at_s, from) in [(0_u64, 40_000_u16), (400, 40_001)] {
+        let mut frame = frame.clone();
+        frame[54..56].copy_from_slice(&from.to_be_bytes());
+        writer.write(at_s * 1_000_000_000, &frame).unwrap();
+    }
+    let capture = Box::new(Cursor::new(writer.finish().unwrap()));
+    let mut inputs = Inputs::default();
+    inputs.add(PortIx(0), "in.pcap".into(), capture).unwrap();
+    let mut replay = Replay::new(&config, [], 0).unwrap();
+    replay.run(&mut inputs).unwrap();
+    let stats = replay.stats(&inputs);
+    let clients: Vec<String> = stats
+        .sessions
+        .iter()
+        .map(|session| session.client.to_string())
+        .collect();
+    assert_eq!(clients, ["[2001:db8::9]:40001"]);
+    assert_eq!(stats.services[0].connections, 2);
+}
