@@ -230,9 +230,8 @@ fn nothing_is_allocated_for_inquiries() {
                 Inquiry::Page6(page) => page.found.len(),
                 Inquiry::Clients(page) => page.found.len(),
                 Inquiry::Clients6(page) => page.found.len(),
-                Inquiry::Sweep => 0,
+                Inquiry::Sweep | Inquiry::Recall(Recalled::Six(_)) => 0,
                 Inquiry::Recall(Recalled::Four(recall)) => usize::from(recall.session.is_some()),
-                Inquiry::Recall(Recalled::Six(_)) => 0,
             };
             assert_eq!(found, expected);
         }

@@ -113,18 +113,21 @@ impl Service {
 
     /// Notes that clients stay where they are for so many seconds.
     pub(super) fn persist(&mut self, seconds: u32, mask: Option<&str>) {
-        if self.address.is_ipv6() {
-            let note = format!("persistence of {seconds} s: not built for IPv6 yet");
-            self.notes.push(note);
-            return;
-        }
-        let mask = mask.unwrap_or("255.255.255.255");
-        let bits = mask.parse().map_or(0, Ipv4Addr::to_bits);
-        if bits == 0 || bits.leading_ones() != bits.count_ones() || seconds == 0 {
+        // Of IPv6 the mask is the length of a prefix.
+        let bits = match (mask, &self.address) {
+            (None, SocketAddr::V4(_)) => Some(32),
+            (None, SocketAddr::V6(_)) => Some(128),
+            (Some(mask), SocketAddr::V4(_)) => mask.parse().ok().and_then(bits_of),
+            (Some(mask), SocketAddr::V6(_)) => {
+                mask.parse().ok().filter(|bits| (1..=128).contains(bits))
+            }
+        };
+        if let Some(bits) = bits.filter(|_| seconds > 0) {
+            self.persistence = Some((seconds, bits));
+        } else {
+            let mask = mask.unwrap_or("of one address");
             let note = format!("persistence of {seconds} s, mask {mask}: no counterpart");
             self.notes.push(note);
-        } else {
-            self.persistence = Some((seconds, bits.count_ones()));
         }
     }
 
@@ -200,6 +203,13 @@ impl Backend {
         }
         self.thresholds = [upper, if lower > upper { 0 } else { lower }];
     }
+}
+
+/// The length of the prefix that is as long as the mask; none where it is no mask.
+fn bits_of(mask: Ipv4Addr) -> Option<u32> {
+    let bits = mask.to_bits();
+    let ones = bits.count_ones();
+    (ones > 0 && bits.leading_ones() == ones).then_some(ones)
 }
 
 /// An address and port as names have them: without brackets, and a dot in place of their colon.

@@ -169,7 +169,7 @@ fn addresses(draft: &Draft) -> Vec<String> {
         IpAddr::V6(address) => Some(address.to_bits() >> 64 << 64),
         IpAddr::V4(_) => None,
     });
-    let (mut four, six) = (BTreeSet::from_iter(four), BTreeSet::from_iter(six));
+    let (mut four, six): (BTreeSet<_>, BTreeSet<_>) = (four.collect(), six.collect());
     if taken.is_empty() {
         four.insert(Ipv4Addr::new(192, 0, 2, 0).to_bits());
     }

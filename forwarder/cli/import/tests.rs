@@ -22,10 +22,6 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
 -A -t 192.0.2.102:443 -s sh -b sh-fallback,sh-port
 -a -t 192.0.2.102:443 -r 10.2.0.1:443 -i -w 3 --tun-type ipip
 -A -f 1 -s rr
--A -t [2001:db8::1]:80 -s rr -p 60
--a -t [2001:db8::1]:80 -r [2001:db8:1::11]:8080 -m
--a -t [2001:db8::1]:80 -r [2001:db8:1::12] -m
--a -t [2001:db8::1]:80 -r 10.1.0.11:80 -m
 -A -t 192.0.2.103:0 -s rr -p
 -a -t 192.0.2.103:0 -r 10.1.0.14:8080 -m
 --set 300 0 60
@@ -39,11 +35,10 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
             "tcp-192.0.2.100:80",
             "udp-192.0.2.101:53",
             "tcp-192.0.2.102:443",
-            "tcp-2001:db8::1.80",
             "tcp-192.0.2.103:0"
         ]
     );
-    let [web, dns, tls, six, any] = &config.services[..] else {
+    let [web, dns, tls, any] = &config.services[..] else {
         panic!("{names:?}")
     };
     let weights = |service: &crate::config::Service| -> Vec<u32> {
@@ -61,11 +56,6 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
     assert_eq!((tls.scheduler.name, weights(tls)), ("sh", vec![3]));
     assert_eq!(tls.forward, crate::config::Forward::Tun);
     assert_eq!(any.key().to_string(), "192.0.2.103:*");
-    let backends = six.backends.iter().map(|one| one.address.to_string());
-    assert_eq!(
-        backends.collect::<Vec<_>>(),
-        ["[2001:db8:1::11]:8080", "[2001:db8:1::12]:80"]
-    );
     assert_eq!(config.timeouts.udp_ms(), 60_000);
     for comment in [
         "// line 10: -A -f 1 -s rr: left out, a mark names no address; write what it marks",
@@ -75,13 +65,39 @@ ipvsadm -A -t 192.0.2.100:80 -s wlc -p 360
         "                // weight was 70000; 65535 is the most",
         "                // 10.1.0.13:80, weight 1: left out, another forwarding method than",
         "    timeouts: (established: \"300s\", udp: \"60s\"),",
-        "            // persistence of 60 s: not built for IPv6 yet",
-        "                // 10.1.0.11:80, weight 1: left out, of another family than its service",
-        "\"2001:db8::fffe/64\", \"2001:db8:1::fffe/64\"",
     ] {
         assert!(text.contains(comment), "{comment}\n{text}");
     }
     assert_eq!(text.matches("-X").count(), 1, "{text}");
+}
+
+#[test]
+fn rules_of_ipv6_become_services() {
+    let rules = "\
+-A -t [2001:db8::1]:80 -s rr -p 60 -M 64
+-a -t [2001:db8::1]:80 -r [2001:db8:1::11]:8080 -m
+-a -t [2001:db8::1]:80 -r [2001:db8:1::12] -m
+-a -t [2001:db8::1]:80 -r 10.1.0.11:80 -m
+-A -u [2001:db8::1]:0 -s rr -p";
+    let (text, checked) = imported(&ipvsadm::read(rules));
+    let [web, any] = &checked.config.services[..] else {
+        panic!("{text}")
+    };
+    assert_eq!(web.name, "tcp-2001:db8::1.80");
+    let backends = web.backends.iter().map(|one| one.address.to_string());
+    assert_eq!(
+        backends.collect::<Vec<_>>(),
+        ["[2001:db8:1::11]:8080", "[2001:db8:1::12]:80"]
+    );
+    assert_eq!(any.key().to_string(), "[2001:db8::1]:*");
+    for part in [
+        "forward: Nat, scheduler: rr, persistence: (timeout: \"60s\", mask: 64),",
+        "forward: Nat, scheduler: rr, persistence: (timeout: \"300s\", mask: 128),",
+        "                // 10.1.0.11:80, weight 1: left out, of another family than its service",
+        "addresses: [\"2001:db8::fffe/64\", \"2001:db8:1::fffe/64\"],",
+    ] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
 }
 
 #[test]

@@ -238,7 +238,7 @@ impl TapLink {
         let bound =
             families.map(|family| rule(family, 0, RuleAttribute::Oifname(self.name.clone())));
         let from = |net: &IpNet| {
-            let source = RuleAttribute::Source(net.addr().into());
+            let source = RuleAttribute::Source(net.addr());
             rule(family(net), net.max_prefix_len(), source)
         };
         bound.chain(self.addresses.iter().map(from)).collect()

@@ -32,8 +32,8 @@ use crate::{
     },
 };
 
-/// ARP and neighbour discovery, a second and port, that is given to the kernel. Apart from the rest, so that a flood of
-/// other frames does not keep the kernel from finding its neighbours.
+/// ARP and neighbour discovery, a second and port, that is given to the kernel. Apart from the
+/// rest, so that a flood of other frames does not keep the kernel from finding its neighbours.
 const NEIGHBOURS_PER_SECOND: u32 = 1000;
 
 /// The kernel's end of a port.

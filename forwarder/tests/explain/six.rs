@@ -211,5 +211,5 @@ fn replay_shows_sessions_of_ipv6_and_lets_them_end() {
         .map(|session| session.client.to_string())
         .collect();
     assert_eq!(clients, ["[2001:db8::9]:40001"]);
-    assert_eq!(stats.services[0].connections, 2);
+    assert_eq!(stats.services[0].traffic.connections, 2);
 }

@@ -90,15 +90,10 @@ impl Setup {
             lan_mtu,
             ..
         } = self;
-        let [wan6, lan6] = six::ADDRESSES.map(|address| match self.has_six() {
-            true => format!(", \"{address}\""),
-            false => String::new(),
-        });
+        let six = |text: &'static str| if self.has_six() { text } else { "" };
+        let [wan6, lan6] = six::ADDRESSES.map(six);
         let [neighbours6, routes6, services6] =
-            [six::NEIGHBOURS, six::ROUTES, six::SERVICES].map(|text| match self.has_six() {
-                true => text,
-                false => "",
-            });
+            [six::NEIGHBOURS, six::ROUTES, six::SERVICES].map(six);
         let routes_and_services = ROUTES_AND_SERVICES
             .replacen("routes: [", &format!("routes: [{routes6}"), 1)
             .replacen("services: [", &format!("services: [{services6}"), 1);

@@ -39,7 +39,7 @@ const GATEWAY_MAC: [u8; 6] = [2, 6, 0, 0, 0, 1];
 const BACKEND_MAC: [u8; 6] = [2, 6, 0, 0, 0, 2];
 
 /// What a port has beside its address of IPv4.
-pub const ADDRESSES: [&str; 2] = ["2001:db8::2/64", "2001:db8:1::1/64"];
+pub const ADDRESSES: [&str; 2] = [r#", "2001:db8::2/64""#, r#", "2001:db8:1::1/64""#];
 
 pub const NEIGHBOURS: &str = r#"
     (address: "2001:db8::1", mac: "02:06:00:00:00:01"),
