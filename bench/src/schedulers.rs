@@ -44,7 +44,7 @@ const METHODS: [(&str, Method); 18] = [
         "lblcr",
         Method::LocalityBasedLeastConnectionsWithReplication,
     ),
-    ("twos", Method::Random { draws: 2 }),
+    ("twos, random", Method::Random { draws: 2 }),
     ("sh", Method::SourceHashing { fallback: false }),
     ("sh, fallback", Method::SourceHashing { fallback: true }),
     ("dh", Method::DestinationHashing),

@@ -1,4 +1,7 @@
-use std::ops::Range;
+use std::{
+    ops::Range,
+    time::{Duration, Instant},
+};
 
 use proptest::{collection::vec, prelude::*};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
@@ -267,6 +270,22 @@ fn balance_and_disruption_are_as_published() {
             );
         }
     }
+}
+
+/// The shortest of some counts: whatever else the machine does only adds to it.
+#[test]
+#[cfg_attr(miri, ignore = "its time is not that of a machine")]
+#[expect(clippy::disallowed_methods, reason = "its time is what is asked for")]
+fn a_table_of_a_thousand_is_built_within_5_ms() {
+    let weights = vec![1; 1000];
+    let build = |seed| {
+        let began = Instant::now();
+        let owners = owners(65_537, seed, &weights);
+        assert_eq!(owners.len(), 65_537);
+        began.elapsed()
+    };
+    let least = (0..u64::from(SEEDS)).map(build).min();
+    assert!(least < Some(Duration::from_millis(5)), "{least:?}");
 }
 
 #[test]
