@@ -27,15 +27,20 @@ const LOOKED_AT: usize = 32;
 /// Half-open connections that come after each change.
 const FLOOD: usize = 32;
 
-const VIPS: [&str; 3] = ["192.0.2.100:80", "192.0.2.101:80", "192.0.2.102:80"];
-const MODES: [&str; 3] = ["Nat", "Dr", "Tun"];
+const VIPS: [&str; 4] = [
+    "192.0.2.100:80",
+    "192.0.2.101:80",
+    "192.0.2.102:80",
+    "192.0.2.103:80",
+];
+const MODES: [&str; 4] = ["Nat", "Dr", "Tun", "FullNat"];
 const SCHEDULERS: [&str; 8] = ["rr", "wrr", "wlc", "sed", "mh", "sh", "lblcr", "twos"];
 
 /// Backends 1 to 4 of each service are never taken out; the others come and go.
 const LASTING: u8 = 4;
 const MOST: u8 = 9;
 
-/// What is configured, of all three services alike but for the mode.
+/// What is configured, of all services alike but for the mode.
 #[derive(Clone)]
 struct World {
     scheduler: usize,
@@ -49,10 +54,15 @@ impl World {
     fn text(&self) -> String {
         let mut services = String::new();
         for (place, (vip, mode)) in VIPS.iter().zip(MODES).enumerate() {
+            let lips = if mode == "FullNat" {
+                r#"local_addresses: ["10.1.0.200", "10.1.0.201"],"#
+            } else {
+                ""
+            };
             write!(
                 services,
                 r#"(name: "s{place}", address: "{vip}", protocol: Tcp, forward: {mode},
-                    scheduler: {}, backends: ["#,
+                    scheduler: {}, {lips} backends: ["#,
                 SCHEDULERS[self.scheduler]
             )
             .unwrap();
