@@ -8,11 +8,13 @@ use std::{
 
 use super::{
     address::address4,
+    health::Notify,
     problem::Problems,
     raw::{self, List, Text},
     reach::{Own, connected},
+    track::{self, There, Tracked},
     unique::Unique,
-    value::{duration, name, number, number_or},
+    value::{duration, find_port, name, number, number_or, optional},
     written::Written,
 };
 use crate::{
@@ -45,6 +47,10 @@ pub struct Group {
     pub peers: Vec<Ipv4Addr>,
     /// At least one; each in the network of a port.
     pub addresses: Vec<Ipv4Addr>,
+    /// What it depends on beside its port.
+    pub track: Vec<Tracked>,
+    /// What is run when it becomes master, or is not any more.
+    pub notify: Option<Notify>,
 }
 
 /// Addresses that an advert can name.
@@ -60,7 +66,7 @@ struct Claims<'a> {
 /// The groups; none if one of them cannot be used.
 pub(super) fn read_all<'a>(
     written: Option<List<'a, raw::Group<'a>>>,
-    own: &Own<'_>,
+    there: &There<'_>,
     problems: &mut Problems<'a>,
 ) -> Option<Vec<Group>> {
     let Some(written) = written else {
@@ -75,13 +81,13 @@ pub(super) fn read_all<'a>(
     };
     let groups: Vec<Group> = list
         .into_iter()
-        .filter_map(|written| read(written, &mut claims, own, problems))
+        .filter_map(|written| read(written, &mut claims, there, problems))
         .collect();
     if groups.len() != expected {
         return None;
     }
     if expected > 0 {
-        warn_left_behind(written.text(), &groups, own, problems);
+        warn_left_behind(written.text(), &groups, there.own, problems);
     }
     Some(groups)
 }
@@ -89,9 +95,10 @@ pub(super) fn read_all<'a>(
 fn read<'a>(
     written: Written<'a, raw::Group<'a>>,
     claims: &mut Claims<'a>,
-    own: &Own<'_>,
+    there: &There<'_>,
     problems: &mut Problems<'a>,
 ) -> Option<Group> {
+    let own = there.own;
     let what = "a group such as `(name: \"web\", port: \"wan\", id: 51, addresses: […])`";
     let raw = written.read(what, problems)?;
     let name = name(raw.name, problems);
@@ -101,7 +108,7 @@ fn read<'a>(
             format!("`{name}` is the name of the group in line {line} already")
         });
     }
-    let port = read_port(raw.port, own, problems);
+    let port = find_port(raw.port, own, problems).map(|(ix, _)| ix);
     let id = number(raw.id, "id", &(1..=255), problems);
     if let (Some(port), Some(id)) = (port, id) {
         let at = raw.id.text();
@@ -129,6 +136,8 @@ fn read<'a>(
     };
     let peers = read_peers(raw.peers, port, own, problems);
     let addresses = read_addresses(raw.addresses, claims, own, problems);
+    let track = track::read_all(raw.track, port, there, problems);
+    let notify = optional(raw.notify, |written| Notify::read(written, problems));
     Some(Group {
         name: name?,
         port: port?,
@@ -141,19 +150,9 @@ fn read<'a>(
         password: password?,
         peers: peers?,
         addresses: addresses?,
+        track: track?,
+        notify: notify?,
     })
-}
-
-fn read_port<'a>(written: Text<'a>, own: &Own<'_>, problems: &mut Problems<'a>) -> Option<PortIx> {
-    let name = written.read("the name of a port in quotes", problems)?;
-    let mut ports = (0..).map(PortIx).zip(own.ports);
-    let found = ports.find(|(_, port)| port.name == name);
-    if found.is_none() && own.complete {
-        let names: Vec<_> = own.ports.iter().map(|p| format!("`{}`", p.name)).collect();
-        let text = format!("`{name}` is no port; there are {}", names.join(", "));
-        problems.refuse(written.text(), text);
-    }
-    found.map(|(ix, _)| ix)
 }
 
 /// What the field of a version can tell.

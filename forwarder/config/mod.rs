@@ -41,6 +41,7 @@ mod service;
 mod sheet;
 mod spelling;
 mod timeouts;
+mod track;
 mod unique;
 mod value;
 mod written;
@@ -67,10 +68,12 @@ pub use quic::Quic;
 pub use route::{Neighbour, Route};
 pub use scheduler::Scheduler;
 pub use service::{Forward, Service};
+pub use track::{Tracked, Tracks};
 pub use value::parse_duration;
 
 use problem::Problems;
 use reach::Own;
+use track::There;
 
 /// What the operator means.
 #[derive(Clone, Debug, PartialEq)]
@@ -287,7 +290,12 @@ fn read<'a>(
     if let (Some(tables), Some(neighbours), Some(written)) = (tables, &neighbours, raw.neighbours) {
         check_room(neighbours.len(), tables, written.text(), problems);
     }
-    let groups = group::read_all(raw.groups, &own, problems);
+    let there = There {
+        own: &own,
+        routes: routes.as_deref(),
+        services: drafts.iter().map(|draft| &*draft.service.name).collect(),
+    };
+    let groups = group::read_all(raw.groups, &there, problems);
     let services = drafts
         .into_iter()
         .map(|draft| draft.check(&own, routes.as_deref(), problems))

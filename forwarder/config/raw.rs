@@ -161,6 +161,25 @@ pub(super) struct Group<'a> {
     pub(super) password: Option<Text<'a>>,
     pub(super) peers: Option<List<'a, String>>,
     pub(super) addresses: List<'a, String>,
+    pub(super) track: Option<List<'a, Track<'a>>>,
+    pub(super) notify: Option<Written<'a, Notify<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) enum Track<'a> {
+    Port {
+        name: Text<'a>,
+        weight: Option<Written<'a, i64>>,
+    },
+    Service {
+        name: Text<'a>,
+        weight: Option<Written<'a, i64>>,
+    },
+    Gateway {
+        address: Text<'a>,
+        weight: Option<Written<'a, i64>>,
+    },
 }
 
 #[derive(Deserialize)]

@@ -1,23 +1,25 @@
 //! A configuration as its file would say it: keys and values, in the file's own words. It is what
 //! is written back, and what two configurations are compared by.
 
-use std::{fmt::Write, net::IpAddr};
+use std::fmt::Write;
 
 use super::{
-    Config, Device, Dpdk, Group, Host, Hugepages, Idle, Limits, Neighbour, Other, Port, Refusal,
-    Route, Rss, Tables,
+    Config, Device, Dpdk, Host, Hugepages, Idle, Limits, Neighbour, Other, Port, Refusal, Route,
+    Rss, Tables,
 };
-use crate::{config::Api, wire::vrrp::Version};
+use crate::config::Api;
 
+mod group;
 mod health;
 mod service;
 mod value;
 
+pub(super) use group::of_group;
 pub(super) use service::{backend, service};
 pub(super) use value::{Entry, Keys, Value};
 
 use service::timeouts;
-use value::{choice, group, list, number, text, texts, time, yes};
+use value::{choice, group, list, number, text, texts, time};
 
 impl Config {
     /// The text of a file that says this. What is as usual is left out; comments there are none.
@@ -287,52 +289,6 @@ pub(super) fn neighbour(neighbour: &Neighbour) -> Keys {
     } = neighbour;
     let keys = Keys::default().set("address", text(address.to_string()));
     keys.set("mac", text(mac.to_string()))
-}
-
-/// A group of this configuration.
-pub(super) fn of_group(one: &Group, config: &Config) -> Keys {
-    let Group {
-        name,
-        port,
-        id,
-        version,
-        priority,
-        advert_interval,
-        preempt,
-        preempt_delay,
-        password,
-        peers,
-        addresses,
-    } = one;
-    let port = config.ports.get(port.index()).map(|port| text(&port.name));
-    let version = match version {
-        Version::V2 => 2,
-        Version::V3 => 3,
-    };
-    let password = password.map(|octets| {
-        let all = String::from_utf8_lossy(&octets);
-        text(all.trim_end_matches('\0'))
-    });
-    let second = std::time::Duration::from_secs(1);
-    Keys::default()
-        .set("name", text(name))
-        .may("port", port)
-        .set("id", number(id))
-        .unless("version", number(version), number(3))
-        .unless("priority", number(priority), number(100))
-        .unless("advert_interval", time(*advert_interval), time(second))
-        .unless("preempt", yes(*preempt), yes(true))
-        .unless(
-            "preempt_delay",
-            time(*preempt_delay),
-            time(std::time::Duration::ZERO),
-        )
-        .may("password", password)
-        .some("peers", texts(peers))
-        .set(
-            "addresses",
-            texts(addresses.iter().copied().map(IpAddr::V4)),
-        )
 }
 
 /// A text of the keys that are not as usual, in one line and without brackets.

@@ -6,8 +6,10 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 use super::{
     problem::Problems,
     raw::{Number, Text},
+    reach::Own,
     written::Written,
 };
+use crate::io::PortIx;
 
 /// A whole number of the key `key` within `range`.
 pub(super) fn number<'a, N: TryFrom<u64> + PartialOrd + Display>(
@@ -95,6 +97,23 @@ pub(super) fn name<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option
         format!("`{name}` is no name; write 1 to 64 letters, digits and `.`, `_`, `-`, `/`, `:`"),
     );
     None
+}
+
+/// The port of a name, by its number and its name.
+pub(super) fn find_port<'a>(
+    written: Text<'a>,
+    own: &Own<'_>,
+    problems: &mut Problems<'a>,
+) -> Option<(PortIx, String)> {
+    let name = written.read("the name of a port in quotes", problems)?;
+    let mut ports = (0..).map(PortIx).zip(own.ports);
+    let found = ports.find(|(_, port)| port.name == name);
+    if found.is_none() && own.complete {
+        let names: Vec<_> = own.ports.iter().map(|p| format!("`{}`", p.name)).collect();
+        let text = format!("`{name}` is no port; there are {}", names.join(", "));
+        problems.refuse(written.text(), text);
+    }
+    found.map(|(ix, _)| (ix, name))
 }
 
 /// What may be left out, but not be wrong: none where it is wrong.

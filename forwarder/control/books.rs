@@ -140,6 +140,7 @@ impl Books {
                 state: standing.state.to_string(),
                 age_ms: standing.age_ms,
                 priority: standing.priority,
+                lacks: standing.lacks.clone(),
                 master: standing.master.map(|(address, _)| address.into()),
                 master_priority: standing.master.map(|(_, priority)| priority),
                 addresses: group.addresses.iter().map(|a| (*a).into()).collect(),

@@ -92,10 +92,10 @@ impl Watchdog {
         }
     }
 
-    /// Looks where it is time to, and tells.
-    pub(super) fn turn(&mut self, workers: &[Seen], now: Now) {
+    /// Looks where it is time to, and tells. False where a worker stands still.
+    pub(super) fn turn(&mut self, workers: &[Seen], now: Now) -> bool {
         if now.ms() < self.look_ms {
-            return;
+            return self.beats.all_turn();
         }
         self.look_ms = now.ms() + LOOK_MS;
         let turns = workers.iter().map(|seen| seen.counters.turns.get());
@@ -117,6 +117,7 @@ impl Watchdog {
             self.tell_ns = now.ns.saturating_add(period);
             notify(NotifyState::Watchdog);
         }
+        self.beats.all_turn()
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     commands::{self, Command, CommandError, Order},
     exchange::Exchange,
     facts::facts,
+    health::{Notice, Notices},
     host::Host,
     job::{Counted, Done, Force, Job},
     loss::{self, Loss},
@@ -50,6 +51,8 @@ pub struct Manager<L: Pool> {
     /// When time alone changes something next.
     due: Option<Now>,
     exchange: Exchange<L::Frame>,
+    /// None where nobody is told: in replay.
+    notices: Option<Notices>,
 }
 
 /// What an owner is made of.
@@ -85,8 +88,10 @@ impl<L: Pool> Manager<L> {
             counted,
             due: None,
             exchange: parts.exchange,
+            notices: None,
         };
         manager.publish(now);
+        manager.track_services(now);
         manager
     }
 
@@ -170,6 +175,7 @@ impl<L: Pool> Manager<L> {
             self.publish_with(&force.snapshot, now);
             self.due = force.roster.due();
             self.roster.send_replace(force.roster);
+            self.track_services(now);
         }
         self.numbers = Some(force.numbers);
         for (reply, answer) in answers {
@@ -244,16 +250,44 @@ impl<L: Pool> Manager<L> {
                     let addresses: Vec<_> = addresses.into_iter().map(IpAddr::V4).collect();
                     self.neighbours.announce(&addresses, now);
                 }
-                vrrp::Output::Event(event) => tracing::warn!(group = event.group, "{event}"),
+                vrrp::Output::Event(event) => {
+                    tracing::warn!(group = event.group, "{event}");
+                    self.notify(&event);
+                }
             }
         }
         self.exchange.flush();
         taken
     }
 
+    /// Tells the operator's program what a group has become.
+    fn notify(&self, event: &vrrp::Event) {
+        let roster = self.roster.borrow();
+        let mut groups = roster.config().groups.iter();
+        let notify = groups
+            .find(|group| group.name == event.group)
+            .and_then(|group| group.notify.clone());
+        if let (vrrp::What::Became(state), Some(by), Some(notices)) =
+            (&event.what, notify, &self.notices)
+        {
+            let state = state.to_string();
+            notices.push(Notice::of_group(by, &event.group, &state, event.priority));
+        }
+    }
+
+    /// Lets operators' programs be told there from now on.
+    pub fn notify_by(&mut self, notices: Notices) {
+        self.notices = Some(notices);
+    }
+
     /// Resigns wherever it is master; the adverts that say so leave with the next turn.
     pub fn resign(&mut self, now: Now) {
         self.groups.stop(now);
+    }
+
+    /// Where a worker does not turn, other directors take the groups over.
+    pub fn set_workers(&mut self, turning: bool, now: Now) {
+        self.groups.set_workers(turning, now);
     }
 
     /// Ports whose link is down have no adverts to send: other directors take their groups over.
@@ -310,6 +344,16 @@ impl<L: Pool> Manager<L> {
         )
     }
 
+    /// Lets the groups know which services can serve.
+    fn track_services(&mut self, now: Now) {
+        let roster = Arc::clone(&self.roster.borrow());
+        let has_quorum = |name: &str| {
+            let named = roster.named(name);
+            named.is_some_and(|(_, enrolled)| enrolled.quorum)
+        };
+        self.groups.set_services(has_quorum, now);
+    }
+
     /// Makes known to the workers what is known of neighbours.
     fn publish(&mut self, now: Now) {
         let current = self.publisher.current();
@@ -331,6 +375,12 @@ impl<L: Pool> Manager<L> {
                 IpAddr::V6(address) => six.push((row.port, address, reach)),
             }
         }
+        let answers = |gateway| match four.iter().find(|(_, address, _)| *address == gateway)?.2 {
+            Reach::At(_) => Some(true),
+            Reach::Failed => Some(false),
+            Reach::Unknown => None,
+        };
+        self.groups.set_gateways(answers, now);
         self.publisher.publish(Snapshot {
             four: Network {
                 neighbours: Arc::new(snapshot.four.neighbours.with(four)),

@@ -137,6 +137,7 @@ pub async fn serve<L: Pool>(
     let Some((record, checking)) = health::begin(desk.commander.clone(), clock) else {
         return End::NoChecks;
     };
+    manager.notify_by(record.notices());
     let run = async {
         drop(spawn_local(checking));
         let serving = spawn_local(api::serve(listeners, ask, async {
@@ -159,8 +160,7 @@ pub async fn serve<L: Pool>(
                 _ = looks.tick(), if has_groups => manager.set_links(observer.links(), clock.now()),
                 _ = turns.tick() => {
                     job = job.take().or_else(|| elapse(&mut manager, clock.now()));
-                    turn(&mut manager, &observer, threads, clock.now());
-                    watchdog.turn(observer.books().seen(), clock.now());
+                    turn(&mut manager, &observer, (threads, &mut watchdog), clock.now());
                     if farewell_until.is_some_and(|until| clock.now().ms() >= until) {
                         break End::Signal;
                     }
@@ -191,10 +191,17 @@ pub async fn serve<L: Pool>(
 }
 
 /// What is due each millisecond.
-fn turn<L: Pool>(manager: &mut Manager<L>, observer: &Observer, threads: &mut Threads, now: Now) {
+fn turn<L: Pool>(
+    manager: &mut Manager<L>,
+    observer: &Observer,
+    (threads, watchdog): (&mut Threads, &mut Watchdog),
+    now: Now,
+) {
     manager.turn(now);
     observer.turn(now);
     threads.watch(now);
+    let turning = watchdog.turn(observer.books().seen(), now);
+    manager.set_workers(turning, now);
 }
 
 /// Has orders worked out aside.

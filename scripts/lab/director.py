@@ -307,6 +307,10 @@ class Director:
         """What `weir show --json` says."""
         return json.loads(self._answer("show", what, "--json"))
 
+    def backend(self, verb, service, name):
+        """Has `weir backend` change one."""
+        self._answer("backend", verb, service, name)
+
     def explain(self, flow):
         """What `weir explain --json` says of a flow."""
         return json.loads(self._answer("explain", flow, "--json"))

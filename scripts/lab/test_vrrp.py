@@ -44,7 +44,7 @@ GROUP = """\
     groups: [(
         name: "pair", port: "wan", id: {vrid}, priority: {priority},
         version: {version}, advert_interval: "{interval_ms}ms", {more}
-        addresses: ["{vip}"],
+        addresses: ["{vip}"], {depends}
     )],
 """
 
@@ -83,7 +83,7 @@ class Way:
             addresses=addresses,
         )
 
-    def weir(self, priority):
+    def weir(self, priority, depends=""):
         """The group of weir."""
         more = ""
         if self._unicast:
@@ -97,6 +97,7 @@ class Way:
             interval_ms=round(self.interval_s * 1000),
             more=more,
             vip=VIP,
+            depends=depends,
         )
 
 
@@ -174,9 +175,9 @@ class Vrrp(LabCase):
         self.assertEqual(self.master(), name)
         return at - begin
 
-    def weir(self, way, priority):
+    def weir(self, way, priority, depends=""):
         """A weir with a group."""
-        return self.lab.weir([http("nat"), http("dr")], more=way.weir(priority))
+        return self.lab.weir([http("nat"), http("dr")], more=way.weir(priority, depends))
 
     def check(self, what, way, took_s, least_s, most_s):
         """The formula's time, and a little."""
@@ -276,3 +277,37 @@ class Vrrp(LabCase):
             time.sleep(2)
             self.assertEqual(self.master(), "keepalived")
             self.assertGreater(weir.show_json("groups")[0]["other_addresses"], 0)
+
+    def test_who_lacks_what_it_needs_leaves_the_vip_to_the_other(self):
+        notify, told = FOLDER / "notify", FOLDER / "told"
+        notify.write_text(f'#!/bin/sh\necho "$@" >> {told}\n')
+        notify.chmod(0o755)
+        self.addCleanup(told.unlink)
+        self.addCleanup(notify.unlink)
+        depends = (
+            'track: [Service(name: "nat"), Service(name: "dr", weight: -20)], '
+            f'notify: (command: ["{notify}"], user: "root"),'
+        )
+        way = Way(3, 0.1)
+        weir = self.weir(way, 110, depends)
+        with weir, self.keepalived(way.keepalived(100)):
+            self.await_master("weir", 15)
+
+            def change(verb, service):
+                for name in plan.NAMES:
+                    weir.backend(verb, service, name)
+
+            def lacks():
+                return weir.show_json("groups")[0]["lacks"]
+
+            for service in ("nat", "dr"):
+                with self.subTest(service=service):
+                    self.await_master("keepalived", 5, lambda: change("disable", service))
+                    self.assertEqual(lacks(), [f"service {service}"])
+                    self.await_master("weir", 5, lambda: change("enable", service))
+                    self.assertEqual(lacks(), [])
+        lines = told.read_text().splitlines()
+        words = [line.split()[2:] for line in lines]
+        self.assertTrue(all(line.startswith("GROUP pair ") for line in lines), lines)
+        expected = "MASTER 110, FAULT 110, BACKUP 110, MASTER 110, BACKUP 90, MASTER 110, STOP 110"
+        self.assertEqual(", ".join(map(" ".join, words)), expected)

@@ -102,6 +102,9 @@ pub(in crate::cli) fn groups(out: &mut impl Write, groups: &[Group]) -> io::Resu
         for address in &group.addresses {
             writeln!(out, "{} -> {address}", group.name)?;
         }
+        for thing in &group.lacks {
+            writeln!(out, "{} lacks {thing}", group.name)?;
+        }
     }
     Ok(())
 }

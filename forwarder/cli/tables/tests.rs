@@ -169,6 +169,7 @@ Group Id State  Since Prio Master          Sent Heard Rivals Iface
 pair  51 BACKUP   61s  100 192.0.2.3 (150)    7    61      1 wan
 pair -> 192.0.2.100
 pair -> 10.1.0.254
+pair lacks port lan
 "
     );
 }

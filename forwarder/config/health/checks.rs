@@ -19,7 +19,7 @@ pub struct Checks {
     pub notify: Option<Notify>,
 }
 
-/// A program that is told when a backend goes up or down.
+/// A program that is told of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Notify {
     /// The program's file, an absolute path.
@@ -54,7 +54,7 @@ impl Checks {
 }
 
 impl Notify {
-    fn read<'a>(
+    pub(in crate::config) fn read<'a>(
         written: Written<'a, raw::Notify<'a>>,
         problems: &mut Problems<'a>,
     ) -> Option<Self> {

@@ -26,23 +26,24 @@ pub(super) fn check(check: &Check) -> Value {
 /// What holds for all checks.
 pub(super) fn checks(checks: &Checks, usual: &Checks) -> Keys {
     let Checks { at_once, notify } = checks;
-    let notify = notify.as_ref().map(|notify| {
-        let Notify {
-            program,
-            arguments,
-            user,
-            timeout,
-        } = notify;
-        let ten = Duration::from_secs(10);
-        let keys = Keys::default()
-            .set("command", words(program, arguments))
-            .unless("user", text(user), text("nobody"))
-            .unless("timeout", time(*timeout), time(ten));
-        group(keys)
-    });
     Keys::default()
         .unless("at_once", number(at_once), number(usual.at_once))
-        .may("notify", notify)
+        .may("notify", notify.as_ref().map(self::notify))
+}
+
+/// A program that is told of changes.
+pub(super) fn notify(notify: &Notify) -> Value {
+    let Notify {
+        program,
+        arguments,
+        user,
+        timeout,
+    } = notify;
+    let keys = Keys::default()
+        .set("command", words(program, arguments))
+        .unless("user", text(user), text("nobody"))
+        .unless("timeout", time(*timeout), time(Duration::from_secs(10)));
+    group(keys)
 }
 
 /// Octets in digits.

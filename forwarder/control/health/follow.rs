@@ -38,6 +38,7 @@ pub fn begin(commander: Commander, clock: Clock) -> Option<(Record, impl Future<
     let record = Record {
         standings: checkers.standings().clone(),
         counters: Arc::clone(checkers.counters()),
+        notices: checkers.notices().clone(),
         events: Rc::default(),
         clock,
     };

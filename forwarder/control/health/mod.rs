@@ -35,6 +35,7 @@ use tokio::sync::{mpsc, oneshot, watch as channel};
 pub use command::verified;
 pub use counters::Counters;
 pub use follow::begin;
+pub use notify::{Notice, Notices};
 pub use record::Record;
 
 use super::{Clock, roster::NOT_CHECKED};
@@ -154,7 +155,7 @@ pub struct Checkers {
     wanted: Standings,
     orders: channel::Sender<Orders>,
     changes: mpsc::Receiver<Change>,
-    notices: notify::Notices,
+    notices: Notices,
     counters: Arc<Counters>,
     /// Dropped to end the thread.
     stop: Option<oneshot::Sender<()>>,
@@ -235,7 +236,12 @@ impl Checkers {
 
     /// Has the operator's program told of a change that is not of the checks.
     pub(super) fn tell(&self, change: &Change) {
-        self.notices.push(change);
+        self.notices.push_change(change);
+    }
+
+    /// Where operators' programs are told of anything else.
+    pub(super) fn notices(&self) -> &Notices {
+        &self.notices
     }
 
     /// What is known of the backends, for whoever wants to know.
@@ -317,7 +323,9 @@ pub fn refused_programs(config: &Config) -> Vec<String> {
         Probe::Command(command) => Some(&command.program),
         _ => None,
     });
-    let notify = config.checks.notify.iter().map(|notify| &notify.program);
+    let of_groups = config.groups.iter().filter_map(|one| one.notify.as_ref());
+    let notify = config.checks.notify.iter().chain(of_groups);
+    let notify = notify.map(|notify| &notify.program);
     let mut programs: Vec<_> = commands.chain(notify).collect();
     programs.sort();
     programs.dedup();

@@ -1,9 +1,9 @@
-//! The operator's program that is told of each change.
+//! The operator's programs that are told of changes.
 
 use std::sync::Arc;
 
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{mpsc, oneshot, watch},
     time::timeout,
 };
 
@@ -13,69 +13,124 @@ use super::{
 };
 use crate::config::health::Notify;
 
-/// Changes that wait to be told.
+/// Notices that wait to be told.
 const NOTICES: usize = 1024;
 
-/// Where changes go that the program is to be told of.
+/// What an operator's program is to be told.
 #[derive(Clone, Debug)]
-pub(super) struct Notices {
-    queue: mpsc::Sender<Change>,
+pub struct Notice {
+    /// The program of a group; without one that of the checks.
+    by: Option<Notify>,
+    /// What it is told of, for the log.
+    name: String,
+    words: Vec<String>,
+}
+
+impl Notice {
+    /// That a group has become something, in the words of keepalived's notify scripts.
+    pub fn of_group(by: Notify, group: &str, state: &str, priority: u8) -> Self {
+        Self {
+            by: Some(by),
+            name: group.to_owned(),
+            words: ["GROUP", group, state, &priority.to_string()]
+                .map(str::to_owned)
+                .to_vec(),
+        }
+    }
+
+    /// The first words are those of keepalived's notify scripts: what it is, its name, its state, a
+    /// number.
+    fn of(change: &Change) -> Self {
+        let Subject { service, backend } = &change.subject;
+        let (kind, name) = if backend.is_empty() {
+            ("QUORUM", service.clone())
+        } else {
+            ("BACKEND", format!("{service}/{backend}"))
+        };
+        let weight = change.weight.map(|weight| weight.to_string());
+        let state = if change.up { "UP" } else { "DOWN" };
+        let words = [
+            kind,
+            &name,
+            state,
+            weight.as_deref().unwrap_or("-"),
+            &change.reason,
+        ];
+        Self {
+            by: None,
+            words: words.map(str::to_owned).to_vec(),
+            name,
+        }
+    }
+}
+
+/// Where that goes.
+#[derive(Clone, Debug)]
+pub struct Notices {
+    queue: mpsc::Sender<Notice>,
     counters: Arc<Counters>,
 }
 
 /// A queue and its end.
-pub(super) fn queue(counters: Arc<Counters>) -> (Notices, mpsc::Receiver<Change>) {
+pub(super) fn queue(counters: Arc<Counters>) -> (Notices, mpsc::Receiver<Notice>) {
     let (queue, end) = mpsc::channel(NOTICES);
     (Notices { queue, counters }, end)
 }
 
 impl Notices {
-    /// Adds a change; where too many wait it is lost, and counted.
-    pub(super) fn push(&self, change: &Change) {
-        if self.queue.try_send(change.clone()).is_err() {
+    /// Adds a notice; where too many wait it is lost, and counted.
+    pub fn push(&self, notice: Notice) {
+        if self.queue.try_send(notice).is_err() {
             self.counters.add_notice_lost();
         }
     }
-}
 
-/// Runs the program once for each change, one after the other, so that it is told in order.
-pub(super) async fn run(mut changes: mpsc::Receiver<Change>, orders: watch::Receiver<Orders>) {
-    while let Some(change) = changes.recv().await {
-        let notify = orders.borrow().checks.notify.clone();
-        if let Some(notify) = notify {
-            tell(&notify, &change).await;
-        }
+    /// The same for a change that the checks, or quorums, have made.
+    pub(super) fn push_change(&self, change: &Change) {
+        self.push(Notice::of(change));
     }
 }
 
-/// The words are those of keepalived's notify scripts: what it is, its name, its state, a number.
-async fn tell(notify: &Notify, change: &Change) {
-    let Subject { service, backend } = &change.subject;
-    let (kind, name) = if backend.is_empty() {
-        ("QUORUM", service.clone())
-    } else {
-        ("BACKEND", format!("{service}/{backend}"))
+/// Runs the program once for each notice, one after the other, so that it is told in order. Ends
+/// once `ending` is ready and what came before is told.
+pub(super) async fn run(
+    mut notices: mpsc::Receiver<Notice>,
+    orders: watch::Receiver<Orders>,
+    ending: oneshot::Receiver<()>,
+) {
+    let told = async |notice: Option<Notice>| {
+        let Some(notice) = notice else { return false };
+        let by = notice.by.clone();
+        let by = by.or_else(|| orders.borrow().checks.notify.clone());
+        if let Some(by) = by {
+            tell(&by, &notice).await;
+        }
+        true
     };
-    let weight = change.weight.map(|weight| weight.to_string());
-    let state = if change.up { "UP" } else { "DOWN" };
-    let own = notify.arguments.iter().map(String::as_str);
-    let told = [
-        kind,
-        &name,
-        state,
-        weight.as_deref().unwrap_or("-"),
-        &change.reason,
-    ];
+    let mut ending = std::pin::pin!(ending);
+    loop {
+        tokio::select! {
+            biased;
+            notice = notices.recv() => if !told(notice).await { return },
+            _ = &mut ending => break,
+        }
+    }
+    notices.close();
+    while told(notices.recv().await).await {}
+}
+
+async fn tell(notify: &Notify, notice: &Notice) {
+    let own = notify.arguments.iter();
     let words = Words {
         program: &notify.program,
-        arguments: own.chain(told).collect(),
+        arguments: own.chain(&notice.words).map(String::as_str).collect(),
         user: &notify.user,
         environment: Vec::new(),
     };
-    let program = notify.program.display();
+    let (program, name) = (notify.program.display(), &notice.name);
     match timeout(notify.timeout, command::run(&words)).await {
         Ok(Ok(0)) => {}
-        Ok(Ok(code)) => tracing::warn!(%program, code, backend = name, "the notify command fails"),
+        Ok(Ok(code)) => tracing::warn!(%program, code, of = name, "the notify command fails"),
         Ok(Err(fault)) => tracing::warn!(%program, %fault, "the notify command fails"),
         Err(_) => tracing::warn!(%program, "the notify command was killed: it took too long"),
     }

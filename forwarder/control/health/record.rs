@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, rc::Rc, sync::Arc};
 
-use super::{Counters, Standing, Standings, Subject, events::Events};
+use super::{Counters, Notices, Standing, Standings, Subject, events::Events};
 use crate::{
     control::{Clock, views},
     io::Now,
@@ -13,11 +13,17 @@ use crate::{
 pub struct Record {
     pub(super) standings: Standings,
     pub(super) counters: Arc<Counters>,
+    pub(super) notices: Notices,
     pub(super) events: Rc<RefCell<Events>>,
     pub(super) clock: Clock,
 }
 
 impl Record {
+    /// Where operators' programs are told of what is not of the checks.
+    pub fn notices(&self) -> Notices {
+        self.notices.clone()
+    }
+
     /// Writes to each backend what its checks say.
     pub fn annotate(&self, services: &mut [views::Service]) {
         let now = self.clock.now();

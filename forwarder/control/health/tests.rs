@@ -174,9 +174,18 @@ fn the_operators_program_is_told() {
     wait(|| (told() == line).then_some(()));
     drop(weighed);
     let text = r#"Tcp(interval: "20ms")"#;
-    let _down = Checkers::start(&config(text, &notify, &[port]), Clock::start()).unwrap();
+    let config = config(text, &notify, &[port]);
+    let down = Checkers::start(&config, Clock::start()).unwrap();
     let line = "site-a BACKEND web/web1 DOWN - Tcp: Connection refused";
     wait(|| told().contains(line).then_some(()));
+    let by = config.checks.notify.clone().unwrap();
+    down.notices()
+        .push(Notice::of_group(by, "pair", "STOP", 150));
+    drop(down);
+    assert!(
+        told().ends_with("site-a GROUP pair STOP 150\n"),
+        "the end is told, too"
+    );
 }
 
 #[test]

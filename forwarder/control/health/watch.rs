@@ -11,7 +11,7 @@ use tokio::{
 use super::{
     Change, Counters, Last, Orders, Subject, Wanted,
     machine::{Found, Machine},
-    notify::{self, Notices},
+    notify::{self, Notice, Notices},
     probe::{self, Connectors, Fault, Pass, Question},
 };
 use crate::{
@@ -19,6 +19,9 @@ use crate::{
     control::Clock,
     io::Now,
 };
+
+/// What the operator's programs have to hear of the end.
+const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Characters of a reason that are kept.
 const MAX_REASON: usize = 200;
@@ -30,7 +33,7 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     pub(super) tell: mpsc::Sender<Change>,
     pub(super) notices: Notices,
-    pub(super) told: mpsc::Receiver<Change>,
+    pub(super) told: mpsc::Receiver<Notice>,
 }
 
 /// What all tasks share. Which of them may ask at once changes with the orders; those who ask
@@ -52,7 +55,8 @@ pub(super) async fn run(
 ) {
     let mut tasks = JoinSet::new();
     let mut running: HashMap<Subject, (Arc<Wanted>, AbortHandle)> = HashMap::new();
-    tasks.spawn(notify::run(shared.told, orders.clone()));
+    let (end, ending) = oneshot::channel();
+    let telling = tokio::spawn(notify::run(shared.told, orders.clone(), ending));
     let mut at_once = orders.borrow().checks.at_once;
     let mut company = Company {
         clock: shared.clock,
@@ -95,7 +99,12 @@ pub(super) async fn run(
         }
         loop {
             tokio::select! {
-                _ = &mut stopped => return,
+                _ = &mut stopped => {
+                    drop((tasks, end));
+                    // Most of all that it is master no longer.
+                    let _ = timeout(FAREWELL, telling).await;
+                    return;
+                }
                 changed = orders.changed() => match changed {
                     Ok(()) => break,
                     Err(_) => return,
@@ -166,7 +175,7 @@ async fn watch_over(wanted: Arc<Wanted>, question: Question, seed: u64, company:
         let changed = machine.end(found, now);
         let answer = answer.map_err(|(_, text)| text);
         if let Some(change) = note(&wanted, &machine, changed, began, now, answer) {
-            company.notices.push(&change);
+            company.notices.push_change(&change);
             if company.tell.send(change).await.is_err() {
                 return;
             }

@@ -82,8 +82,10 @@ pub struct Group {
     pub state: String,
     /// Milliseconds since it is that.
     pub age_ms: u64,
-    /// This director's priority.
+    /// This director's priority, with the weights of what the group depends on.
     pub priority: u8,
+    /// What it depends on and lacks: `port lan`, `service web`, `gateway 192.0.2.1`, `all workers`.
+    pub lacks: Vec<String>,
     /// Another director that was heard last as master.
     pub master: Option<IpAddr>,
     /// The priority of that one.

@@ -225,6 +225,7 @@ pub(crate) fn groups() -> Vec<Group> {
         state: "BACKUP".to_owned(),
         age_ms: 61_000,
         priority: 100,
+        lacks: vec!["port lan".to_owned()],
         master: Some("192.0.2.3".parse().unwrap()),
         master_priority: Some(150),
         addresses: vec![

@@ -7,6 +7,7 @@ mod check;
 mod machine;
 #[cfg(test)]
 mod tests;
+mod track;
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -16,9 +17,11 @@ use std::{
 
 pub use check::Refusal;
 pub use machine::State;
+pub use track::Thing;
 
 use check::{Accepted, Expected, check};
 use machine::{Machine, Settings};
+use track::Needs;
 
 use crate::{
     config::{self, Config},
@@ -69,12 +72,14 @@ pub enum Output<F> {
 pub struct Event {
     /// The group.
     pub group: String,
+    /// Its priority then.
+    pub priority: u8,
     /// What happened.
     pub what: What,
 }
 
 /// What can happen to a group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum What {
     /// It is this now.
     Became(State),
@@ -82,16 +87,20 @@ pub enum What {
     Rival(Ipv4Addr, u8),
     /// Another director advertises other addresses for it.
     OtherAddresses(Ipv4Addr),
+    /// Something that it depends on is well again, or not.
+    Depends(Thing, bool),
 }
 
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.what {
+        match &self.what {
             What::Became(state) => write!(f, "is {state}"),
             What::Rival(from, priority) => {
                 write!(f, "{from} is master too, with priority {priority}")
             }
             What::OtherAddresses(from) => write!(f, "{from} advertises other addresses"),
+            What::Depends(thing, true) => write!(f, "has {thing} again"),
+            What::Depends(thing, false) => write!(f, "lacks {thing}"),
         }
     }
 }
@@ -120,8 +129,10 @@ pub struct Standing {
     pub state: State,
     /// Milliseconds since it became that.
     pub age_ms: u64,
-    /// Its priority.
+    /// Its priority, with the weights of what it depends on.
     pub priority: u8,
+    /// What it depends on and lacks.
+    pub lacks: Vec<String>,
     /// The master that was heard last, and its priority.
     pub master: Option<(Ipv4Addr, u8)>,
     /// What was counted.
@@ -148,6 +159,7 @@ struct Group {
     source: Ipv4Addr,
     expected: Expected,
     machine: Machine,
+    needs: Needs,
     since: Now,
     told: Option<Now>,
     counters: GroupCounters,
@@ -176,9 +188,14 @@ impl Groups {
         };
         for of in &config.groups {
             let port = config.ports.get(of.port.index());
-            let first = port.and_then(|port| port.addresses.first());
-            if let (Some(source), Some(mac)) = (first, macs.get(of.port.index())) {
-                groups.groups.push(group(of, source.addr(), *mac, now));
+            let Some((port, mac)) = port.zip(macs.get(of.port.index())) else {
+                continue;
+            };
+            if let Some(source) = port.addresses.first() {
+                let needs = Needs::new(of, &port.name);
+                groups
+                    .groups
+                    .push(group(of, (source.addr(), *mac), needs, now));
             }
         }
         groups
@@ -207,6 +224,7 @@ impl Groups {
             state: group.machine.state(),
             age_ms: now.ms().saturating_sub(group.since.ms()),
             priority: group.machine.priority(),
+            lacks: group.needs.lacking().map(Thing::to_string).collect(),
             master: group.machine.master().map(|m| (m.from, m.priority)),
             counters: group.counters,
         };
@@ -261,30 +279,17 @@ impl Groups {
     pub fn handle_timeout(&mut self, now: Now) {
         if !self.begun {
             self.begun = true;
-            self.groups.iter_mut().for_each(|group| {
+            for group in &mut self.groups {
                 group.since = now;
-                group.machine.begin(now);
-            });
+                if group.machine.state() == State::Backup {
+                    group.machine.begin(now);
+                }
+            }
         }
         for group in &mut self.groups {
             if group.machine.poll_timeout().is_some_and(|due| due <= now) {
                 group.machine.handle_timeout(now);
             }
-        }
-        self.collect(now);
-    }
-
-    /// Goes on with the priorities of `config`, whose groups are otherwise the same.
-    pub fn set_priorities(&mut self, config: &Config) {
-        for (group, configured) in self.groups.iter_mut().zip(&config.groups) {
-            group.machine.set_priority(configured.priority);
-        }
-    }
-
-    /// A port's link is up, or down: then its groups cannot serve.
-    pub fn set_link(&mut self, port: PortIx, up: bool, now: Now) {
-        for group in self.groups.iter_mut().filter(|group| group.port == port) {
-            group.machine.set_fault(!up, now);
         }
         self.collect(now);
     }
@@ -361,13 +366,13 @@ impl Groups {
 }
 
 /// A group before anything is heard.
-fn group(of: &config::Group, source: Ipv4Addr, mac: Mac, now: Now) -> Group {
+fn group(of: &config::Group, (source, mac): (Ipv4Addr, Mac), needs: Needs, now: Now) -> Group {
     let ms =
         |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let interval_ms = ms(of.advert_interval);
     let settings = Settings {
         version: of.version,
-        priority: of.priority,
+        priority: needs.priority(),
         interval_ms,
         preempt: of.preempt,
         preempt_delay_ms: ms(of.preempt_delay),
@@ -387,6 +392,7 @@ fn group(of: &config::Group, source: Ipv4Addr, mac: Mac, now: Now) -> Group {
             addresses: of.addresses.clone(),
         },
         machine: Machine::new(settings),
+        needs,
         since: now,
         told: None,
         counters: GroupCounters::default(),
@@ -424,6 +430,7 @@ impl Group {
     fn event(&self, what: What) -> Event {
         Event {
             group: self.name.clone(),
+            priority: self.machine.priority(),
             what,
         }
     }

@@ -108,10 +108,10 @@ fn two_masters_become_one_as_soon_as_they_hear_each_other() {
     assert_eq!(states(&pair), [Master, Master]);
     let events = run(&mut pair, &[], 6500, 8000);
     assert_eq!(states(&pair), [Master, Backup]);
-    let (_, who, rival) = events[0];
+    let (_, who, rival) = events[0].clone();
     let lesser = Ipv4Addr::new(192, 0, 2, 3);
     assert_eq!((who, rival), (0, What::Rival(lesser, 100)), "{events:?}");
-    let (healed, who, _) = events[1];
+    let (healed, who, _) = events[1].clone();
     assert!(who == 1 && healed < 7500, "within an interval: {events:?}");
     assert_eq!(pair[0].standings(at(8000))[0].counters.rivals, 1);
 }
@@ -206,4 +206,102 @@ fn what_is_not_believed_is_counted_and_what_is_nobodys_is_left_to_others() {
     another[35] = 52;
     assert!(!with.hear(WAN, &another, at(1)), "another number");
     assert!(!with.hear(WAN, &another[..30], at(1)));
+}
+
+/// A director whose group depends on the LAN, a service and a gateway.
+fn dependent(track: &str) -> Groups {
+    let text = format!(
+        r#"(dpdk: (workers: [0], main_core: 1),
+            ports: [
+                (name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"]),
+                (name: "lan", device: Vdev("net_null1"), addresses: ["10.1.0.2/24"]),
+            ],
+            routes: [(to: "0.0.0.0/0", via: "192.0.2.1")],
+            services: [(name: "web", address: "192.0.2.100:80", protocol: Tcp, forward: Nat)],
+            groups: [(name: "pair", port: "wan", id: 51, priority: 150, addresses: ["192.0.2.100"],
+                track: [{track}])])"#
+    );
+    let config = Config::parse(&text, "f").unwrap_or_else(|e| panic!("{e}"));
+    Groups::new(&config, &MACS, at(0))
+}
+
+/// Something becomes well, or not.
+type Change = fn(&mut Groups, bool, Now);
+
+const GATEWAY: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+#[test]
+fn without_what_it_needs_a_director_leaves_the_addresses_to_another() {
+    let track = r#"Port(name: "lan"), Service(name: "web"), Gateway(address: "192.0.2.1")"#;
+    let changes: [(&str, Change); 5] = [
+        ("port wan", |groups, up, now| groups.set_link(WAN, up, now)),
+        ("port lan", |groups, up, now| {
+            groups.set_link(PortIx(1), up, now);
+        }),
+        ("all workers", Groups::set_workers),
+        ("service web", |groups, up, now| {
+            groups.set_services(|name| up || name != "web", now);
+        }),
+        ("gateway 192.0.2.1", |groups, up, now| {
+            groups.set_gateways(|gateway| (gateway == GATEWAY).then_some(up), now);
+        }),
+    ];
+    for (name, change) in changes {
+        let mut pair = [dependent(track), director(3, "priority: 100")];
+        run(&mut pair, &[], 0, 5000);
+        assert_eq!(states(&pair), [Master, Backup]);
+        change(&mut pair[0], false, at(5000));
+        let standing = &pair[0].standings(at(5000))[0];
+        assert_eq!(
+            (standing.state, &*standing.lacks),
+            (State::Fault, &[name.to_owned()][..])
+        );
+        run(&mut pair, &[], 5000, 6000);
+        assert_eq!(states(&pair), [State::Fault, Master], "{name}");
+        change(&mut pair[0], true, at(6000));
+        run(&mut pair, &[], 6000, 11_000);
+        assert_eq!(states(&pair), [Master, Backup], "{name}");
+        assert!(pair[0].standings(at(11_000))[0].lacks.is_empty());
+    }
+}
+
+#[test]
+fn a_gateway_of_which_nothing_is_known_yet_is_no_fault() {
+    let mut groups = dependent(r#"Gateway(address: "192.0.2.1")"#);
+    groups.set_gateways(|_| None, at(0));
+    assert!(groups.standings(at(0))[0].lacks.is_empty());
+}
+
+#[test]
+fn weights_move_the_priority_within_its_bounds() {
+    let track = r#"Port(name: "lan", weight: -100), Service(name: "web", weight: 253)"#;
+    let mut groups = dependent(track);
+    let priority = |groups: &Groups| groups.standings(at(0))[0].priority;
+    assert_eq!(priority(&groups), 254, "150 and 253, but no owner");
+    groups.set_services(|_| false, at(0));
+    assert_eq!(priority(&groups), 150);
+    groups.set_link(PortIx(1), false, at(0));
+    assert_eq!(priority(&groups), 50);
+    assert_eq!(groups.standings(at(0))[0].state, Backup, "no fault");
+    groups.set_services(|_| true, at(0));
+    assert_eq!(priority(&groups), 254);
+    let mut low = dependent(r#"Port(name: "lan", weight: -253)"#);
+    low.set_link(PortIx(1), false, at(0));
+    assert_eq!(priority(&low), 1);
+}
+
+#[test]
+fn who_lacks_something_at_the_start_does_not_begin() {
+    let mut pair = [
+        dependent(r#"Service(name: "web")"#),
+        director(3, "priority: 100"),
+    ];
+    pair[0].set_services(|_| false, at(0));
+    let events = run(&mut pair, &[], 0, 5000);
+    assert_eq!(states(&pair), [State::Fault, Master]);
+    assert!(
+        !events
+            .iter()
+            .any(|(_, who, what)| *who == 0 && *what == What::Became(Master))
+    );
 }
