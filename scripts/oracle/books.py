@@ -39,7 +39,7 @@ def _key_of(remembered, known):
     protocol, vip, *_ = remembered
     if (protocol, vip) in known:
         return (protocol, vip)
-    return (protocol, f"{vip.partition(':')[0]}:0")
+    return (protocol, f"{vip.rpartition(':')[0]}:0")
 
 
 def _compare_remembered(case, known, outcome, of_weir):

@@ -100,6 +100,8 @@ def summary(frame):
         return f"{line} TCP {ports} {fields['tcp.flags']}"
     if "udp.source" in fields:
         return f"{line} UDP {fields['udp.source']}>{fields['udp.destination']}"
+    if fields.get("icmp.type") in (135, 136) and fields["ip.version"] == 6:
+        return f"ND {line}"
     if "icmp.type" in fields:
         return f"{line} ICMP {fields['icmp.type']}/{fields['icmp.code']}"
     return f"{line} protocol {fields.get('ip.protocol')}"

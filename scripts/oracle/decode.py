@@ -8,9 +8,11 @@ ICMP error.
 import socket
 
 from lab.frames import ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_VLAN, ICMP, TCP, UDP, checksum
-from oracle.packets import FLAGS, l4_checksum
+from oracle.packets import ETHERTYPE_IPV6, FLAGS, ICMPV6, l4_checksum
 
 IPIP = 4
+IPV6_IN_IP = 41
+EXTENSIONS = (0, 43, 44, 60)
 ICMP_ERRORS = (3, 4, 5, 11, 12)
 
 
@@ -45,7 +47,13 @@ class Reader:
     def address(self, name):
         """An IPv4 address, as a field."""
         taken = self.octets(4)
-        self.field(name, socket.inet_ntoa(taken) if len(taken) == 4 else f"cut {taken.hex()}")
+        self.field(name, _address(taken) if len(taken) == 4 else f"cut {taken.hex()}")
+        return taken
+
+    def address_six(self, name):
+        """An IPv6 address, as a field."""
+        taken = self.octets(16)
+        self.field(name, _address(taken) if len(taken) == 16 else f"cut {taken.hex()}")
         return taken
 
     def hexadecimal(self, name, count=None):
@@ -82,6 +90,11 @@ def decode(frame):
         total = int.from_bytes(packet[2:4], "big")
         tunnel = packet[9] == IPIP
         _ipv4(packet[:total], "outer." if tunnel else "", fields)
+        trailer = packet[total:]
+    elif ethertype == ETHERTYPE_IPV6 and len(packet) >= 40:
+        total = 40 + int.from_bytes(packet[4:6], "big")
+        tunnel = packet[6] in (IPV6_IN_IP, 60)
+        _ipv6(packet[:total], "outer." if tunnel else "", fields)
         trailer = packet[total:]
     else:
         fields.add("eth.payload", packet.hex())
@@ -136,11 +149,55 @@ def _ipv4(packet, prefix, fields):
         inner.hexadecimal("payload")
 
 
+def _ipv6(packet, prefix, fields):
+    reader = Reader(packet, prefix + "ip.", fields)
+    first = int.from_bytes(reader.octets(4), "big")
+    reader.field("version", first >> 28)
+    reader.field("tos", first >> 20 & 0xFF)
+    reader.field("label", first & 0xFFFFF)
+    reader.number("total", 2)
+    protocol = reader.number("protocol", 1)
+    reader.number("ttl", 1)
+    ends = reader.address_six("source"), reader.address_six("destination")
+    while protocol in EXTENSIONS and len(reader.left()) >= 8:
+        octets = 8 if protocol == 44 else 8 + 8 * reader.left()[1]
+        protocol = reader.hexadecimal(f"extension_{protocol}", octets)[0]
+    inside = prefix.removesuffix("outer.")
+    if protocol == IPV6_IN_IP:
+        _ipv6(reader.left(), inside, fields)
+    elif protocol == TCP:
+        _tcp(reader.left(), prefix, fields, ends)
+    elif protocol == UDP:
+        _udp(reader.left(), prefix, fields, ends)
+    elif protocol == ICMPV6:
+        _icmpv6(reader.left(), prefix, fields, ends)
+    else:
+        Reader(reader.left(), prefix, fields).hexadecimal("payload")
+
+
+def _icmpv6(message, prefix, fields, ends):
+    reader = Reader(message, prefix + "icmp.", fields)
+    kind = reader.number("type", 1)
+    reader.number("code", 1)
+    reader.number("checksum", 2)
+    reader.number("rest", 4)
+    if _is_whole(prefix):
+        reader.field("checksum_error", _l4_error(ends, ICMPV6, message))
+    if kind < 128 and len(reader.left()) >= 40:
+        _ipv6(reader.left(), prefix + "quoted.", fields)
+    else:
+        reader.hexadecimal("payload")
+
+
+def _address(octets):
+    return socket.inet_ntop(socket.AF_INET6 if len(octets) == 16 else socket.AF_INET, octets)
+
+
 def _l4_error(ends, protocol, segment):
     """0 for a right checksum; else what its sum differs by."""
-    if len(ends[1]) < 4:
+    if len(ends[1]) not in (4, 16):
         return 0
-    return l4_checksum(socket.inet_ntoa(ends[0]), socket.inet_ntoa(ends[1]), protocol, segment)
+    return l4_checksum(_address(ends[0]), _address(ends[1]), protocol, segment)
 
 
 def _is_whole(prefix):

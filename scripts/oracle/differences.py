@@ -10,6 +10,7 @@ from collections.abc import Callable
 from lab.frames import TCP, UDP
 from oracle import plan
 
+SERVERS = set(plan.SERVER_MAC.values())
 # Octets of a tunnel's header.
 OUTER = 20
 
@@ -55,6 +56,11 @@ def _only_ipvs(difference, **sent):
     )
 
 
+def _only_weir(difference):
+    """True where weir alone sent a frame."""
+    return (difference.field, difference.ipvs) == ("frame", None)
+
+
 def _remembered(difference):
     return difference.field in ("session", "counts")
 
@@ -74,7 +80,7 @@ def _identification(difference):
 def _quoted_ttl(difference):
     return (
         difference.field == "quoted.ip.ttl"
-        and (difference.sent["icmp.type"], difference.sent["icmp.code"]) == (3, 4)
+        and (difference.sent["icmp.type"], difference.sent["icmp.code"]) in ((3, 4), (2, 0))
         and difference.weir == difference.given[0]["ip.ttl"] == difference.ipvs + 1
     )
 
@@ -182,11 +188,29 @@ TABLE = [
     ),
     Row(
         "quoted-ttl",
-        "TTL of the packet quoted in ICMP 3/4",
+        "TTL or hop limit of the packet quoted in ICMP 3/4 and ICMPv6 2",
         "already taken one from",
         "as the packet came",
         "RFC 1812 section 4.3.2.3 wants what was received and only excuses the other.",
         _quoted_ttl,
+    ),
+    Row(
+        "errors-of-ipv6-servers",
+        "ICMPv6 errors from the server (NAT)",
+        "dropped where the NIC has not verified them: the sum is taken without the pseudo-header",
+        "translated, and passed to the client",
+        "They tell clients of MTUs and closed ports, as those of IPv4 do.",
+        lambda d: d.event == "IPv6 ICMP error from the server" and _only_weir(d),
+    ),
+    Row(
+        "last-hop-of-answers",
+        "answers with a hop limit of 0 or 1",
+        "dropped before their connection is looked for",
+        "dropped behind that: the connection has moved",
+        "It is so on the way in, in IPVS too. Whoever can send them can send one more hop.",
+        lambda d: d.event == "IPv6 header"
+        and _remembered(d)
+        and any(given["ip.ttl"] <= 1 and given["eth.source"] in SERVERS for given in d.given),
     ),
     Row(
         "fragments",

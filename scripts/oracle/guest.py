@@ -17,6 +17,8 @@ BOOT_S = 60
 COMMAND_S = 30
 SYNC_S = 10
 MAX_FRAME = 65536
+# What the guest tells its links of itself comes at any time, to MACs that begin so.
+GROUP = bytes.fromhex("3333")
 
 
 class GuestError(Exception):
@@ -27,7 +29,11 @@ def setup_script():
     """What the guest runs to have its part of the plan."""
     lines = [
         "ip link set lo up",
+        "modprobe ip6_tunnel",
         "echo 1 > /proc/sys/net/ipv4/ip_forward",
+        "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
+        "echo 0 > /proc/sys/net/ipv6/icmp/ratelimit",
+        "echo 0 > /proc/sys/net/ipv6/auto_flowlabels",
         # Answers to every error, whenever it comes.
         "echo 0 > /proc/sys/net/ipv4/icmp_ratelimit",
         "echo 0 > /proc/sys/net/ipv4/icmp_ratemask",
@@ -36,7 +42,9 @@ def setup_script():
     ]
     for kind in ("all", "default"):
         lines += [
-            f"echo 1 > /proc/sys/net/ipv6/conf/{kind}/disable_ipv6",
+            # It tells nobody of itself by itself.
+            f"echo 0 > /proc/sys/net/ipv6/conf/{kind}/router_solicitations",
+            f"echo 0 > /proc/sys/net/ipv6/conf/{kind}/accept_dad",
             f"echo 0 > /proc/sys/net/ipv4/conf/{kind}/rp_filter",
             f"echo 0 > /proc/sys/net/ipv4/conf/{kind}/send_redirects",
         ]
@@ -48,6 +56,8 @@ def setup_script():
         lines.append(f"ip link set vec{port} up")
     for port, macs in ((plan.WAN, plan.CLIENT_MAC), (plan.LAN, plan.SERVER_MAC)):
         for address, mac in macs.items():
+            if ":" in address:
+                continue
             lines.append(f"ip neigh replace {address} lladdr {mac} dev vec{port} nud permanent")
     lines.append(f"ip route add {plan.FAR_NETWORK} via {plan.CLIENT}")
     return "".join(line + "\n" for line in lines)
@@ -128,6 +138,21 @@ class Guest:
         self._rules.write_text("".join(rule + "\n" for rule in rules))
         self.run("clean_slate", f"ipvsadm -R <{self._rules}")
 
+    def have_six(self):
+        """Gives the guest its IPv6, which a link loses when its MTU is too small for it."""
+        lines = []
+        for port, dip in enumerate(plan.DIP):
+            lines.append(f"ip address replace {plan.six(dip)}/64 dev vec{port} nodad")
+        for vip in plan.VIP.values():
+            # Where the kernel does not take it for an address of its own to speak from.
+            lines.append(f"ip address replace {plan.six(vip)}/128 dev lo")
+        for port, macs in ((plan.WAN, plan.CLIENT_MAC), (plan.LAN, plan.SERVER_MAC)):
+            for address, mac in macs.items():
+                if ":" in address:
+                    known = f"lladdr {mac} dev vec{port} nud permanent"
+                    lines.append(f"ip neigh replace {address} {known}")
+        self.run(*lines)
+
     def exchange(self, port, frame):
         """Puts a frame into a port; returns what came out of all ports, as [(port, frame)]."""
         self._sockets[port].send(frame)
@@ -167,6 +192,6 @@ class Guest:
                         raise GuestError("the guest has closed its NIC")
                     if frame.startswith(frames.packed_mac(plan.SYNC_MAC[port])):
                         awaited.discard(port)
-                    else:
+                    elif not frame.startswith(GROUP):
                         sent.append((port, frame))
         return sent

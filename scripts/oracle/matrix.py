@@ -34,6 +34,10 @@ DIRECTOR = [
     *("impossible source", "impossible destination", "no route"),
 ]
 SIDES = ["wan", "lan"]
+SIX_DIRECTOR = [
+    *("IPv6 echo to VIP", "IPv6 echo to DIP", "IPv6 other traffic routed", "IPv6 no route"),
+    *("IPv6 TCP to a closed port", "IPv6 UDP to a closed port"),
+]
 
 
 def _implemented():
@@ -49,14 +53,21 @@ def _implemented():
             yield (mode, event, "both")
         yield (mode, "fragments", "forward")
         yield (mode, "ICMP error from the client", "forward")
+        yield (mode, "IPv6 TCP connection", "both")
+        for event in ("TCP stray", "UDP", "header", "too big", "ICMP error from the client"):
+            yield (mode, f"IPv6 {event}", "forward")
     for mode in NAT_MODES:
         yield (mode, "fragments", "reverse")
         yield (mode, "UDP stray", "reverse")
+        for event in ("UDP", "header", "ICMP error from the server"):
+            yield (mode, f"IPv6 {event}", "reverse")
         yield (mode, "ICMP error from the server", "reverse")
     yield ("TUN", "ICMP error about the tunnel", "reverse")
     for side in SIDES:
         for event in DIRECTOR:
             yield ("director", event, side)
+    for event in SIX_DIRECTOR:
+        yield ("director", event, "wan")
     yield ("director", "ARP for VIP", "wan")
     yield ("director", "ARP for VIP of the other side", "lan")
 

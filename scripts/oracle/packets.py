@@ -8,6 +8,8 @@ from oracle import plan
 
 FLAGS = {"F": 1, "S": 2, "R": 4, "P": 8, "A": 16, "U": 32, "E": 64, "C": 128}
 LEAST_FRAME = 60
+ETHERTYPE_IPV6 = 0x86DD
+ICMPV6 = 58
 
 
 def flag_bits(letters):
@@ -54,9 +56,30 @@ def ipv4(
     return head[:10] + value + head[12:] + payload
 
 
+def ipv6(
+    source, destination, protocol, payload, *, ttl=64, tos=0, label=0, extensions=b"", octets=None
+):
+    """An IPv6 packet. `extensions` are headers of which the first octet is yet to be put right."""
+    carried = extensions + payload
+    first = 6 << 28 | tos << 20 | label
+    octets = len(carried) if octets is None else octets
+    head = struct.pack("!IHBB", first, octets, protocol, ttl)
+    return head + packed(source) + packed(destination) + carried
+
+
+def ip(source, *rest, **fields):
+    """A packet of the source's family."""
+    return (ipv6 if ":" in source else ipv4)(source, *rest, **fields)
+
+
+def packed(address):
+    """An address of either family as on the wire."""
+    return socket.inet_pton(socket.AF_INET6 if ":" in address else socket.AF_INET, address)
+
+
 def l4_checksum(source, destination, protocol, segment):
     """The checksum of a segment in which its field is zero."""
-    pseudo = socket.inet_aton(source) + socket.inet_aton(destination)
+    pseudo = packed(source) + packed(destination)
     return checksum(pseudo + struct.pack("!HH", protocol, len(segment)) + segment)
 
 
@@ -72,7 +95,7 @@ def tcp(
     tcp_words=None,
     l4_error=0,
     cut=None,
-    **ip,
+    **fields,
 ):
     """A TCP segment between two (address, port); `cut` octets of it are left in the packet."""
     words = 5 + len(tcp_options) // 4 if tcp_words is None else tcp_words
@@ -85,7 +108,7 @@ def tcp(
     value = l4_checksum(source[0], destination[0], TCP, segment)
     value = struct.pack("!H", damaged(value, l4_error))
     segment = (segment[:16] + value + segment[18:])[:cut]
-    return ipv4(source[0], destination[0], TCP, segment, **ip)
+    return ip(source[0], destination[0], TCP, segment, **fields)
 
 
 def udp(
@@ -97,7 +120,7 @@ def udp(
     l4_error=0,
     length=None,
     cut=None,
-    **ip,
+    **fields,
 ):
     """A UDP datagram between two (address, port); `cut` octets of it are left in the packet."""
     length = 8 + len(payload) if length is None else length
@@ -106,18 +129,24 @@ def udp(
         value = l4_checksum(source[0], destination[0], UDP, head + b"\0\0" + payload)
         l4_checksum_value = damaged(value or 0xFFFF, l4_error)
     datagram = (head + struct.pack("!H", l4_checksum_value) + payload)[:cut]
-    return ipv4(source[0], destination[0], UDP, datagram, **ip)
+    return ip(source[0], destination[0], UDP, datagram, **fields)
 
 
-def icmp(source, destination, kind, code, rest=0, payload=b"", *, l4_error=0, **ip):
+def icmp(source, destination, kind, code, rest=0, payload=b"", *, l4_error=0, **fields):
     """An ICMP message; `rest` is the second word of its header."""
     message = struct.pack("!BBHI", kind, code, 0, rest) + payload
+    if ":" in source:
+        value = damaged(l4_checksum(source, destination, ICMPV6, message), l4_error)
+        message = message[:2] + struct.pack("!H", value) + message[4:]
+        return ipv6(source, destination, ICMPV6, message, **fields)
     value = struct.pack("!H", damaged(checksum(message), l4_error))
-    return ipv4(source, destination, ICMP, message[:2] + value + message[4:], **ip)
+    return ipv4(source, destination, ICMP, message[:2] + value + message[4:], **fields)
 
 
-def framed(port, packet, source_mac, *, destination_mac=None, ethertype=ETHERTYPE_IPV4, pad=b""):
+def framed(port, packet, source_mac, *, destination_mac=None, ethertype=None, pad=b""):
     """The packet in a frame to the director's port, padded if asked for."""
+    if ethertype is None:
+        ethertype = ETHERTYPE_IPV6 if packet[:1] >= b"\x60" else ETHERTYPE_IPV4
     head = packed_mac(destination_mac or plan.MAC[port]) + packed_mac(source_mac)
     return head + struct.pack("!H", ethertype) + packet + pad
 

@@ -4,7 +4,10 @@
     192.0.2.0/24 ── .2 (a router)
 
 The VIPs are 10.1.0.100 and .103 (NAT without and with another port), .101 (DR) and .102 (TUN).
+Whoever has an address here has one of IPv6 as well: 10.1.0.2 is fd00:10:1::2 too, see six().
 """
+
+import ipaddress
 
 from lab.frames import packed_mac
 
@@ -27,9 +30,19 @@ VIP = {
     "TUN": "10.1.0.102",
 }
 
+
+
+def six(address):
+    """The IPv6 address of whoever has this IPv4 address, with the same digits."""
+    a, b, c, d = address.split(".")
+    return str(ipaddress.IPv6Address(f"fd00:{a}:{b}:{c}::{d}"))
+
+
 CLIENT_MAC = {address: f"02:00:00:00:0c:{n:02x}" for n, address in enumerate(CLIENTS)}
 SERVER_MAC = {address: f"02:00:00:00:05:{n:02x}" for n, address in enumerate(SERVERS)}
 SERVER_OF_MAC = {packed_mac(mac): address for address, mac in SERVER_MAC.items()}
+CLIENT_MAC |= {six(address): mac for address, mac in CLIENT_MAC.items()}
+SERVER_MAC |= {six(address): mac for address, mac in SERVER_MAC.items()}
 # A host that is nobody's neighbour.
 STRANGER = "10.1.0.77"
 STRANGER_MAC = "02:00:00:00:0c:77"

@@ -126,6 +126,8 @@ class Group:
             f"ipvsadm --set {established} {fin_wait} {udp}",
             f"ip link set vec{plan.LAN} mtu {self.lan_mtu}",
         )
+        if any(service.six for service in self.services()):
+            guest.have_six()
         clock, chapter, begun_s = Clock(), [], time.monotonic()
         for case in self.cases:
             case.script(Play(guest, case, clock))
@@ -197,7 +199,7 @@ class Play:
 
     def talk(self, address=plan.CLIENT, port=None, service_port=None):
         """A conversation of a client with the case's service."""
-        client = (address, port or self.client_port)
+        client = (self.service.of_family(address), port or self.client_port)
         self._case.clients.append((self.service.protocol, client))
         service = self.service
         if service_port:
@@ -212,7 +214,7 @@ class Talk:
         self._play = play
         self.service = service
         self.client = client
-        self.server = plan.SERVERS[0]
+        self.server = service.of_family(plan.SERVERS[0])
 
     def ends(self, way):
         """Source and destination: ">" from the client to the VIP, "<" from the server."""
@@ -229,7 +231,8 @@ class Talk:
         sent = self._play.send(plan.WAN, packets.framed(plan.WAN, packet, mac, pad=pad))
         for port, frame in sent:
             if port == plan.LAN:
-                self.server = plan.SERVER_OF_MAC.get(frame[:6], self.server)
+                known = plan.SERVER_OF_MAC.get(frame[:6])
+                self.server = self.service.of_family(known) if known else self.server
         return sent
 
     def tcp(self, segment, payload=b"", **fields):

@@ -47,7 +47,7 @@ class Report:
         for case in group.cases:
             self._judge(group, case, found[id(case)])
         for _, frame in outcome.unprompted:
-            if not summary(frame).startswith("ARP"):
+            if not summary(frame).startswith(("ARP", "ND")):
                 self.failures.append((f"{group.name}: unprompted", [summary(frame)], [frame.hex()]))
 
     def _judge(self, group, case, found):

@@ -10,6 +10,8 @@ MAPPED_BY = 10000
 NAT_MODES = ["NAT", "NAT mapped"]
 MODES = [*NAT_MODES, "DR", "TUN"]
 PROTOCOLS = ["tcp", "udp"]
+# There is no IPv6 on a link that takes less.
+LEAST_MTU_SIX = 1280
 FORWARD_OPTION = {"NAT": "-m", "NAT mapped": "-m", "DR": "-g", "TUN": "-i"}
 FORWARD_RON = {"NAT": "Nat", "NAT mapped": "Nat", "DR": "Dr", "TUN": "Tun"}
 
@@ -32,7 +34,7 @@ CONFIG = """\
 """
 PORT = """\
         (
-            name: "{name}", device: Vdev("net_null{number}"), addresses: ["{dip}/24"],
+            name: "{name}", device: Vdev("net_null{number}"), addresses: {addresses},
             mac: "{mac}", mtu: {mtu},
         ),"""
 NEIGHBOUR = """\
@@ -66,6 +68,8 @@ class Service:
     persistence: tuple = ()
     # Whether clients may address any port; `port` is then the one that they do.
     any_port: bool = False
+    # Whether all of it is of IPv6.
+    six: bool = False
     port: int = 0
 
     @property
@@ -77,17 +81,21 @@ class Service:
     @property
     def vip(self):
         """VIP and port."""
-        return (plan.VIP[self.mode], self.port)
+        return (self.of_family(plan.VIP[self.mode]), self.port)
+
+    def of_family(self, address):
+        """The address of the service's family that whoever has this one of IPv4 has."""
+        return plan.six(address) if self.six else address
 
     @property
     def key(self):
         """(protocol, VIP and port), as both print them; port 0 is any."""
-        return (self.protocol.upper(), _text((plan.VIP[self.mode], self._listed(self.port))))
+        return (self.protocol.upper(), _text((self.vip[0], self._listed(self.port))))
 
     @property
     def first_weights(self):
         """{server: weight} of the backends in the order of adding."""
-        return dict(zip(plan.SERVERS, self.weights))
+        return dict(zip(map(self.of_family, plan.SERVERS), self.weights))
 
     def rip(self, server):
         """RIP and port of a backend."""
@@ -121,7 +129,7 @@ class Service:
         name = lambda server: _text(self._listed_rip(server))
         backends = [
             BACKEND.format(
-                name=name(server),
+                name=_name(name(server)),
                 rip=server if self.any_port else name(server),
                 weight=weight,
                 thresholds=thresholds,
@@ -135,7 +143,7 @@ class Service:
             more = f' persistence: (timeout: "{timeout_s}s", mask: {bits}), backend_gone: Drop,'
         vip = f"{plan.VIP[self.mode]}:*" if self.any_port else _text(self.vip)
         return SERVICE.format(
-            name=f"{self.protocol}-{self.key[1]}",
+            name=f"{self.protocol}-{_name(self.key[1])}",
             vip=vip,
             protocol=self.protocol.capitalize(),
             forward=FORWARD_RON[self.mode],
@@ -164,12 +172,14 @@ class Service:
 def config(services, *, lan_mtu, timeouts):
     """weir's configuration file for the plan and these services, {service: {server: weight}}."""
     ports = [
-        PORT.format(name=name, number=number, dip=dip, mac=mac, mtu=mtu)
+        PORT.format(name=name, number=number, addresses=_addresses(dip, mtu), mac=mac, mtu=mtu)
         for number, (name, dip, mac, mtu) in enumerate(
             zip(plan.PORTS, plan.DIP, plan.MAC, (plan.MTU, lan_mtu))
         )
     ]
     neighbours = {**plan.CLIENT_MAC, **plan.SERVER_MAC}.items()
+    if lan_mtu < LEAST_MTU_SIX:
+        neighbours = [(address, mac) for address, mac in neighbours if ":" not in address]
     return CONFIG.format(
         ports="\n".join(ports),
         far_network=plan.FAR_NETWORK,
@@ -181,4 +191,15 @@ def config(services, *, lan_mtu, timeouts):
 
 
 def _text(endpoint):
-    return f"{endpoint[0]}:{endpoint[1]}"
+    address, port = endpoint
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def _name(text):
+    """Names have no brackets."""
+    return text.replace("]:", ".").replace("[", "")
+
+
+def _addresses(dip, mtu):
+    six = f', "{plan.six(dip)}/64"' if mtu >= LEAST_MTU_SIX else ""
+    return f'["{dip}/24"{six}]'

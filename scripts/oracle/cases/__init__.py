@@ -9,6 +9,7 @@ from oracle.cases import (
     persistence,
     random,
     schedulers,
+    six,
     sizes,
     tcp,
     udp,
@@ -18,7 +19,7 @@ from oracle.cases import (
 def groups():
     """All groups of cases, in the order of playing."""
     modules = (
-        *(tcp, udp, headers, icmp, sizes, schedulers, persistence, director, fragments),
+        *(tcp, udp, six, headers, icmp, sizes, schedulers, persistence, director, fragments),
         # The guest remembers what errors tell it of MTUs.
         *(errors, random),
     )
