@@ -29,6 +29,7 @@ pub mod run;
 mod show;
 mod source;
 mod tables;
+mod top;
 mod write;
 
 /// A layer-4 load balancer on DPDK: LVS and keepalived in one program.
@@ -67,6 +68,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what the running program knows: services, sessions, routes, drops …
     Show(show::Arguments),
+    /// Watch packets, connections, drops and what they cost, live
+    Top(top::Arguments),
     /// Do as ipvsadm does: list services, connections, rates, save, zero
     Ipvsadm(ipvsadm::Arguments),
     /// Have the running program read its configuration again: whole or not at all
@@ -94,6 +97,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Top(arguments) => top::run(&arguments),
         Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
         Command::Reload(arguments) => change::reload(&arguments),
         Command::Backend(arguments) => change::backend(&arguments),

@@ -1,10 +1,12 @@
 //! `weir show`: what the running program knows, as a table or as the API's JSON.
 
 use std::{
-    io::{self, Write},
+    io::{self, IsTerminal, Write},
     marker::PhantomData,
     path::{Path, PathBuf},
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use clap::ValueEnum;
@@ -29,6 +31,15 @@ pub(super) struct Arguments {
     /// Print JSON: what the API answers, sessions and templates as one array
     #[arg(long)]
     json: bool,
+    /// Show it again and again, every so many seconds
+    #[arg(
+        long,
+        value_name = "SECONDS",
+        num_args = 0..=1,
+        default_missing_value = "2",
+        value_parser = clap::value_parser!(u64).range(1..=3600),
+    )]
+    watch: Option<u64>,
     /// The socket of the running program
     #[arg(long, value_name = "PATH", default_value = DEFAULT_SOCKET)]
     socket: PathBuf,
@@ -69,9 +80,23 @@ enum What {
 /// Asks the running program and prints its answer.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut out = io::BufWriter::new(io::stdout().lock());
-    wait(show(&mut out, arguments))?;
-    out.flush()?;
-    Ok(ExitCode::SUCCESS)
+    let Some(seconds) = arguments.watch else {
+        wait(show(&mut out, arguments))?;
+        out.flush()?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let clears = !arguments.json && io::stdout().is_terminal();
+    loop {
+        // All of it is there before what was there goes.
+        let mut shown = Vec::new();
+        wait(show(&mut shown, arguments))?;
+        if clears {
+            out.write_all(b"\x1b[H\x1b[2J")?;
+        }
+        out.write_all(&shown)?;
+        out.flush()?;
+        thread::sleep(Duration::from_secs(seconds));
+    }
 }
 
 async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()> {

@@ -30,6 +30,8 @@ class Changes(LabCase):
     def test_servers_come_and_go_and_what_runs_is_written_back(self):
         weir = self.lab.weir([http("nat")])
         file = weir.config_file
+        for left in file.parent.glob(f"{file.name}.~*~"):
+            left.unlink()
         with weir:
             before = file.read_text()
             self.assertEqual(set(self.served()), set(plan.NAMES))

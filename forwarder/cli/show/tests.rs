@@ -11,6 +11,7 @@ async fn shown(socket: &Path, what: What, json: bool) -> anyhow::Result<String> 
     let arguments = Arguments {
         what,
         json,
+        watch: None,
         socket: socket.to_owned(),
     };
     show(&mut out, &arguments).await?;
@@ -23,6 +24,10 @@ fn the_command_line_is_sound() {
     for line in [
         "weir show services",
         "weir show sessions --json",
+        "weir show services --watch",
+        "weir show drops --watch 5 --json",
+        "weir top --interval 2 --once",
+        "weir diff old.ron new.ron --json",
         "weir show neighbours --socket /tmp/s",
         "weir run --config weir.ron",
         "weir check weir.ron",
@@ -197,6 +202,7 @@ async fn a_reader_who_leaves_is_told_from_failures() {
     let program = Program::with_sessions(1).await;
     let mut arguments = Arguments {
         what: What::Sessions,
+        watch: None,
         json: false,
         socket: program.socket(),
     };
