@@ -426,6 +426,60 @@ fn what_cannot_be_replayed_is_refused_with_its_place() {
 }
 
 #[test]
+fn other_configurations_are_put_in_force_when_they_are_due() {
+    let syn = |port: u16| spec(0, &format!("192.0.2.9:{port}"), "192.0.2.100:80").tcp("S");
+    let ack = spec(0, "192.0.2.9:1", "192.0.2.100:80").tcp("A");
+    let wan = [
+        (0, syn(1)),
+        (10 * MS, syn(2)),
+        (20 * MS, ack),
+        (25 * MS, syn(3)),
+        (26 * MS, syn(4)),
+    ];
+    let first = config("[1]", "rr", KNOWN);
+    let bench = Bench::new(&first, &[("wan", &wan)]);
+    let without = |name: &str| {
+        let lines = first.lines().filter(|line| !line.contains(name));
+        lines.collect::<Vec<_>>().join("\n")
+    };
+    fs::write(bench.path("web2.ron"), without("\"web1\"")).unwrap();
+    fs::write(bench.path("other.ron"), without("never")).unwrap();
+    let served = |reloads: &[&str]| {
+        let arguments = [
+            "--in",
+            "wan=wan.pcap",
+            "--out",
+            "lan=lan-out.pcap",
+            "--reload",
+        ];
+        let ran = bench.weir(&[&arguments[..], reloads].concat());
+        assert!(
+            ran.status.success(),
+            "{}",
+            String::from_utf8_lossy(&ran.stderr)
+        );
+        let (_, sent) = bench.written("lan-out.pcap");
+        sent.iter().map(|(_, frame)| frame[5]).collect::<Vec<_>>()
+    };
+    // web2 comes first, as the last one that ipvsadm would have added.
+    assert_eq!(served(&["1=other.ron"]), [0xb2, 0xb1, 0xb2, 0xb2, 0xb1]);
+    assert_eq!(served(&["0.005=web2.ron"]), [0xb2; 5]);
+    assert_eq!(
+        served(&["0.022=other.ron", "0.005=web2.ron"]),
+        [0xb2, 0xb2, 0xb2, 0xb2, 0xb1]
+    );
+    fs::write(bench.path("fixed.ron"), first.replace("[1]", "[1, 2]")).unwrap();
+    let error = bench.refusal(&["--in", "wan=wan.pcap", "--reload", "0.005=fixed.ron"]);
+    assert!(error.contains("the configuration after 0.005 s"), "{error}");
+    let ran = bench.weir(&["--in", "wan=wan.pcap", "--reload", "soon=web2.ron"]);
+    let error = String::from_utf8_lossy(&ran.stderr);
+    assert!(
+        error.contains("write seconds, such as 1.5, = and a file"),
+        "{error}"
+    );
+}
+
+#[test]
 fn frames_that_were_cut_or_come_late_are_counted() {
     let [wan, _] = connection();
     let bench = Bench::new(&config("[1]", "rr", KNOWN), &[("wan", &wan[..2])]);
