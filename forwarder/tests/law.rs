@@ -5,27 +5,23 @@
 mod capture;
 mod rig;
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt::Write,
-};
+#[path = "law/alone.rs"]
+mod alone;
+#[path = "law/compare.rs"]
+mod compare;
+#[path = "law/play.rs"]
+mod play;
+#[path = "law/six.rs"]
+mod six;
 
-use capture::{
-    Arms, BACKENDS, Flow, LIPS, Ports, Script, Step, answers, backend_mac, client_mac, config, far,
-    flow, frame, is_full_nat, script,
-};
+use std::collections::BTreeSet;
+
+use capture::{Arms, Ports, Script, Step, far, flow, is_full_nat, script};
+use compare::{comes_in_fragments, is_fragment};
+use play::Play;
 use proptest::{prelude::*, strategy::ValueTree, test_runner::TestRunner};
-use rig::{
-    Rig,
-    frames::{at, ip, spec},
-    mac,
-};
-use weir::{
-    path::Worker,
-    session::BackendIx,
-    snapshot::{SlotHash, Toeplitz, WorkerIx},
-    wire::Endpoint,
-};
+use rig::Rig;
+use weir::snapshot::{SlotHash, Toeplitz, WorkerIx};
 
 const MAGLEV: &str = "Maglev, maglev_slots: 251, hash_port: true";
 
@@ -50,6 +46,8 @@ struct Case {
     slots: SlotHash,
     spread: Spread,
     arms: Arms,
+    /// The same in IPv6: all addresses, and what is said about packets.
+    six: bool,
     scheduler: &'static str,
     /// Frames that come in at once, at most.
     burst: usize,
@@ -89,365 +87,6 @@ impl Case {
     }
 }
 
-/// All that must not depend on the number of workers.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Outcome {
-    /// What came out, by port and flow.
-    frames: BTreeMap<(u8, Option<Flow>), Vec<Vec<u8>>>,
-    sessions: Vec<String>,
-    counted: BTreeMap<String, u64>,
-}
-
-struct Play {
-    case: Case,
-    rig: Rig,
-    outcome: Outcome,
-    chance: u64,
-}
-
-impl Play {
-    fn new(case: &Case) -> Self {
-        let text = config(case.workers, case.arms, case.scheduler);
-        Self {
-            rig: Rig::with_slots(&text, case.tx_queues, case.slots.clone()),
-            case: case.clone(),
-            outcome: Outcome::default(),
-            chance: case.chance,
-        }
-    }
-
-    fn run(mut self, script: &Script) -> (Outcome, Rig) {
-        let mut waiting = Vec::new();
-        for step in script {
-            let frame = frame(step, self.case.arms, self.case.ports());
-            let pieces = frame.into_iter().flat_map(|(port, frame)| {
-                in_fragments(step, frame)
-                    .into_iter()
-                    .map(move |piece| (port, piece))
-            });
-            waiting.extend(pieces);
-            if let Step::Pass { ms } = step {
-                self.converse(std::mem::take(&mut waiting));
-                self.rig.pass_ms(*ms);
-            }
-        }
-        self.converse(waiting);
-        self.rig.check_books();
-        self.outcome.sessions = self.sessions();
-        self.outcome.counted = self.counted();
-        (self.outcome, self.rig)
-    }
-
-    /// Lets frames come in, in bursts, and the backends answer each burst.
-    fn converse(&mut self, frames: Vec<(u8, Vec<u8>)>) {
-        for burst in self.bursts(frames) {
-            let sent = self.feed(burst);
-            let lan = self.case.arms.lan();
-            let answers = sent
-                .iter()
-                .flat_map(|(_, frame)| answers(self.case.arms, frame))
-                .map(|frame| (lan, frame));
-            for burst in self.bursts(answers.collect()) {
-                self.feed(burst);
-            }
-        }
-    }
-
-    /// Cuts frames into bursts of one port.
-    fn bursts(&self, frames: Vec<(u8, Vec<u8>)>) -> Vec<Vec<(u8, Vec<u8>)>> {
-        let mut bursts: Vec<Vec<(u8, Vec<u8>)>> = Vec::new();
-        for next in frames {
-            let fits = |burst: &&mut Vec<(u8, Vec<u8>)>| {
-                burst.len() < self.case.burst
-                    && burst
-                        .iter()
-                        .all(|(port, frame)| *port == next.0 && self.case.ordered(frame, &next.1))
-            };
-            match bursts.last_mut().filter(fits) {
-                Some(burst) => burst.push(next),
-                None => bursts.push(vec![next]),
-            }
-        }
-        bursts
-    }
-
-    /// Lets one burst come in, and gives what went out.
-    fn feed(&mut self, burst: Vec<(u8, Vec<u8>)>) -> Vec<(u8, Vec<u8>)> {
-        for (port, frame) in burst {
-            let queue = self.queue(&frame);
-            self.rig.receive(port, queue, &frame);
-        }
-        // Workers run as they like.
-        for _ in 0..self.chance() % 4 {
-            let worker = self.chance() % self.case.workers;
-            self.rig.workers[worker].turn(self.rig.now);
-        }
-        self.rig.settle();
-        let sent = self.rig.take_all();
-        for (port, frame) in &sent {
-            let any_backend = self.case.scheduler != MAGLEV;
-            let comparable = comparable(frame, any_backend, self.client_behind(frame));
-            // A later fragment does not tell its flow, and ARP is of none: that it goes out is all
-            // that can be held.
-            let of_none = comparable[12..14] != [8, 0] || is_later_fragment(&comparable);
-            let flow = if of_none {
-                (*port, Some(comparable.clone()))
-            } else {
-                (*port, flow(&comparable))
-            };
-            self.outcome
-                .frames
-                .entry(flow)
-                .or_default()
-                .push(comparable);
-        }
-        sent
-    }
-
-    /// Whom a LIP stands for in a frame to a backend.
-    fn client_behind(&self, frame: &[u8]) -> Option<Endpoint> {
-        let end = |address: usize, port: usize| {
-            let octets: [u8; 4] = frame.get(address..address + 4)?.try_into().ok()?;
-            let port = frame.get(port..port + 2)?.try_into().ok()?;
-            Some(Endpoint::new(octets.into(), u16::from_be_bytes(port)))
-        };
-        let (local, rip) = (end(26, 34)?, end(30, 36)?);
-        if !LIPS.iter().any(|lip| ip(lip) == local.address) {
-            return None;
-        }
-        let tables = self.rig.workers.iter().map(Worker::sessions);
-        let mut sessions = tables.flat_map(|table| table.page(0, table.capacity()));
-        let (_, session) = sessions.find(|(_, session)| {
-            let protocol = session.protocol() as u8;
-            (session.local(), session.rip(), protocol) == (Some(local), rip, frame[23])
-        })?;
-        Some(session.client())
-    }
-
-    fn queue(&mut self, frame: &[u8]) -> usize {
-        let workers = self.case.workers;
-        match self.case.spread {
-            Spread::None => 0,
-            Spread::Chance => self.chance() % workers,
-            Spread::Flows => {
-                let flow = flow(frame).unwrap_or_default();
-                let hash = |sum: usize, octet: &u8| (sum ^ usize::from(*octet)).wrapping_mul(31);
-                flow.iter().fold(7, hash) / 7 % workers
-            }
-            Spread::FarEnds => match (far(frame), &self.case.slots) {
-                (Some(far), SlotHash::Toeplitz(toeplitz)) => {
-                    let slot = nic_hash(toeplitz.seed(), far) % 256;
-                    let owners = *self.rig.manager.snapshot().slots.owners();
-                    owners[slot].index()
-                }
-                _ => 0,
-            },
-        }
-    }
-
-    fn chance(&mut self) -> usize {
-        self.chance = self
-            .chance
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1);
-        usize::try_from(self.chance >> 33).expect("31 bits fit")
-    }
-
-    /// What all workers remember. Each session has to be at its owner's, and to be counted.
-    fn sessions(&self) -> Vec<String> {
-        let mut all = Vec::new();
-        for (worker, ix) in self.rig.workers.iter().zip(WorkerIx::all()) {
-            let table = worker.sessions();
-            let mut counts = BTreeMap::<BackendIx, [u32; 2]>::new();
-            for (_, session) in table.page(0, table.capacity()) {
-                assert_eq!(self.rig.owner(session.client()), ix, "{session:?}");
-                let [active, inactive] = counts.entry(session.backend()).or_default();
-                *if session.is_active() {
-                    active
-                } else {
-                    inactive
-                } += 1;
-                if session.is_expired(self.rig.now.ms()) {
-                    continue;
-                }
-                let mut line = format!(
-                    "{:?} {} -> {} {} {} ms",
-                    session.protocol(),
-                    session.client(),
-                    session.vip(),
-                    session.state(),
-                    session.remaining_ms(self.rig.now.ms()),
-                );
-                if self.case.scheduler == MAGLEV {
-                    let (rip, deltas) = (session.rip(), session.deltas());
-                    let _ = write!(line, " -> {rip} {:?}", session.backend());
-                    if session.local().is_none() {
-                        let _ = write!(line, " {deltas:?}");
-                    }
-                }
-                all.push(line);
-            }
-            for (count, ix) in table.counts().iter().zip((0..).map(BackendIx)) {
-                let counted = [count.active(), count.inactive()];
-                assert_eq!(counts.get(&ix).copied().unwrap_or_default(), counted);
-            }
-        }
-        all.sort_unstable();
-        all
-    }
-
-    /// The counters of all workers, as far as they tell what was done and not by whom.
-    fn counted(&self) -> BTreeMap<String, u64> {
-        let mut sums = BTreeMap::new();
-        for (name, count) in self.rig.counted() {
-            let name = match name.strip_prefix("backend") {
-                Some(rest) if self.case.scheduler != MAGLEV => rest
-                    .trim_start_matches(|c: char| c.is_ascii_digit())
-                    .to_owned(),
-                _ => name,
-            };
-            if !name.ends_with("_over") {
-                *sums.entry(name).or_default() += count;
-            }
-        }
-        sums
-    }
-}
-
-/// A sent frame without what may differ: the identification of packets made here; where the backend
-/// is not the point, which one it is; and what the backend sees of a client that is hidden from
-/// it. The IPv4 checksum has to be right; that of the transport has to be as wrong as it came.
-fn comparable(frame: &[u8], any_backend: bool, hidden: Option<Endpoint>) -> Vec<u8> {
-    let mut frame = frame.to_vec();
-    if frame[12..14] != [8, 0] {
-        return frame;
-    }
-    let header = usize::from(frame[14] & 15) * 4;
-    assert_eq!(sum(&frame[14..14 + header]), 0xffff, "{frame:02x?}");
-    let (protocol, kind) = (frame[23], frame.get(14 + header).copied());
-    if protocol == 4 || protocol == 1 && matches!(kind, Some(3 | 11)) {
-        frame[18..20].fill(0);
-        frame[24..26].fill(0);
-    }
-    let of_lip = LIPS.iter().any(|lip| ip(lip).octets() == frame[26..30]);
-    if of_lip && is_fragment(&frame) {
-        // The local port is in it.
-        frame[18..20].fill(0);
-        frame[24..26].fill(0);
-    }
-    if of_lip && is_later_fragment(&frame) {
-        // Its ports, which would tell whose it is, are in another frame.
-        frame[24..30].fill(0);
-    }
-    let mut macs = (0..).map(backend_mac).take(BACKENDS.len());
-    let any_backend = any_backend && macs.any(|mac| frame[..6] == mac.0);
-    if any_backend {
-        frame[..6].fill(0);
-    }
-    let to_backend = any_backend
-        && BACKENDS
-            .iter()
-            .any(|backend| ip(backend).octets() == frame[30..34]);
-    if !to_backend && hidden.is_none() {
-        return frame;
-    }
-    frame[24..26].fill(0);
-    let checksum = match protocol {
-        _ if is_later_fragment(&frame) => None,
-        6 => Some(50),
-        17 if frame[40..42] != [0, 0] => Some(40),
-        _ => None,
-    };
-    if let Some(at) = checksum {
-        let wrong_by = sum(&frame[26..]);
-        frame[at..at + 2].copy_from_slice(&wrong_by.to_be_bytes());
-    }
-    if to_backend {
-        frame[30..34].fill(0);
-    }
-    if let Some(client) = hidden {
-        frame[26..30].copy_from_slice(&client.address.octets());
-        frame[34..36].copy_from_slice(&client.port.to_be_bytes());
-    }
-    frame
-}
-
-fn comes_in_fragments(step: &Step) -> bool {
-    matches!(
-        step,
-        Step::Client {
-            fragmentable: true,
-            quirk: 0..4,
-            ..
-        }
-    )
-}
-
-/// What some clients send comes in fragments, in order or not.
-fn in_fragments(step: &Step, frame: Vec<u8>) -> Vec<Vec<u8>> {
-    let Step::Client { quirk, .. } = *step else {
-        return vec![frame];
-    };
-    if !comes_in_fragments(step) {
-        return vec![frame];
-    }
-    let data = &frame[34..];
-    let count = data.chunks(24).count();
-    let fragment = |(chunk, at): (&[u8], u16)| {
-        let mut piece = [&frame[..34], chunk].concat();
-        let more = if usize::from(at) + 1 < count {
-            0x2000
-        } else {
-            0
-        };
-        piece[16..18]
-            .copy_from_slice(&(20 + u16::try_from(chunk.len()).expect("24 at most")).to_be_bytes());
-        piece[18..20].copy_from_slice(&u16::from(quirk).to_be_bytes());
-        piece[20..22].copy_from_slice(&(more | (at * 3)).to_be_bytes());
-        piece[24..26].fill(0);
-        let checksum = !sum(&piece[14..34]);
-        piece[24..26].copy_from_slice(&checksum.to_be_bytes());
-        piece
-    };
-    let mut pieces: Vec<_> = data.chunks(24).zip(0..).map(fragment).collect();
-    if quirk % 2 == 1 {
-        pieces.reverse();
-    }
-    pieces.rotate_left(usize::from(quirk) / 2 % count);
-    pieces
-}
-
-fn is_fragment(frame: &[u8]) -> bool {
-    frame.get(12..14) == Some(&[8, 0])
-        && frame
-            .get(20..22)
-            .is_some_and(|at| at[0] & 0x3f | at[1] != 0)
-}
-
-fn is_later_fragment(frame: &[u8]) -> bool {
-    frame[12..14] == [8, 0] && frame[20] & 0x1f | frame[21] != 0
-}
-
-/// The sum that checksums are made of, with 0xffff for 0.
-fn sum(octets: &[u8]) -> u16 {
-    let words = octets
-        .chunks(2)
-        .map(|pair| u32::from(pair[0]) << 8 | u32::from(pair.get(1).copied().unwrap_or(0)));
-    let folded = words.sum::<u32>() % 0xffff;
-    u16::try_from(if folded == 0 { 0xffff } else { folded }).expect("it was folded")
-}
-
-/// RSS as NICs compute it, bit by bit, over one end alone.
-fn nic_hash(seed: u16, far: Endpoint) -> usize {
-    let input = [&far.address.octets()[..], &far.port.to_be_bytes()].concat();
-    let key = usize::from(seed) << 16 | usize::from(seed);
-    let set = |bit: &usize| input[bit / 8] >> (7 - bit % 8) & 1 == 1;
-    (0..48)
-        .filter(set)
-        .map(|bit| (key << (bit % 16) | key >> (32 - bit % 16)) & 0xffff_ffff)
-        .fold(0, |hash, window| hash ^ window)
-}
-
 fn slots() -> impl Strategy<Value = SlotHash> {
     prop_oneof![
         3 => any::<u64>().prop_map(SlotHash::Keyed),
@@ -474,6 +113,7 @@ fn case(scheduler: &'static str) -> impl Strategy<Value = Case> {
             slots,
             spread,
             arms,
+            six: false,
             scheduler,
             burst,
             chance,
@@ -501,6 +141,40 @@ fn check(case: &Case, script: &Script) -> Rig {
     assert_eq!(alone.sessions, together.sessions);
     assert_eq!(alone.counted, together.counted);
     rig
+}
+
+#[test]
+fn what_is_said_of_ipv6_is_said_of_packets_that_go_through() {
+    let segment = |flags, service| Step::Client {
+        client: 0,
+        port: 40_000,
+        service,
+        flags,
+        ttl: 64,
+        octets: 8,
+        fragmentable: false,
+        quirk: 0,
+    };
+    // By NAT, DR, TUN and FULLNAT.
+    let script: Script = [0, 2, 3, 5]
+        .into_iter()
+        .flat_map(|service| ["S", "A", "PA"].map(|flags| segment(flags, service)))
+        .collect();
+    let mut runner = TestRunner::deterministic();
+    let case = case("rr").new_tree(&mut runner).unwrap().current();
+    let (four, six) = (
+        case.alone(),
+        Case {
+            six: true,
+            ..case.alone()
+        },
+    );
+    let (four, _) = Play::new(&four).run(&script);
+    let (six, rig) = Play::new(&six).run(&script);
+    assert_eq!(rig.workers[0].sessions6().len(), 4);
+    assert_eq!(rig.workers[0].sessions().len(), 0);
+    assert_eq!(four.counted, six.counted);
+    assert_eq!(four.frames.len(), six.frames.len());
 }
 
 /// True for ICMP errors of clients, and for what a backend answers with one.
@@ -557,6 +231,28 @@ proptest! {
     }
 
     #[test]
+    fn in_ipv6_the_same(
+        case in prop_oneof![case(MAGLEV), case("rr"), case("wlc"),
+            case("rr, persistence: (timeout: \"1s\", mask: 31)")],
+        mut script in script(),
+    ) {
+        let case = Case { six: true, ..case };
+        // Whether these belong to a session depends on the backend that it has, as above.
+        let by_history = case.scheduler != MAGLEV;
+        let depends = |step: &Step| {
+            matches!(step, Step::Stray { .. } | Step::Complaint { .. } | Step::Bent { .. })
+        };
+        // Fragments of IPv6 are dropped.
+        script.retain(|step| {
+            let left_out = comes_in_fragments(step)
+                || quotes_local_port(step)
+                || by_history && depends(step);
+            !left_out
+        });
+        check(&case, &script);
+    }
+
+    #[test]
     fn on_the_fast_lane_nothing_is_handed_over(case in fast_case(), mut script in script()) {
         // No NIC looks at what errors quote, nor knows the slots of local ports or where fragments
         // meet.
@@ -591,6 +287,7 @@ fn as_many_workers_as_there_can_be() {
             slots,
             spread,
             arms: Arms::Two,
+            six: false,
             scheduler: MAGLEV,
             burst: 64,
             chance: 7,
@@ -600,123 +297,4 @@ fn as_many_workers_as_there_can_be() {
         let owners: BTreeSet<WorkerIx> = snapshot.slots.owners().iter().copied().collect();
         assert_eq!((rig.workers.len(), owners.len()), (256, 256));
     }
-}
-#[test]
-fn one_arm_two_workers_and_one_queue() {
-    let mut rig = Rig::new(&config(2, Arms::One, "rr"));
-    // A client of the other worker's: request and answer are handed over and come back.
-    let client = (40_000..50_000)
-        .map(|port| format!("192.0.2.9:{port}"))
-        .find(|client| rig.owner(at(client)) == WorkerIx(1))
-        .unwrap();
-    let (out, moved) =
-        rig.moved(|rig| rig.exchange(0, &spec(0, &client, "192.0.2.100:80").tcp("S")));
-    let to_backend = spec(0, &client, "10.1.0.13:8080").macs(mac(0), backend_mac(2));
-    assert_eq!(out, [(0, to_backend.ttl(63).tcp("S"))]);
-    let counted = |name: &str, count| (name.to_owned(), count);
-    assert_eq!(
-        moved,
-        [
-            counted("backend2.connections", 1),
-            counted("backend2.forward", 1),
-            counted("handed_over", 1),
-            counted("port0.rx", 1),
-            counted("port0.tx", 1),
-            counted("taken_over", 1),
-        ]
-    );
-    let answer = spec(0, "10.1.0.13:8080", &client).tcp("SA");
-    let (back, moved) = rig.moved(|rig| rig.exchange(0, &answer));
-    let to_client = spec(0, "192.0.2.100:80", &client).macs(mac(0), client_mac(0));
-    assert_eq!(back, [(0, to_client.ttl(63).tcp("SA"))]);
-    assert!(moved.contains(&counted("handed_over", 1)), "{moved:?}");
-    assert_eq!(rig.workers[0].sessions().len(), 0);
-    assert_eq!(rig.workers[1].sessions().len(), 1);
-    rig.check_books();
-}
-
-#[test]
-fn each_worker_deals_whole_cycles_exactly() {
-    // The backends of `web` weigh 1, 1 and 2.
-    for (scheduler, shares) in [("rr", [1, 1, 1]), ("wrr", [1, 1, 2])] {
-        for workers in 1..=4 {
-            let mut rig = Rig::new(&config(workers, Arms::Two, scheduler));
-            for worker in WorkerIx::all().take(workers) {
-                let slots = rig.manager.snapshot().slots.clone();
-                let mut clients = (1024..60_000)
-                    .map(|port| format!("192.0.2.9:{port}"))
-                    .filter(|client| slots.owner(at(client)) == worker);
-                let mut connect = |count| {
-                    for client in clients.by_ref().take(count) {
-                        rig.receive(0, 0, &spec(0, &client, "192.0.2.100:80").tcp("S"));
-                        rig.settle();
-                    }
-                    [0, 1, 2].map(|ix| {
-                        let backend = rig.counters[worker.index()].backend(BackendIx(ix));
-                        backend.unwrap().connections.get()
-                    })
-                };
-                let cycle = usize::try_from(shares.iter().sum::<u64>()).unwrap();
-                assert_eq!(
-                    connect(5 * cycle),
-                    shares.map(|share| 5 * share),
-                    "{scheduler}"
-                );
-                let beyond = connect(1).into_iter().zip(shares);
-                let beyond = beyond.map(|(count, share)| count - 5 * share);
-                assert_eq!(beyond.sum::<u64>(), 1, "{scheduler}");
-            }
-        }
-    }
-}
-
-#[test]
-fn workers_number_what_they_make_apart() {
-    for workers in [2, 3, 4] {
-        let mut rig = Rig::new(&config(workers, Arms::Two, MAGLEV));
-        for port in 1024..1224 {
-            let from = format!("192.0.2.9:{port}");
-            let mut datagram = spec(0, &from, "192.0.2.103:53").udp();
-            capture::allow_fragments(&mut datagram);
-            rig.receive(0, 0, &datagram);
-            rig.settle();
-        }
-        let sent = rig.take(1);
-        let numbers: BTreeSet<&[u8]> = sent.iter().map(|frame| &frame[18..20]).collect();
-        assert_eq!((sent.len(), numbers.len()), (200, 200), "{workers} workers");
-    }
-}
-
-#[test]
-fn what_has_waited_for_a_mac_goes_before_what_has_not() {
-    let mut rig = Rig::new(&config(1, Arms::Two, MAGLEV));
-    let datagram = |number: &[u8]| spec(0, "192.0.2.9:9", "10.1.0.99:9").payload(number).udp();
-    rig.receive(0, 0, &datagram(b"1"));
-    rig.settle();
-    rig.receive(0, 0, &spec(0, "192.0.2.9:9", "10.1.0.98:9").udp());
-    rig.settle();
-    assert_eq!(
-        rig.take(1).len(),
-        2,
-        "who has 10.1.0.99? And who 10.1.0.98?"
-    );
-    // What is learned right after something else is published some milliseconds later.
-    for neighbour in [98, 99] {
-        let reply = capture::arp_reply([10, 1, 0, neighbour], mac(1), [10, 1, 0, 1]);
-        rig.receive(1, 0, &reply);
-        rig.settle();
-    }
-    assert_eq!(rig.take(1).len(), 2, "what has waited");
-    // The worker learns of it only now, while the manager sends what had to wait.
-    rig.pass_ms(100);
-    rig.receive(0, 0, &datagram(b"2"));
-    rig.workers[0].turn(rig.now);
-    rig.manager.turn(rig.now);
-    rig.receive(0, 0, &datagram(b"3"));
-    rig.settle();
-    let (sent, counted) = (rig.take(1), rig.counted());
-    let datagrams = sent.iter().filter(|frame| frame[12..14] == [8, 0]);
-    let numbers = datagrams.filter_map(|frame| frame.last().copied());
-    assert_eq!(numbers.collect::<Vec<_>>(), b"23");
-    assert_eq!(counted["punt.resolve"], 3);
 }
