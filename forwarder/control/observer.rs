@@ -210,7 +210,7 @@ impl Observer {
     }
 
     /// What there is to be measured at this moment.
-    pub fn scrape<L: Pool>(&self, manager: &Manager<L>, now: Now) -> Scrape {
+    pub fn scrape<L: Pool>(&self, manager: &Manager<L>, checks: views::Checks, now: Now) -> Scrape {
         let neighbours = manager.neighbours();
         Scrape {
             books: self.books.clone(),
@@ -219,6 +219,8 @@ impl Observer {
             arp: neighbours.counters(),
             neighbours: neighbours.table(now).map(|row| row.state).collect(),
             held: neighbours.held(),
+            groups: self.books.groups(&manager.groups().standings(now)),
+            checks,
             now,
         }
     }

@@ -322,16 +322,18 @@ fn answer<L: Pool>(
         Query::Workers(reply) => drop(reply.send(observer.books().workers(clock.now()))),
         Query::Timeouts(reply) => drop(reply.send(observer.books().timeouts())),
         Query::Configuration(reply) => configuration(reply, manager.in_force(), &desk.file),
-        Query::Differences(reply) => {
-            drop(reply.send(manager.in_force().unlike_file().to_vec()));
-        }
+        Query::Differences(reply) => drop(reply.send(manager.in_force().unlike_file().to_vec())),
         Query::Zero { service, answer } => drop(answer.send(observer.zero(service.as_deref()))),
         Query::Change { change, answer } => {
             let desk = desk.clone();
             spawn_local(async move { drop(answer.send(desk.carry_out(change).await)) });
         }
         Query::Scrape(reply) => {
-            drop(reply.send(Box::new(observer.scrape(manager, clock.now()))));
+            drop(reply.send(Box::new(observer.scrape(
+                manager,
+                record.checks(),
+                clock.now(),
+            ))));
         }
         Query::RouteTo { address, answer } => {
             drop(answer.send(explain::route_to(address, &scene())));

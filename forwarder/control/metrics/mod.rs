@@ -5,6 +5,7 @@
 //! NICs); octets are bytes here, and times seconds, as Prometheus' conventions ask.
 
 mod rows;
+mod standing;
 #[cfg(test)]
 pub(super) mod tests;
 mod text;
@@ -44,6 +45,10 @@ pub struct Scrape {
     pub(super) neighbours: Vec<State>,
     /// Frames that wait for a neighbour's answer.
     pub(super) held: usize,
+    /// How groups stand.
+    pub(super) groups: Vec<views::Group>,
+    /// What all checks count.
+    pub(super) checks: views::Checks,
     /// Since the start.
     pub(super) now: Now,
 }
@@ -62,7 +67,9 @@ impl Scrape {
             .add(&[("version", env!("WEIR_VERSION"))], 1);
         text.metric(Gauge, "uptime_seconds", "Time since the start.")
             .add(&[], seconds(self.now.ns));
-        balance(&mut text, &self.books.services());
+        let services = self.books.services();
+        balance(&mut text, &services);
+        self.standing(&mut text, &services);
         self.ports(&mut text);
         self.workers(&mut text);
         self.endings(&mut text);

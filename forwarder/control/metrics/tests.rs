@@ -40,6 +40,8 @@ pub(in crate::control) fn scrape() -> (Scrape, Arc<Counters>) {
         arp: neighbour::Counters::default(),
         neighbours: vec![State::Reachable, State::Reachable, State::Failed],
         held: 3,
+        groups: views::samples::groups(),
+        checks: views::samples::checks(),
         now: Now::from_ms(1500),
     };
     (scrape, counters)
@@ -114,6 +116,22 @@ fn each_series_is_there_once() {
     assert_eq!(find("weir_uptime_seconds", ""), Some(1.5));
     let labels = "service=\"web\",backend=\"web2\"";
     assert_eq!(find("weir_backend_weight", labels), Some(1.0));
+    assert_eq!(find("weir_service_quorum", "service=\"web\""), Some(1.0));
+    assert_eq!(find("weir_config_changes", ""), Some(0.0));
+    let views::Checks { passed, late, .. } = views::samples::checks();
+    #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+    let [passed, late] = [passed, late].map(|count| Some(count as f64));
+    assert_eq!(find("weir_checks_total", "outcome=\"passed\""), passed);
+    assert_eq!(find("weir_checks_late_total", ""), late);
+    for group in views::samples::groups() {
+        let labels = format!("group=\"{}\"", group.name);
+        let master = f64::from(u8::from(group.state == "MASTER"));
+        assert_eq!(find("weir_group_master", &labels), Some(master));
+        assert_eq!(
+            find("weir_group_priority", &labels),
+            Some(group.priority.into())
+        );
+    }
 }
 
 /// What the scraper's own tool says of the text.
