@@ -84,7 +84,8 @@ def _remembered_by_weir(outcome):
     services = {one["name"]: one for one in outcome.services}
     for one in outcome.templates:
         service = services[one["service"]]
-        key = (service["protocol"], service["virtual_address"], f"{one['client']}:0")
+        client = f"[{one['client']}]" if ":" in one["client"] else one["client"]
+        key = (service["protocol"], service["virtual_address"], f"{client}:0")
         sessions[*key, one["address"]] = (one["state"], one["expires_ms"] / 1000)
     return sessions
 

@@ -144,7 +144,8 @@ def _no_flags(difference):
 
 def _parked(difference):
     """A backend that came back has one client more with IPVS, and all else is alike."""
-    if (difference.event, difference.field) != ("persistence, server changes", "counts"):
+    changes = difference.event.endswith("persistence, server changes")
+    if not changes or difference.field != "counts":
         return False
     tuples = [text.partition(" (")[2].rstrip(")") for text in (difference.ipvs, difference.weir)]
     if not all(tuples):

@@ -19,6 +19,7 @@ FORWARD_ALONE = [
     *("scheduler rr", "scheduler wrr"),
     *("scheduler lc", "scheduler wlc", "scheduler sed", "scheduler nq"),
     *("thresholds", "persistence", "persistence, server changes"),
+    *("IPv6 persistence", "IPv6 persistence, server changes"),
     *("scheduler fo", "scheduler ovf", "scheduler lblc", "scheduler lblcr", "scheduler dh"),
 ]
 WHOLE = [

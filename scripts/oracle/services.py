@@ -106,7 +106,7 @@ class Service:
         persistent = ""
         if self.persistence:
             timeout_s, bits = self.persistence
-            mask = ipaddress.ip_network(f"0.0.0.0/{bits}").netmask
+            mask = bits if self.six else ipaddress.ip_network(f"0.0.0.0/{bits}").netmask
             persistent = f" -p {timeout_s} -M {mask}"
         return [
             f"-A {self._target()} -s {self.scheduler}{persistent}",
@@ -141,7 +141,7 @@ class Service:
             timeout_s, bits = self.persistence
             # As IPVS has it without its sysctls.
             more = f' persistence: (timeout: "{timeout_s}s", mask: {bits}), backend_gone: Drop,'
-        vip = f"{plan.VIP[self.mode]}:*" if self.any_port else _text(self.vip)
+        vip = _text((self.vip[0], "*" if self.any_port else self.port))
         return SERVICE.format(
             name=f"{self.protocol}-{_name(self.key[1])}",
             vip=vip,

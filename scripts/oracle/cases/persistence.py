@@ -7,40 +7,45 @@ from oracle.play import Case, Group
 from oracle.services import MODES, NAT_MODES, PROTOCOLS, Service
 
 TIMEOUT_S = 300
-# Of four clients in a row the first is alone with this mask, the two in the middle are one.
-PAIRS = 31
 FLOWS = 3
 
 
 def groups():
-    """One group."""
-    return [Group("persistence", list(_cases()))]
+    """One for each family."""
+    return [
+        Group("persistence", list(_cases(six=False))),
+        Group("IPv6 persistence", list(_cases(six=True))),
+    ]
 
 
-def _cases():
+def _cases(*, six):
+    event = "IPv6 persistence" if six else "persistence"
+    # Of one address, of two in a row, and of the whole network.
+    masks = (128, 127, 64) if six else (32, 31, 24)
+    one = {"persistence": (TIMEOUT_S, masks[0]), "six": six}
     for mode, protocol in itertools.product(MODES, PROTOCOLS):
         turns = itertools.cycle(["rr", "wrr", "wlc", "sed"])
-        for name, bits, weights in (
-            ("each client", 32, (1, 1, 1)),
-            ("pairs of clients", PAIRS, (3, 2, 1)),
-            ("all clients", 24, (1, 1)),
+        for name, bits, weights in zip(
+            ("each client", "pairs of clients", "all clients"),
+            masks,
+            ((1, 1, 1), (3, 2, 1), (1, 1)),
         ):
-            service = Service(mode, protocol, weights, next(turns), persistence=(TIMEOUT_S, bits))
-            yield Case(f"{protocol} {name}", "persistence", "forward", service, _flows)
+            more = {"persistence": (TIMEOUT_S, bits), "six": six}
+            service = Service(mode, protocol, weights, next(turns), **more)
+            yield Case(f"{protocol} {name}", event, "forward", service, _flows)
         for name, script in (
             ("of weight 0", _quiesced),
             ("taken out", _taken_out),
             ("back again", _back_again),
         ):
-            service = Service(mode, protocol, (1, 1, 1), persistence=(TIMEOUT_S, 32))
-            event = "persistence, server changes"
-            yield Case(f"{protocol} server {name}", event, "forward", service, script)
-        full = {"thresholds": (2, 1), "persistence": (TIMEOUT_S, 32)}
-        service = Service(mode, protocol, (1, 1, 1), **full)
-        yield Case(f"{protocol} full servers", "persistence", "forward", service, _flows)
+            service = Service(mode, protocol, (1, 1, 1), **one)
+            changes = f"{event}, server changes"
+            yield Case(f"{protocol} server {name}", changes, "forward", service, script)
+        service = Service(mode, protocol, (1, 1, 1), thresholds=(2, 1), **one)
+        yield Case(f"{protocol} full servers", event, "forward", service, _flows)
         if mode != "NAT mapped":
-            service = Service(mode, protocol, persistence=(TIMEOUT_S, 32), any_port=True)
-            yield Case(f"{protocol} any port", "persistence", "forward", service, _ports)
+            service = Service(mode, protocol, any_port=True, **one)
+            yield Case(f"{protocol} any port", event, "forward", service, _ports)
 
 
 def _open(play, client, number, service_port=None):
