@@ -16,6 +16,8 @@ use crate::{
     snapshot::Services,
 };
 
+mod openapi;
+
 /// A program that answers from the samples, with so many sessions.
 pub(crate) struct Program {
     directory: TempDir,
