@@ -108,7 +108,7 @@ fn of_host(host: HostCounters) -> [Row; 4] {
         ),
         (
             "host_foreign",
-            "from the host, but neither IPv4 nor its own question for a neighbour",
+            "from the host, but neither IP nor its own question for a neighbour",
             host.foreign,
         ),
         (

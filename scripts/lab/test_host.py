@@ -30,9 +30,9 @@ while True:
 
 class Host(LabCase):
     @contextlib.contextmanager
-    def weir(self, dip=plan.WAN_DIP, **settings):
+    def weir(self, dip=plan.WAN_DIP, services=(http("nat"), http("dr")), **settings):
         """A weir with TAPs, and a server on its host at PORT of every address of a family."""
-        with self.lab.weir([http("nat"), http("dr")], taps=True, **settings) as weir:
+        with self.lab.weir(services, taps=True, **settings) as weir:
             every = "::" if "[" in dip else "0.0.0.0"
             server = ["python3", "-m", "http.server", "-b", every, "-d", FOLDER, str(PORT)]
             process = self.lab.director.popen(
@@ -46,8 +46,10 @@ class Host(LabCase):
                 process.wait()
 
     def test_over_ipv6_the_host_is_reached_and_reaches(self):
+        vip_six = plan.six(plan.VIP["nat"])
         dips = [plan.host_of(plan.six(dip)) for dip in (plan.WAN_DIP, plan.LAN_DIP)]
-        with self.weir(dips[0], arms=TWO_FAMILIES) as weir:
+        services = [http("nat"), http("nat", vip_six)]
+        with self.weir(dips[0], services=services, arms=TWO_FAMILIES) as weir:
             for dip in dips:
                 with self.subTest(dip=dip):
                     body = FOLDER / "fetched"
@@ -55,8 +57,10 @@ class Host(LabCase):
                     self.assertEqual(body.read_bytes(), self.lab.blob)
             # What a client is told of the VIP, whose port nobody serves.
             with self.assertRaises(LabError):
-                vip = plan.host_of(plan.six(plan.VIP["nat"]))
-                self.lab.client.run(*CURL, "--connect-timeout", 2, f"http://{vip}:{PORT}/")
+                vip = f"http://{plan.host_of(vip_six)}:{PORT}/"
+                self.lab.client.run(*CURL, "--connect-timeout", 2, vip)
+            announced = self.lab.director.run("ip", "-6", "route", "show", "table", "882")
+            self.assertEqual({line.split()[0] for line in announced.splitlines()}, {vip_six})
             rip = plan.six(plan.RIPS["nat"][0])
             url = f"http://{plan.host_of(rip)}/"
             answer = self.lab.director.run(*CURL, "--interface", LAN_TAP, url)

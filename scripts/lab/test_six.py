@@ -88,6 +88,24 @@ class Modes(SixCase):
             self.assert_balanced(self.curl(server, VIP["fullnat"], 10), workers=2)
 
 
+    def test_explained_as_it_happens(self):
+        vip = VIP["fullnat"]
+        flow = f"tcp [{CLIENT}]:41234 -> [{vip}]:80"
+        with self.weir([web("fullnat")], workers=2) as weir:
+            self.curl(self.lab.client, vip, 2)
+            said = weir.explain(flow)
+            source = {change["field"]: change["to"] for change in said["changes"]}["source"]
+            curl = ["curl", "-sS", "-f", "-m", 10, "--noproxy", "*", "--local-port", "41234"]
+            self.lab.client.run(*curl, f"http://[{vip}]/")
+            client = f"[{CLIENT}]:41234"
+            (session,) = [one for one in weir.show_json("sessions") if one["client"] == client]
+            self.assertEqual(session["local"], source)
+            # Now the session decides.
+            self.assertEqual(weir.explain(flow)["session"]["backend"], session["backend"])
+            hop = weir.route_to("fd00:99::1")["hop"]
+            self.assertEqual((hop["port"], hop["gateway"]), ("wan", plan.six(plan.WAN_ROUTER)))
+
+
 class Neighbours(SixCase):
     """Neighbour discovery, with kernels that ask, answer and have what weir wants."""
 
