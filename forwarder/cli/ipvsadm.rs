@@ -221,7 +221,7 @@ async fn zero(socket: &Path, words: &Words) -> Result<()> {
 /// The address and port by their names, where they have any.
 fn named(address: &SocketAddr, protocol: Protocol) -> String {
     let flags = match protocol {
-        Protocol::Tcp => 0,
+        Protocol::Tcp | Protocol::Icmp => 0,
         Protocol::Udp => libc::NI_DGRAM,
     };
     match getnameinfo(address, flags) {

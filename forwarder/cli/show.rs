@@ -65,6 +65,8 @@ enum What {
     Neighbours,
     /// Groups: who has their addresses, and what was heard of other directors
     Groups,
+    /// SNAT: who goes online, by which addresses, and what is in use of these
+    Snat,
     /// The routing table, as `route -n`
     Routes,
     /// Why packets were dropped, the most frequent reason first
@@ -151,6 +153,7 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
             tables::neighbours(out, &client::get::<Vec<_>>(socket, "/neighbours").await?)?;
         }
         What::Groups => tables::groups(out, &client::get::<Vec<_>>(socket, "/groups").await?)?,
+        What::Snat => tables::snat(out, &client::get::<Vec<_>>(socket, "/snat").await?)?,
         What::Routes => tables::routes(out, &client::get::<Vec<_>>(socket, "/routes").await?)?,
         What::Drops => tables::drops(out, client::get(socket, "/drops").await?)?,
         What::Workers => tables::workers(out, &client::get::<Vec<_>>(socket, "/workers").await?)?,
@@ -177,6 +180,7 @@ async fn json(out: &mut impl Write, socket: &Path, what: What) -> anyhow::Result
         What::Ports => all::<views::Port>(out, socket, "/ports").await?,
         What::Neighbours => all::<views::Neighbour>(out, socket, "/neighbours").await?,
         What::Groups => all::<views::Group>(out, socket, "/groups").await?,
+        What::Snat => all::<views::Snat>(out, socket, "/snat").await?,
         What::Routes => all::<views::Route>(out, socket, "/routes").await?,
         What::Drops => all::<views::Drop>(out, socket, "/drops").await?,
         What::Workers => all::<views::Worker>(out, socket, "/workers").await?,

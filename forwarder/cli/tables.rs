@@ -16,6 +16,7 @@ mod frames;
 mod health;
 mod network;
 mod persistence;
+mod snat;
 #[cfg(test)]
 mod tests;
 
@@ -28,6 +29,7 @@ pub(super) use frames::{drops, workers};
 pub(super) use health::{events, health};
 pub(super) use network::{groups, neighbours, ports, routes};
 pub(super) use persistence::{templates, templates_head};
+pub(super) use snat::snat;
 
 /// A line for each difference.
 pub(super) fn differences(out: &mut impl Write, all: &[Difference]) -> io::Result<()> {

@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Config, Service,
+    Config, Service, Snat,
     sheet::{self, Entry, Keys, Value},
 };
 
@@ -47,6 +47,8 @@ pub enum DifferenceKind {
     Service,
     /// A backend: the same as before if its address is.
     Backend,
+    /// A rule of SNAT: the same as before if its first address is.
+    Snat,
 }
 
 impl Config {
@@ -109,6 +111,9 @@ impl Config {
         for added in only([services[1], services[0]], Service::key) {
             backends(&empty(added), added, &mut all);
         }
+        let rules = [&*self.snat, &new.snat];
+        let rule = |config: &Self, one: &_| sheet::snat(one, config);
+        of(Kind::Snat).compare(rules, Snat::key, |one| &one.name, both, rule, &mut all);
         all
     }
 }
@@ -330,6 +335,7 @@ impl DifferenceKind {
             Self::Group => "group",
             Self::Service => "service",
             Self::Backend => "backend",
+            Self::Snat => "SNAT rule",
         }
     }
 }

@@ -39,6 +39,7 @@ mod route;
 mod scheduler;
 mod service;
 mod sheet;
+mod snat;
 mod spelling;
 mod timeouts;
 mod track;
@@ -68,6 +69,7 @@ pub use quic::Quic;
 pub use route::{Neighbour, Route};
 pub use scheduler::Scheduler;
 pub use service::{Forward, Service};
+pub use snat::Snat;
 pub use track::{Tracked, Tracks};
 pub use value::parse_duration;
 
@@ -92,6 +94,8 @@ pub struct Config {
     pub neighbours: Vec<Neighbour>,
     /// In the order of the file.
     pub services: Vec<Service>,
+    /// How hosts inside go online, in the order of the file.
+    pub snat: Vec<Snat>,
     /// How long sessions may be idle, of services that say nothing else.
     pub timeouts: Timeouts,
     /// Addresses that one of several directors has at a time.
@@ -255,10 +259,7 @@ fn read<'a>(
     let dpdk = Dpdk::read(raw.dpdk, file, cores, problems);
     let idle = Idle::read(raw.idle, problems);
     let rss = Rss::read(raw.rss, problems);
-    let other = match raw.other {
-        None => Some(Other::Route),
-        Some(written) => written.read("`Route` or `Drop`", problems).map(Other::from),
-    };
+    let other = Other::read(raw.other, problems);
     let closed_ports = Refusal::read(raw.closed_ports, problems);
     let strays = Refusal::read(raw.strays, problems);
     let tables = Tables::read(raw.tables, problems);
@@ -277,12 +278,16 @@ fn read<'a>(
     if let (Some(tables), Some(written)) = (tables, raw.services) {
         service::check_room(&drafts, tables, written, problems);
     }
+    let snat = snat::read_all(raw.snat, &usual.timeouts, problems);
+    snat::check_room(snat.as_deref(), service::numbers(&drafts), tables, problems);
+    let publics = snat.iter().flatten().flat_map(|draft| &draft.addresses);
     lips.extend(drafts.iter().flat_map(|draft| &draft.lips));
     let own = Own {
         ports: &ports,
         complete,
         vips: service::vips(&drafts),
         lips: lips.iter().map(|(address, _)| *address).collect(),
+        publics: publics.map(|(address, _)| *address).collect(),
     };
     local::check(&lips, &own, problems);
     let routes = route::read_routes(raw.routes, &own, problems);
@@ -290,6 +295,7 @@ fn read<'a>(
     if let (Some(tables), Some(neighbours), Some(written)) = (tables, &neighbours, raw.neighbours) {
         check_room(neighbours.len(), tables, written.text(), problems);
     }
+    let snat = snat.and_then(|drafts| snat::check_all(drafts, &own, problems));
     let there = There {
         own: &own,
         routes: routes.as_deref(),
@@ -308,6 +314,7 @@ fn read<'a>(
         routes: routes?,
         neighbours: neighbours?,
         services,
+        snat: snat?,
         timeouts: timeouts?,
         groups: groups?,
         other: other?,
@@ -333,11 +340,17 @@ fn check_room<'a>(given: usize, tables: Tables, at: &'a str, problems: &mut Prob
     }
 }
 
-impl From<raw::Other> for Other {
-    fn from(raw: raw::Other) -> Self {
-        match raw {
-            raw::Other::Route => Self::Route,
-            raw::Other::Drop => Self::Drop,
+impl Other {
+    fn read<'a>(
+        written: Option<written::Written<'a, raw::Other>>,
+        problems: &mut Problems<'a>,
+    ) -> Option<Self> {
+        match written {
+            None => Some(Self::Route),
+            Some(written) => match written.read("`Route` or `Drop`", problems)? {
+                raw::Other::Route => Some(Self::Route),
+                raw::Other::Drop => Some(Self::Drop),
+            },
         }
     }
 }

@@ -30,6 +30,7 @@ pub(super) struct Config<'a> {
     pub(super) routes: Option<List<'a, Route<'a>>>,
     pub(super) neighbours: Option<List<'a, Neighbour<'a>>>,
     pub(super) services: Option<List<'a, Service<'a>>>,
+    pub(super) snat: Option<List<'a, Snat<'a>>>,
     pub(super) groups: Option<List<'a, Group<'a>>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) tables: Option<Written<'a, Tables<'a>>>,
@@ -180,6 +181,24 @@ pub(super) enum Track<'a> {
         address: Text<'a>,
         weight: Option<Written<'a, i64>>,
     },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Snat<'a> {
+    pub(super) name: Text<'a>,
+    pub(super) inside: List<'a, String>,
+    pub(super) port: Text<'a>,
+    pub(super) addresses: List<'a, String>,
+    pub(super) protocols: Option<List<'a, Translated>>,
+    pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
+}
+
+#[derive(Deserialize)]
+pub(super) enum Translated {
+    Tcp,
+    Udp,
+    Icmp,
 }
 
 #[derive(Deserialize)]

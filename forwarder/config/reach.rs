@@ -73,6 +73,8 @@ pub(super) struct Own<'c> {
     pub(super) vips: HashMap<IpAddr, String>,
     /// All LIPs.
     pub(super) lips: HashSet<IpAddr>,
+    /// All public addresses of SNAT.
+    pub(super) publics: HashSet<IpAddr>,
 }
 
 impl Own<'_> {
@@ -80,6 +82,9 @@ impl Own<'_> {
     pub(super) fn refuses(&self, address: IpAddr) -> Option<String> {
         if self.lips.contains(&address) {
             return Some(format!("`{address}` is a local address of weir's"));
+        }
+        if self.publics.contains(&address) {
+            return Some(format!("`{address}` is an address of SNAT"));
         }
         self.taken(address).or_else(|| self.edge(address))
     }

@@ -295,10 +295,10 @@ pub(super) fn check_room<'a>(
     written: Written<'a, Vec<Written<'a, raw::Service<'a>>>>,
     problems: &mut Problems<'a>,
 ) {
-    let backends = drafts.iter().map(|draft| draft.service.backends.len());
+    let [services, backends] = numbers(drafts);
     let counts = [
-        ("services", drafts.len(), usize::from(tables.services)),
-        ("backends", backends.sum(), tables.backends as usize),
+        ("services", services, usize::from(tables.services)),
+        ("backends", backends, tables.backends as usize),
     ];
     for (key, given, room) in counts {
         if given > room {
@@ -309,6 +309,12 @@ pub(super) fn check_room<'a>(
             problems.refuse(written.text(), text);
         }
     }
+}
+
+/// How many services and backends these are.
+pub(super) fn numbers(drafts: &[Draft<'_>]) -> [usize; 2] {
+    let backends = drafts.iter().map(|draft| draft.service.backends.len());
+    [drafts.len(), backends.sum()]
 }
 
 impl<'a> Draft<'a> {

@@ -12,10 +12,12 @@ use crate::config::Api;
 mod group;
 mod health;
 mod service;
+mod snat;
 mod value;
 
 pub(super) use group::of_group;
 pub(super) use service::{backend, service};
+pub(super) use snat::snat;
 pub(super) use value::{Entry, Keys, Value};
 
 use service::timeouts;
@@ -41,7 +43,14 @@ impl Config {
 }
 
 /// What there are several of, each with a name.
-const NAMED: [&str; 5] = ["ports", "routes", "neighbours", "groups", "services"];
+const NAMED: [&str; 6] = [
+    "ports",
+    "routes",
+    "neighbours",
+    "groups",
+    "services",
+    "snat",
+];
 
 /// All that a file can say. A key that is not here would be lost in writing back, so everything is
 /// named.
@@ -54,6 +63,7 @@ fn config(config: &Config) -> Keys {
         routes,
         neighbours,
         services,
+        snat: rules,
         timeouts: times,
         groups,
         other,
@@ -93,6 +103,10 @@ fn config(config: &Config) -> Keys {
         .some(
             "services",
             all(services.iter().map(|one| whole(one, config)).collect()),
+        )
+        .some(
+            "snat",
+            all(rules.iter().map(|one| snat(one, config)).collect()),
         )
 }
 

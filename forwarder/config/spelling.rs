@@ -1,10 +1,7 @@
 //! What to say of a key or a choice that the configuration does not have.
 
 /// Keys that other load balancers have and this weir will: the key, what it asks for.
-const KEYS_NOT_BUILT: [(&str, &str); 2] = [
-    ("snat", "source NAT is"),
-    ("sync", "session synchronisation is"),
-];
+const KEYS_NOT_BUILT: [(&str, &str); 1] = [("sync", "session synchronisation is")];
 
 /// Choices likewise.
 const CHOICES_NOT_BUILT: [(&str, &str); 2] = [("Snat", "source NAT"), ("Sctp", "SCTP")];

@@ -121,6 +121,8 @@ pub enum Query {
     Neighbours(oneshot::Sender<Vec<views::Neighbour>>),
     /// All groups.
     Groups(oneshot::Sender<Vec<views::Group>>),
+    /// All rules of SNAT.
+    Snat(oneshot::Sender<Vec<views::Snat>>),
     /// The routing table.
     Routes(oneshot::Sender<Vec<views::Route>>),
     /// What all checks together count.

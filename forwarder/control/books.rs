@@ -1,5 +1,7 @@
 //! What workers count and what is configured, row by row as `show` and replay tell it.
 
+mod snat;
+
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},
     sync::Arc,
@@ -53,7 +55,7 @@ impl Books {
     /// One more than the highest number of a backend.
     pub(super) fn numbers(&self) -> usize {
         let roster = self.roster.borrow();
-        let numbers = roster.backends().map(|(_, _, one)| one.number.index() + 1);
+        let numbers = roster.numbers().map(|number| number.index() + 1);
         numbers.max().unwrap_or_default()
     }
 
@@ -315,6 +317,7 @@ impl Books {
             active,
             inactive,
             persistent,
+            ports_exhausted: totals.exhausted,
             traffic,
             rates: rates.map(|rates| rates.rate(member.number.index()).into()),
         }

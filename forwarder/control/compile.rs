@@ -2,6 +2,7 @@
 
 mod addresses;
 mod family;
+mod snat;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -190,6 +191,7 @@ impl Work<'_, '_> {
         Ok(Network {
             own_addresses: Arc::new(own_addresses(config, &ports)),
             services: Arc::new(services),
+            snat: Arc::new(snat::rules(self.roster)),
             routes,
             neighbours: Arc::new(Neighbours::new(fixed, Arc::clone(&ports))),
             ports,

@@ -97,7 +97,7 @@ fn facts(books: &Books, losses: &[Loss]) -> Vec<(Fact, u64)> {
     };
     let mut facts = vec![(Fact::HandedOver, sum(&|of| of.handed_over.get()))];
     let roster = books.roster();
-    for ix in roster.backends().map(|(_, _, member)| member.number) {
+    for ix in roster.numbers() {
         let traffic =
             |of: fn(&BackendTraffic) -> u64| sum(&|counters| counters.backend(ix).map_or(0, of));
         facts.push((Fact::Begun, traffic(|t| t.connections.get())));
@@ -151,6 +151,14 @@ impl Fate {
         if let Some((service, backend, _)) = backends.find(|(_, _, member)| member.number == ix) {
             self.names = Some((service.name.clone(), backend.name.clone()));
             self.direction = Some(direction);
+            return;
+        }
+        for (rule, gateway) in roster.snat() {
+            let mut addresses = rule.addresses.iter().zip(&gateway.addresses);
+            if let Some((address, _)) = addresses.find(|(_, (number, _))| *number == ix) {
+                self.names = Some((rule.name.clone(), address.to_string()));
+                self.direction = Some(direction);
+            }
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Works out what commands change, aside from the management thread.
 
+mod snat;
+
 use std::{collections::HashSet, sync::Arc};
 
 use tokio::sync::oneshot;
@@ -7,16 +9,16 @@ use tokio::sync::oneshot;
 use super::{
     commands::{AdminChange, Answer, Command, CommandError, Order, Outcome},
     compile::{self, Before, CompileError},
-    numbers::{Exhausted, Numbers},
+    numbers::{Exhausted, Given, Numbers},
     roster::{Admin, Enrolled, Member, Ramp, Roster, State},
 };
 use crate::{
-    config::{Config, Edit},
+    config::{self, Config, Edit},
     io::Now,
     path::{Counters, Totals},
     session::{BackendCounts, BackendIx, Generation, ServiceIx},
     snapshot::{Network, Slots, Snapshot},
-    wire::Mac,
+    wire::{Endpoint, Mac},
 };
 
 /// What workers count, to be read by anybody.
@@ -26,6 +28,16 @@ pub(super) struct Counted {
     pub(super) counters: Vec<Arc<Counters>>,
     /// The sessions of each backend, by worker.
     pub(super) tables: Vec<Arc<[BackendCounts]>>,
+}
+
+impl Counted {
+    /// What was counted under a number before it was given now.
+    fn base(&self, given: Given, number: BackendIx) -> Totals {
+        if !given.used {
+            return Totals::default();
+        }
+        Totals::of(number, self.counters.iter().map(|one| &**one))
+    }
 }
 
 /// What is in force.
@@ -286,22 +298,34 @@ fn enrol(
     counted: &Counted,
 ) -> Result<Roster, CommandError> {
     let full = |kind| move |Exhausted { bound, held }| CommandError::NoRoom { kind, bound, held };
-    let keys = config.services.iter().map(crate::config::Service::key);
+    let keys = config.services.iter().map(config::Service::key);
+    let keys = keys.chain(config.snat.iter().map(config::Snat::key));
     let keys: HashSet<_> = keys.collect();
     if let Some((_, since)) = before {
         numbers.services.retain(&keys, since);
     }
-    let mut given = Vec::new();
-    for service in &config.services {
-        let key = service.key();
+    let mut number = |key| {
         let number = numbers.services.give(key).map_err(full("services"))?;
         let number = u16::try_from(number.number).expect("the bound is one of 16 bits");
-        given.push((ServiceIx(number), service));
+        Ok::<_, CommandError>(ServiceIx(number))
+    };
+    let mut given = Vec::new();
+    for service in &config.services {
+        given.push((number(service.key())?, service));
+    }
+    let mut rules = Vec::new();
+    for rule in &config.snat {
+        rules.push((number(rule.key())?, rule));
     }
     let keys = given.iter().flat_map(|(number, service)| {
         let backends = service.backends.iter();
         backends.map(|backend| (*number, backend.address))
     });
+    let of_rules = rules.iter().flat_map(|(number, rule)| {
+        let addresses = rule.addresses.iter();
+        addresses.map(|address| (*number, Endpoint::new(*address, 0)))
+    });
+    let keys = keys.chain(of_rules);
     let keys: HashSet<_> = keys.collect();
     if let Some((_, since)) = before {
         numbers.backends.retain(&keys, since);
@@ -330,11 +354,7 @@ fn enrol(
                     weight: member.weight.filter(|_| was.weight == backend.weight),
                     ..member.clone()
                 },
-                None if given.used => {
-                    let counters = counted.counters.iter().map(|one| &**one);
-                    Member::new(new, backend, Totals::of(new, counters))
-                }
-                None => Member::new(new, backend, Totals::default()),
+                None => Member::new(new, backend, counted.base(given, new)),
             });
         }
         let quorum = former.is_none_or(|(_, enrolled)| enrolled.quorum);
@@ -344,7 +364,9 @@ fn enrol(
             backends,
         }));
     }
-    Ok(Roster::new(config, file, services))
+    let before = before.map(|(roster, _)| roster);
+    let snat = snat::enrol(rules, before, numbers, counted).map_err(full("backends"))?;
+    Ok(Roster::new(config, file, services, snat))
 }
 
 /// Changes a backend that is called so.

@@ -17,7 +17,7 @@ pub(super) fn session<A: Family>(
         expires_ms: session.remaining_ms(now_ms).into(),
         state: match session.protocol() {
             Protocol::Tcp => session.state().to_string(),
-            Protocol::Udp => "UDP".to_owned(),
+            Protocol::Udp | Protocol::Icmp => session.protocol().to_string(),
         },
         client: session.client().into(),
         virtual_address: session.vip().into(),

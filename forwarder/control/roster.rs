@@ -23,8 +23,20 @@ pub struct Roster {
     unlike_file: Arc<[Difference]>,
     /// By the place in the configuration.
     services: Vec<Arc<Enrolled>>,
+    /// By the place in the configuration.
+    snat: Arc<[Gateway]>,
     names: Arc<HashMap<Box<str>, usize>>,
     places: Arc<HashMap<ServiceIx, usize>>,
+}
+
+/// A rule of SNAT in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// What sessions know it by.
+    pub number: ServiceIx,
+    /// What sessions and counters know its addresses by, and what was counted under each number
+    /// before: by the place in the configuration.
+    pub addresses: Vec<(BackendIx, Totals)>,
 }
 
 /// A service in force.
@@ -59,6 +71,15 @@ pub struct Member {
     pub share: u32,
     /// What was counted under its number before it was given to this backend.
     pub base: Totals,
+}
+
+impl Gateway {
+    /// What was counted before under the number of an address.
+    pub(super) fn base(&self, number: BackendIx) -> Option<Totals> {
+        let mut addresses = self.addresses.iter();
+        let (_, base) = addresses.find(|(one, _)| *one == number)?;
+        Some(*base)
+    }
 }
 
 /// How far the share of a backend has grown that is up again.
@@ -266,6 +287,7 @@ impl Roster {
         config: Arc<Config>,
         file: Arc<Config>,
         services: Vec<Arc<Enrolled>>,
+        snat: Vec<Gateway>,
     ) -> Self {
         let names = config.services.iter().map(|one| one.name.as_str().into());
         let places = services.iter().map(|service| service.number);
@@ -276,7 +298,18 @@ impl Roster {
             file,
             unlike_file: Arc::default(),
             services,
+            snat: snat.into(),
         }
+    }
+
+    /// All rules of SNAT, in the order of the configuration.
+    pub fn snat(&self) -> impl Iterator<Item = (&config::Snat, &Gateway)> {
+        self.config.snat.iter().zip(&*self.snat)
+    }
+
+    /// The rule of SNAT with this number.
+    pub fn gateway(&self, number: ServiceIx) -> Option<(&config::Snat, &Gateway)> {
+        self.snat().find(|(_, gateway)| gateway.number == number)
     }
 
     /// What is configured.
@@ -360,6 +393,13 @@ impl Roster {
             let backends = service.backends.iter().zip(&enrolled.backends);
             backends.map(move |(backend, member)| (service, backend, member))
         })
+    }
+
+    /// The numbers of all backends, and of the addresses of SNAT behind them.
+    pub fn numbers(&self) -> impl Iterator<Item = BackendIx> {
+        let backends = self.backends().map(|(_, _, member)| member.number);
+        let addresses = self.snat.iter().flat_map(|one| &one.addresses);
+        backends.chain(addresses.map(|(number, _)| *number))
     }
 
     /// When time alone changes something next.

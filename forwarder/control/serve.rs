@@ -282,6 +282,8 @@ fn answer<L: Pool>(
     clock: Clock,
 ) {
     let scene = || Scene::new(manager, observer.books(), clock.now());
+    let books = observer.books();
+    let neighbours = || books.neighbours(manager.neighbours(), clock.now());
     let aside = Rc::clone(observer);
     match query {
         Query::Services(reply) => {
@@ -307,14 +309,12 @@ fn answer<L: Pool>(
             spawn_local(async move { drop(answer.send(aside.templates(from, limit).await)) });
         }
         Query::Ports(reply) => drop(reply.send(observer.ports())),
-        Query::Neighbours(reply) => {
-            let neighbours = manager.neighbours();
-            drop(reply.send(observer.books().neighbours(neighbours, clock.now())));
-        }
+        Query::Neighbours(reply) => drop(reply.send(neighbours())),
         Query::Groups(reply) => {
             let standings = manager.groups().standings(clock.now());
             drop(reply.send(observer.books().groups(&standings)));
         }
+        Query::Snat(reply) => drop(reply.send(observer.books().snat())),
         Query::Routes(reply) => drop(reply.send(observer.books().routes())),
         Query::Checks(reply) => drop(reply.send(record.checks())),
         Query::Events(reply) => drop(reply.send(record.events())),

@@ -15,6 +15,7 @@ pub use network::{DriverCounters, Group, Neighbour, NeighbourKind, Port, Route};
 pub use persistence::{Template, Templates};
 pub use services::{Backend, Listener, Rates, Service, ServiceBackend, State, Traffic};
 pub use sessions::{Cursor, Page, Session};
+pub use snat::{Snat, SnatAddress};
 
 use crate::wire;
 
@@ -27,6 +28,7 @@ mod persistence;
 pub(crate) mod samples;
 mod services;
 mod sessions;
+mod snat;
 #[cfg(test)]
 mod tests;
 
@@ -76,6 +78,8 @@ pub enum Protocol {
     Tcp,
     /// UDP.
     Udp,
+    /// Pings that go out.
+    Icmp,
 }
 
 impl From<wire::Protocol> for Protocol {
@@ -83,16 +87,18 @@ impl From<wire::Protocol> for Protocol {
         match protocol {
             wire::Protocol::Tcp => Self::Tcp,
             wire::Protocol::Udp => Self::Udp,
+            wire::Protocol::Icmp => Self::Icmp,
         }
     }
 }
 
 impl Protocol {
-    /// `TCP` or `UDP`.
+    /// `TCP`, `UDP` or `ICMP`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
+            Self::Icmp => "ICMP",
         }
     }
 }

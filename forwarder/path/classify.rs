@@ -2,11 +2,12 @@
 //! neither.
 
 use super::{
-    Answer, DropReason, Family, Meta, Punt, Step, Transport, Verdict,
+    Answer, DropReason, Family, Meta, Punt, Step, Transport, Verdict, echo,
     related::{self, Quoted},
+    snat,
 };
 use crate::{
-    session::{BackendIx, FlowKey, ServiceIx, SessionIx},
+    session::{BackendIx, FlowKey, ServiceIx, SessionIx, tcp::Direction},
     snapshot::{Network, Own, Snapshot},
     wire::Protocol,
 };
@@ -24,6 +25,12 @@ pub(super) enum Whose<A: Family> {
     Datagram,
     /// Perhaps from a FULLNAT backend: it is addressed to a LIP.
     Local,
+    /// From a host inside, whose address others do not see.
+    Inside,
+    /// Perhaps to such a host: it is addressed to a public address of it.
+    Outside,
+    /// A ping of such a host, or perhaps the answer to one.
+    Echo(FlowKey<A>, Direction),
     /// Nobody's here: routed.
     Other,
 }
@@ -37,9 +44,12 @@ pub(super) fn run<A: Family>(meta: &Meta<A>, head: &[u8], snapshot: &Snapshot) -
         Transport::Tcp(_) => Protocol::Tcp,
         Transport::Udp => Protocol::Udp,
         Transport::Icmp => {
-            return match related::read(meta, head, snapshot) {
-                Some(quoted) => Step::Continue(Whose::Quoted(quoted)),
-                None => other(meta, head, snapshot),
+            return if let Some(quoted) = related::read(meta, head, snapshot) {
+                Step::Continue(Whose::Quoted(quoted))
+            } else if let Some((key, direction)) = echo::read(meta, head, snapshot) {
+                Step::Continue(Whose::Echo(key, direction))
+            } else {
+                other(meta, head, snapshot)
             };
         }
         Transport::Rest(protocol) => protocol,
@@ -56,13 +66,19 @@ pub(super) fn run<A: Family>(meta: &Meta<A>, head: &[u8], snapshot: &Snapshot) -
     } else {
         service(meta, snapshot)
     };
+    let own = network.own_addresses.get(&meta.destination());
     if let Some(service) = service {
         Step::Continue(Whose::Client(service))
-    } else if network.own_addresses.get(&meta.destination()) == Some(&Own::Lip) {
+    } else if let Some(Own::Lip) = own {
         // Before what a NAT backend sends to a client: it may serve both ways.
         Step::Continue(Whose::Local)
+    } else if let Some(Own::Public) = own {
+        Step::Continue(Whose::Outside)
     } else if network.services.is_nat_backend(meta.key.source(), protocol) {
+        // Before what hosts inside send: it may be both.
         Step::Continue(Whose::Backend)
+    } else if own.is_none() && !network.snat.is_empty() && snat::is_inside(meta, snapshot) {
+        Step::Continue(Whose::Inside)
     } else {
         other(meta, head, snapshot)
     }
@@ -139,6 +155,8 @@ pub(super) fn other<A: Family>(meta: &Meta<A>, head: &[u8], snapshot: &Snapshot)
         })
     } else if meta.destination().is_of_one_link() {
         DropReason::DestinationInvalid.into()
+    } else if snat::hides(meta, snapshot) {
+        DropReason::Untranslatable.into()
     } else if snapshot.route_other {
         Step::Continue(Whose::Other)
     } else {

@@ -77,6 +77,8 @@ pub struct Totals {
     pub forward: [u64; 2],
     /// To clients, likewise.
     pub reverse: [u64; 2],
+    /// New sessions for which no port was left towards it.
+    pub exhausted: u64,
 }
 
 impl Totals {
@@ -90,6 +92,8 @@ impl Totals {
                 totals.forward = sum(totals.forward, of(&counted.forward));
                 totals.reverse = sum(totals.reverse, of(&counted.reverse));
             }
+            let exhausted = counters.exhausted.get(backend.index());
+            totals.exhausted += exhausted.map_or(0, Counter::get);
         }
         totals
     }
@@ -103,6 +107,7 @@ impl Totals {
             connections: self.connections.saturating_sub(base.connections),
             forward: beyond(self.forward, base.forward),
             reverse: beyond(self.reverse, base.reverse),
+            exhausted: self.exhausted.saturating_sub(base.exhausted),
         }
     }
 }
@@ -135,6 +140,8 @@ pub struct Counters {
     pub refused: Counter,
     /// New sessions for which no local port was left.
     pub out_of_ports: Counter,
+    /// The same of each backend, and of each rule of SNAT by its first address.
+    exhausted: Box<[Counter]>,
     /// Sources that had to be forgotten before their time.
     pub sources_forgotten: Counter,
     /// Sessions that ended because their backend was gone.
@@ -166,6 +173,7 @@ impl Counters {
             evicted: Counter::default(),
             refused: Counter::default(),
             out_of_ports: Counter::default(),
+            exhausted: (0..backends).map(|_| Counter::default()).collect(),
             sources_forgotten: Counter::default(),
             sessions_gone: Counter::default(),
             templates_full: Counter::default(),
@@ -190,6 +198,13 @@ impl Counters {
     #[inline]
     pub fn backend(&self, backend: BackendIx) -> Option<&BackendTraffic> {
         self.backends.get(backend.index())
+    }
+
+    /// Counts a new session for which no port was left towards a backend.
+    pub(super) fn exhausted(&self, backend: BackendIx) {
+        if let Some(counter) = self.exhausted.get(backend.index()) {
+            counter.add(1);
+        }
     }
 
     /// Frames dropped for this reason.
@@ -254,6 +269,7 @@ impl Counters {
         });
         let all = of_ports
             .chain(of_backends)
+            .chain(&counters.exhausted)
             .chain(&counters.drops)
             .chain(&counters.answers)
             .chain(&counters.punts)

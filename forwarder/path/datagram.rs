@@ -20,20 +20,26 @@ pub(super) fn id(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Option<FlowKe
     let (source, destination) = (meta.source(), meta.destination());
     let services = &snapshot.four.services;
     let concerned = match snapshot.four.own_addresses.get(&destination) {
-        Some(Own::Vip | Own::Lip) => true,
+        Some(Own::Vip | Own::Lip | Own::Public) => true,
         Some(Own::Dip { .. }) => services.has_vip(destination),
         None => services.has_nat_backend_at(source),
     };
     let packet = head.get(usize::from(meta.l3)..).unwrap_or_default();
-    let header = ipv4::parse_head(packet, usize::MAX)
-        .ok()
-        .filter(|_| concerned)?
-        .0;
-    Some(FlowKey::new(
-        Endpoint::new(source, header.identification()),
-        Endpoint::new(destination, 0),
-        protocol(header)?,
-    ))
+    let (header, _) = ipv4::parse_head(packet, usize::MAX).ok()?;
+    let protocol = protocol(header)?;
+    let goes_out = || {
+        snapshot
+            .four
+            .snat_of(source, destination, protocol)
+            .is_some()
+    };
+    (concerned || goes_out()).then(|| {
+        FlowKey::new(
+            Endpoint::new(source, header.identification()),
+            Endpoint::new(destination, 0),
+            protocol,
+        )
+    })
 }
 
 fn protocol(header: &ipv4::Header) -> Option<Protocol> {
@@ -84,10 +90,13 @@ pub(super) fn join<F: Frame>(frame: &F, meta: &mut Meta, bench: &mut Bench<'_>) 
 /// place of many: it joins by address and identification alone (RFC 3022 section 6.3). Two
 /// sessions have two local ports, and clients do not know them.
 pub(super) fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) {
-    if let Rewrite::Both { from, .. } = rewrite
-        && let Some(header) = ip_at_mut::<Ipv4Addr, F>(frame, meta.l3)
-    {
-        header.change_identification(header.identification() ^ from.port);
+    let port = match rewrite {
+        Rewrite::Both { from, .. } => from.port,
+        Rewrite::Source(by) => by.to.port,
+        _ => return,
+    };
+    if let Some(header) = ip_at_mut::<Ipv4Addr, F>(frame, meta.l3) {
+        header.change_identification(header.identification() ^ port);
     }
 }
 
@@ -157,5 +166,6 @@ fn first<'f, F: Frame>(frame: &'f F, meta: &Meta) -> Option<(Transport, &'f Port
             let (udp, _) = udp::parse_head(octets, usize::MAX).ok()?;
             Some((Transport::Udp, &udp.ports))
         }
+        Protocol::Icmp => None,
     }
 }

@@ -22,6 +22,8 @@ pub(super) trait Family: Ip {
     const ICMP: u8;
     /// The type of its echo requests.
     const ECHO: u8;
+    /// The type of the answers to them.
+    const ECHO_REPLY: u8;
     /// Octets of an ICMP error at most (RFC 1812 4.3.2.3, RFC 4443 2.4 (c)).
     const LARGEST_ERROR: u16;
     /// Octets that every link takes.
@@ -76,8 +78,12 @@ pub(super) trait Family: Ip {
     fn join<F: Frame>(frame: &F, meta: &mut Meta<Self>, bench: &mut Bench<'_>) -> Step;
 
     /// True for a fragment whose receiver sees one address in place of many.
-    fn is_to_be_told_apart<F: Frame>(frame: &F, meta: &Meta<Self>, rewrite: &Rewrite<Self>)
-    -> bool;
+    fn is_to_be_told_apart<F: Frame>(
+        frame: &F,
+        meta: &Meta<Self>,
+        rewrite: &Rewrite<Self>,
+        snapshot: &Snapshot,
+    ) -> bool;
 
     /// Tells the fragments of a session's datagram from those of others behind that address.
     fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta<Self>, rewrite: &Rewrite<Self>);

@@ -32,7 +32,7 @@ pub(super) fn run<A: Family>(meta: &Meta<A>, ix: SessionIx, bench: &mut Bench<'_
         // Its first fragment, or the next whole packet, ends the session.
         return DropReason::BackendGone.into();
     }
-    let answers = direction == Some(Direction::Reverse);
+    let answers = direction.is_some_and(|way| !session.forward().is_from_initiator(way));
     let flags = match meta.transport {
         Transport::Tcp(flags) => flags,
         _ => Flags::default(),

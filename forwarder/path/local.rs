@@ -22,10 +22,11 @@ pub(super) fn give<A: Family>(
         slot,
         bench.now_ms,
     );
-    match given {
-        Some(local) => Step::Continue(local),
-        None => Step::Break(Verdict::Answer(Answer::OutOfPorts)),
-    }
+    let Some(local) = given else {
+        bench.counters.exhausted(backend.number);
+        return Step::Break(Verdict::Answer(Answer::OutOfPorts));
+    };
+    Step::Continue(local)
 }
 
 /// A number below `count` that is evenly spread over clients.

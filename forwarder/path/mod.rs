@@ -13,6 +13,7 @@ mod clamp;
 mod classify;
 mod counters;
 mod datagram;
+mod echo;
 mod encapsulate;
 mod family;
 mod flows;
@@ -37,6 +38,7 @@ mod rings;
 mod route;
 mod schedule;
 mod session;
+mod snat;
 mod verdict;
 mod view;
 mod waiting;
@@ -202,6 +204,7 @@ fn carry<A: Family, F: Frame>(
             (_, Forward::Nat) => leave(frame, meta, Course::nat(session), bench),
             (_, Forward::Dr) => leave(frame, meta, Course::dr(session), bench),
             (_, Forward::Tun) => leave(frame, meta, Course::tun(session), bench),
+            (_, Forward::Snat) => leave(frame, meta, Course::snat(session), bench),
         };
     }
     let course = match session::search(meta, bench)? {
@@ -282,9 +285,18 @@ fn begin<A: Family, F: Frame>(
             if let Some(answers) = classify::admitted(meta, bench.snapshot) {
                 return schedule::answered(meta, answers, bench);
             }
+            if snat::is_inside(meta, bench.snapshot) {
+                return if snat::may_begin(meta, bench.snapshot) {
+                    snat::run(meta, bench)
+                } else {
+                    DropReason::NoSession.into()
+                };
+            }
             classify::other(meta, frame.head(), bench.snapshot).map_continue(drop)?;
         }
-        Whose::Local => return DropReason::NoSession.into(),
+        Whose::Inside => return snat::run(meta, bench),
+        Whose::Echo(key, direction) => return echo::run(frame, meta, &key, direction, bench),
+        Whose::Local | Whose::Outside => return DropReason::NoSession.into(),
         Whose::Datagram | Whose::Other => {}
     }
     Step::Continue(Course::unchanged())
@@ -300,7 +312,7 @@ fn leave_at_last<A: Family, F: Frame>(
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
     clamp::run(frame, meta, &course, bench.snapshot);
-    if A::is_to_be_told_apart(frame, meta, &course.rewrite) {
+    if A::is_to_be_told_apart(frame, meta, &course.rewrite, bench.snapshot) {
         // What is answered instead is quoted as it came.
         match route::run(frame, meta, &course, bench.snapshot) {
             Step::Continue(_) | Step::Break(Verdict::Fragment { .. }) => {}

@@ -7,7 +7,7 @@ use sched::{Cursor, Flow, Load};
 use super::{Family, flows::Flows, gate::Standing, persist, schedule};
 use crate::{
     io::Now,
-    session::{BackendIx, FlowKey, Forward, New, Ports, ServiceIx, Session, Table},
+    session::{BackendIx, FlowKey, Forward, New, PUBLIC_TRIES, Ports, ServiceIx, Session, Table},
     snapshot::{Ip, Meant, Service, Services, Snapshot, WorkerIx},
     wire::{Endpoint, Protocol},
 };
@@ -44,6 +44,8 @@ pub struct Recall<A: Ip = Ipv4Addr> {
     /// The LIPs that the backend of a new flow may see, that backend, and which ports they have
     /// towards it.
     locals: Vec<(A, Endpoint<A>, Ports)>,
+    /// Who has the public ports that a new flow of a host inside would be given first.
+    holders: Vec<Session<A>>,
 }
 
 /// What a scheduler's choice depends on, beside the flow.
@@ -120,6 +122,7 @@ impl<A: Ip> Recall<A> {
             full: false,
             choice: services.find(destination, protocol).and_then(choice),
             locals: Vec::with_capacity(MAX_LIPS),
+            holders: Vec::with_capacity(PUBLIC_TRIES),
         }
     }
 
@@ -185,7 +188,16 @@ impl<A: Ip> Recall<A> {
             }
             choice.copy(flows, service, now);
         }
+        self.holders.clear();
+        let (source, destination) = (self.source, self.destination);
+        let network = A::network(snapshot);
         let sessions = A::sessions(flows);
+        if let Some(rule) = network.snat_of(source.address, destination.address, self.protocol) {
+            let (protocol, addresses) = (self.protocol, &rule.addresses);
+            let holders =
+                sessions.public_holders(source, destination, protocol, addresses, now.ms());
+            self.holders.extend(holders.take(PUBLIC_TRIES));
+        }
         self.full = sessions.len() >= sessions.capacity();
     }
 
@@ -194,8 +206,9 @@ impl<A: Ip> Recall<A> {
         A: Family,
     {
         let services = &A::network(snapshot).services;
-        for session in [self.session, self.taken].into_iter().flatten() {
-            // Both may be the same; the second time it is there already.
+        let sessions = [self.session, self.taken].into_iter().flatten();
+        for session in sessions.chain(self.holders.iter().copied()) {
+            // Some may be the same; the second time it is there already.
             let _ = A::sessions(flows).insert(&anew(&session, now), now.ms());
         }
         let slot = snapshot.slots.slot(self.source);

@@ -4,7 +4,7 @@
 use zerocopy::FromBytes;
 
 use super::{
-    Answer, Bench, Course, DropReason, Family, Meta, Rewrite, Step, Verdict,
+    Answer, Bench, Course, DropReason, Family, Meta, Rewrite, Step, Verdict, echo,
     session::{agrees, count},
     view,
 };
@@ -24,6 +24,12 @@ pub(super) struct Quoted<A: Family> {
     tunnel: Option<usize>,
     /// Of the session.
     pub(super) slot: u8,
+}
+
+impl<A: Family> Quoted<A> {
+    fn is_echo(&self) -> bool {
+        self.key.protocol() == Protocol::Icmp
+    }
 }
 
 /// The IP header of a packet that is quoted.
@@ -70,14 +76,17 @@ pub(super) fn read<A: Family>(
     }
     let (source, destination, protocol) = ends::<A>(packet)?;
     let slots = &snapshot.slots;
+    let inside = || network.snat_of(destination.address, source.address, protocol);
     let slot = if services.find(source, protocol).is_some() {
         slots.slot(destination)
-    } else if network.own_addresses.get(&source.address) == Some(&Own::Lip) {
-        Slots::of_local(source.port)
-    } else if services.is_nat_backend(destination, protocol) {
-        slots.slot(source)
     } else {
-        return None;
+        match network.own_addresses.get(&source.address) {
+            Some(Own::Lip) => Slots::of_local(source.port),
+            Some(Own::Public) => slots.slot(destination),
+            _ if services.is_nat_backend(destination, protocol) => slots.slot(source),
+            _ if inside().is_some() => slots.slot(source),
+            _ => return None,
+        }
     };
     Some(Quoted {
         key: FlowKey::new(destination, source, protocol),
@@ -89,12 +98,17 @@ pub(super) fn read<A: Family>(
 /// Source and destination of a packet, of which no more than the ports need be there.
 fn ends<A: Family>(packet: &[u8]) -> Option<(Endpoint<A>, Endpoint<A>, Protocol)> {
     let header = A::read(packet)?;
+    let behind = packet.get(header.octets..)?;
     let protocol = match header.protocol {
         6 => Protocol::Tcp,
         17 => Protocol::Udp,
+        number if number == A::ICMP && header.first => {
+            let (key, _) = echo::key(behind, header.source, header.destination)?;
+            return Some((key.source(), key.destination(), Protocol::Icmp));
+        }
         _ => return None,
     };
-    let (ports, _) = Ports::ref_from_prefix(packet.get(header.octets..)?).ok()?;
+    let (ports, _) = Ports::ref_from_prefix(behind).ok()?;
     header.first.then_some((
         Endpoint::new(header.source, ports.source()),
         Endpoint::new(header.destination, ports.destination()),
@@ -130,11 +144,11 @@ pub(super) fn run<A: Family, F: Frame>(
     let done = match direction {
         Direction::Forward => {
             let ends = [session.rip(), session.reply_to()];
-            translate(frame, meta, Side::Client, ends)
+            translate(frame, meta, Side::Client, ends, quoted.is_echo())
         }
         Direction::Reverse => {
             let ends = [session.client(), session.vip()];
-            translate(frame, meta, Side::Backend, ends)
+            translate(frame, meta, Side::Backend, ends, quoted.is_echo())
         }
         Direction::ForwardOnly => Some(()),
     };
@@ -165,6 +179,7 @@ fn course<A: Family>(session: &Session<A>, direction: Direction) -> Course<A> {
             ..Course::reverse(session)
         },
         (_, Forward::Tun) => Course::tun(session),
+        (_, Forward::Snat) => Course::unchanged(),
         (_, Forward::Nat | Forward::FullNat | Forward::Dr) => Course::dr(session),
     }
 }
@@ -177,13 +192,14 @@ enum Side {
 }
 
 /// Lets the error go to whoever sent the quoted packet, from the VIP where a backend complains, and
-/// that packet be from and to these. The transport checksum that is quoted stays as it is: most
-/// quotes end before it, and nobody verifies it.
+/// that packet be from and to these. The transport checksum that is quoted stays as it is, but for
+/// an echo's: most quotes end before it, and nobody verifies it.
 fn translate<A: Family, F: Frame>(
     frame: &mut F,
     meta: &mut Meta<A>,
     side: Side,
     ends: [Endpoint<A>; 2],
+    is_echo: bool,
 ) -> Option<()> {
     let [from, to] = ends;
     let (was_from, was_to) = (meta.source(), meta.destination());
@@ -206,22 +222,27 @@ fn translate<A: Family, F: Frame>(
     let Quote { octets, .. } = A::read(packet)?;
     let (headers, behind) = packet.split_at_mut_checked(octets)?;
     let (quoted, _) = A::Header::mut_from_prefix(headers).ok()?;
-    let (ports, _) = Ports::mut_from_prefix(behind).ok()?;
     let addresses = quoted
         .source()
         .replaced_by(from.address)
         .then(quoted.destination().replaced_by(to.address));
-    let mut delta = addresses
-        .then(quoted.update(addresses))
-        .replace_u16(ports.source(), from.port)
-        .replace_u16(ports.destination(), to.port);
+    let mut delta = addresses.then(quoted.update(addresses));
+    if is_echo {
+        // With its own checksum: together they change nothing in that of the error.
+        echo::rename(behind, from.port | to.port)?;
+    } else {
+        let (ports, _) = Ports::mut_from_prefix(behind).ok()?;
+        delta = delta
+            .replace_u16(ports.source(), from.port)
+            .replace_u16(ports.destination(), to.port);
+        ports.set_source(from.port);
+        ports.set_destination(to.port);
+    }
     if A::ICMP_COVERS_ADDRESSES {
         delta = delta.then(outer);
     }
     quoted.set_source(from.address);
     quoted.set_destination(to.address);
-    ports.set_source(from.port);
-    ports.set_destination(to.port);
     error.set_checksum(delta.apply(error.checksum()));
     Some(())
 }

@@ -98,7 +98,7 @@ pub(super) fn run<A: Family>(
     }
     let local = match service.forward {
         Forward::FullNat => Some(local::give(meta, backend, bench)?),
-        Forward::Nat | Forward::Dr | Forward::Tun => None,
+        Forward::Nat | Forward::Dr | Forward::Tun | Forward::Snat => None,
     };
     let direction = service.forward.from_client();
     let ends = (meta.key.source(), meta.key.destination());
@@ -205,7 +205,9 @@ pub(super) fn way_back<A: Family>(
     snapshot: &Snapshot,
 ) -> Option<FixedIx> {
     let hop = match forward {
-        Forward::Nat | Forward::FullNat => A::network(snapshot).routes.hop(client.address)?,
+        Forward::Nat | Forward::FullNat | Forward::Snat => {
+            A::network(snapshot).routes.hop(client.address)?
+        }
         Forward::Dr | Forward::Tun => return None,
     };
     match hop {
@@ -249,17 +251,6 @@ fn session<A: Family>(
 ) -> New<A> {
     let rip = backend.address.or_port(vip.port);
     let seen = local.unwrap_or(client);
-    let deltas = |old: [Endpoint<A>; 2], new: [Endpoint<A>; 2]| {
-        let [(from, from_new), (to, to_new)] = [(old[0], new[0]), (old[1], new[1])];
-        let addresses = from.address.replaced_by(from_new.address);
-        let addresses = addresses.then(to.address.replaced_by(to_new.address));
-        Checksums {
-            l3: addresses.then(Delta::TTL_DECREMENT),
-            l4: addresses
-                .replace_u16(from.port, from_new.port)
-                .replace_u16(to.port, to_new.port),
-        }
-    };
     let (state, timeout_ms) = match meta.transport {
         Transport::Tcp(flags) => {
             let event = Event::from_flags(flags.0);
@@ -283,7 +274,7 @@ fn session<A: Family>(
         backend: backend.number,
         generation: Generation::default(),
         deltas: match service.forward {
-            Forward::Nat | Forward::FullNat => Deltas {
+            Forward::Nat | Forward::FullNat | Forward::Snat => Deltas {
                 forward: deltas([client, vip], [seen, rip]),
                 reverse: deltas([rip, seen], [vip, client]),
             },
@@ -292,8 +283,22 @@ fn session<A: Family>(
     }
 }
 
+/// What checksums change by where these ends take the places of those.
+#[inline]
+pub(super) fn deltas<A: Family>(old: [Endpoint<A>; 2], new: [Endpoint<A>; 2]) -> Checksums {
+    let [(from, from_new), (to, to_new)] = [(old[0], new[0]), (old[1], new[1])];
+    let addresses = from.address.replaced_by(from_new.address);
+    let addresses = addresses.then(to.address.replaced_by(to_new.address));
+    Checksums {
+        l3: addresses.then(Delta::TTL_DECREMENT),
+        l4: addresses
+            .replace_u16(from.port, from_new.port)
+            .replace_u16(to.port, to_new.port),
+    }
+}
+
 /// Inserts a session. One that is over, and would answer to the same backend's replies, goes.
-fn insert<A: Family>(new: &New<A>, bench: &mut Bench<'_>) -> Result<SessionIx, Refused> {
+pub(super) fn insert<A: Family>(new: &New<A>, bench: &mut Bench<'_>) -> Result<SessionIx, Refused> {
     let sessions = A::sessions(bench.flows);
     match sessions.insert(new, bench.now_ms) {
         Err(Refused::Taken(by)) if sessions.get(by).is_some_and(is_over) => {
@@ -330,7 +335,7 @@ fn without_session<A: Family>(
     let rewrite = match service.forward {
         Forward::Dr if service.consistent => Rewrite::Keep,
         Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address.address),
-        Forward::Nat | Forward::FullNat | Forward::Dr | Forward::Tun => {
+        Forward::Nat | Forward::FullNat | Forward::Snat | Forward::Dr | Forward::Tun => {
             return DropReason::TableFull.into();
         }
     };

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{Bench, Counters, Family, Meta, Rewrite, Step, Translation, Transport, gone, schedule};
 use crate::{
     session::{
-        Checksums, Forward, Generation, Session, SessionIx, Table,
+        Checksums, Forward, Generation, Session, SessionIx, Table, Timeouts,
         tcp::{Direction, Event},
     },
     snapshot::{Backend, Hop, Snapshot},
@@ -48,6 +48,17 @@ impl<A: Family> Course<A> {
         let to = session.rip();
         Self {
             hop: Some(Hop::Fixed(session.hop())),
+            rewrite: Rewrite::Destination(Translation { to, l3, l4 }),
+        }
+    }
+
+    /// From outside to a host inside, wherever that is.
+    #[inline(always)]
+    pub(super) fn snat(session: &Session<A>) -> Self {
+        let Checksums { l3, l4 } = session.deltas().forward;
+        let to = session.rip();
+        Self {
+            hop: None,
             rewrite: Rewrite::Destination(Translation { to, l3, l4 }),
         }
     }
@@ -107,6 +118,7 @@ impl<A: Family> Course<A> {
             (_, Forward::Nat) => Self::nat(session),
             (_, Forward::Dr) => Self::dr(session),
             (_, Forward::Tun) => Self::tun(session),
+            (_, Forward::Snat) => Self::snat(session),
         }
     }
 }
@@ -186,6 +198,9 @@ pub(super) fn agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
     if session.generation() == *generation {
         return true;
     }
+    if session.forward() == Forward::Snat {
+        return translates(session, *generation, snapshot);
+    }
     let Some(service) = A::network(snapshot).services.service(session.service()) else {
         return false;
     };
@@ -203,6 +218,32 @@ pub(super) fn agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
     }
     session.agree(*generation);
     true
+}
+
+/// The same for a session of SNAT. False where no rule would make it now.
+#[cold]
+fn translates<A: Family>(
+    session: &mut Session<A>,
+    generation: Generation,
+    snapshot: &Snapshot,
+) -> bool {
+    let rule = A::network(snapshot).snat.numbered(session.service());
+    let keeps = rule.is_some_and(|rule| rule.keeps(session));
+    if keeps {
+        let back = schedule::way_back(Forward::Snat, session.client(), snapshot);
+        session.set_hops(session.hop(), back);
+        session.agree(generation);
+    }
+    keeps
+}
+
+/// How long the sessions of a service, or of a rule of SNAT, are kept.
+fn timeouts<'a, A: Family>(session: &Session<A>, snapshot: &'a Snapshot) -> Option<&'a Timeouts> {
+    let (network, number) = (A::network(snapshot), session.service());
+    if session.forward() == Forward::Snat {
+        return network.snat.numbered(number).map(|rule| &rule.timeouts);
+    }
+    network.services.service(number).map(|one| &one.timeouts)
 }
 
 /// The course of a packet of the session at `ix`.
@@ -238,15 +279,15 @@ fn segment<'a, A: Family>(
 ) -> Option<(&'a Session<A>, Direction)> {
     let direction = sessions.direction_at(ix, &meta.key, now_ms)?;
     let session = sessions.get(ix)?;
-    let anew = direction != Direction::Reverse && schedule::begins(flags);
+    let anew = session.forward().is_from_initiator(direction) && schedule::begins(flags);
     if anew && schedule::is_over(session) {
         sessions.remove(ix);
         return None;
     }
-    let service = A::network(snapshot).services.service(session.service());
-    if let (Some(event), Some(service)) = (Event::from_flags(flags.0), service) {
+    let timeouts = timeouts(session, snapshot);
+    if let (Some(event), Some(timeouts)) = (Event::from_flags(flags.0), timeouts) {
         let state = session.state().next(direction, event);
-        let timeout_ms = service.timeouts.tcp_ms(state);
+        let timeout_ms = timeouts.tcp_ms(state);
         sessions.set_state(ix, state, now_ms, timeout_ms);
     }
     Some((sessions.get(ix)?, direction))

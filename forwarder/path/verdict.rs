@@ -250,6 +250,8 @@ drop_reasons! {
     IcmpUnmatched, "icmp_unmatched", Session, "an ICMP error to the director, about no session";
     NoService, "no_service", Service, "to an address of the director, but to no service";
     OtherRefused, "other_refused", Service, "not for the director, and `other` is Drop";
+    Untranslatable, "untranslatable", Service,
+        "from a host inside, and nothing that SNAT translates";
     NoSession, "no_session", Session, "TCP that belongs to no session and opens none";
     FlowTaken, "flow_taken", Session,
         "the client already reaches this backend from the same port, by another service";

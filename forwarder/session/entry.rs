@@ -6,7 +6,7 @@ use zerocopy::{FromZeros, Immutable, KnownLayout};
 
 use super::{
     BackendIx, FixedIx, Generation, ServiceIx,
-    key::{Family, FlowKey},
+    key::{Family, FlowKey, protocol},
     tcp::{Direction, State},
 };
 use crate::wire::{Endpoint, Protocol, checksum::Delta};
@@ -65,6 +65,9 @@ pub enum Forward {
     Tun,
     /// As NAT, and the backend sees an address of the director in place of the client's.
     FullNat,
+    /// As NAT, but the backend is a host inside, which began: the client is whom it addressed, and
+    /// the VIP what that sees of it.
+    Snat,
 }
 
 impl Forward {
@@ -72,9 +75,14 @@ impl Forward {
     #[inline]
     pub fn from_client(self) -> Direction {
         match self {
-            Self::Nat | Self::FullNat => Direction::Forward,
+            Self::Nat | Self::FullNat | Self::Snat => Direction::Forward,
             Self::Dr | Self::Tun => Direction::ForwardOnly,
         }
+    }
+
+    /// True where packets go this way that come from who began.
+    pub fn is_from_initiator(self, direction: Direction) -> bool {
+        (direction == Direction::Reverse) == (self == Self::Snat)
     }
 }
 
@@ -142,7 +150,7 @@ impl<A: Family> Session<A> {
             rip: word(new.rip),
             reply_to: match (new.forward, new.local) {
                 (Forward::Dr | Forward::Tun, _) => A::Word::default(),
-                (Forward::Nat, _) | (Forward::FullNat, None) => word(new.client),
+                (Forward::Nat | Forward::Snat, _) | (Forward::FullNat, None) => word(new.client),
                 (Forward::FullNat, Some(local)) => word(local),
             },
             deltas: new.deltas,
@@ -245,11 +253,7 @@ impl<A: Family> Session<A> {
     /// The protocol on both sides.
     #[inline]
     pub fn protocol(&self) -> Protocol {
-        if A::protocol_of(self.client) == Protocol::Udp as u8 {
-            Protocol::Udp
-        } else {
-            Protocol::Tcp
-        }
+        protocol(A::protocol_of(self.client))
     }
 
     /// The service that the client addresses.
@@ -324,7 +328,7 @@ impl<A: Family> Session<A> {
     pub fn may_go(&self) -> bool {
         match self.protocol() {
             Protocol::Tcp => self.state.is_half_open() || self.state.is_over(),
-            Protocol::Udp => self.backend & LASTS == 0,
+            Protocol::Udp | Protocol::Icmp => self.backend & LASTS == 0,
         }
     }
 

@@ -179,11 +179,7 @@ impl<A: Family> FlowKey<A> {
     /// The protocol; UDP for one that has no ports.
     #[inline]
     pub fn protocol(&self) -> Protocol {
-        if A::protocol_of(self.source) == Protocol::Tcp as u8 {
-            Protocol::Tcp
-        } else {
-            Protocol::Udp
-        }
+        protocol(A::protocol_of(self.source))
     }
 
     /// The key of an endpoint alone, which no packet has.
@@ -240,6 +236,18 @@ impl Hash {
         } else {
             steps.wrapping_sub(left)
         }
+    }
+}
+
+/// The protocol with a number; UDP for what no session is of.
+#[inline]
+pub(super) fn protocol(number: u8) -> Protocol {
+    const TCP: u8 = Protocol::Tcp as u8;
+    const ICMP: u8 = Protocol::Icmp as u8;
+    match number {
+        TCP => Protocol::Tcp,
+        ICMP => Protocol::Icmp,
+        _ => Protocol::Udp,
     }
 }
 

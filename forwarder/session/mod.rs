@@ -23,6 +23,6 @@ pub use entry::{Checksums, Deltas, Forward, New, Session};
 pub use ids::{BackendIx, FixedIx, Generation, ServiceIx};
 pub use key::{Family, FlowKey, Hash, fold};
 pub use local_ports::Ports;
-pub use table::{Counters, Refused, SessionIx, Table};
+pub use table::{Counters, PUBLIC_TRIES, Refused, SessionIx, Table};
 pub use templates::{Template, Templates};
 pub use timeouts::Timeouts;

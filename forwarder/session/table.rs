@@ -6,6 +6,7 @@
 use std::{net::Ipv4Addr, sync::Arc};
 
 pub use insert::Refused;
+pub use public::PUBLIC_TRIES;
 
 use super::{
     BackendCounts,
@@ -21,6 +22,7 @@ use crate::mem::{NoMemory, Slab};
 
 mod insert;
 mod local;
+mod public;
 
 /// Ends the list of free entries.
 const NO_ENTRY: u32 = u32::MAX;

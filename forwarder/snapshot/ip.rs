@@ -9,10 +9,11 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::Prefix;
 use rustc_hash::FxHashMap;
 
-use super::{Neighbours, Own, PortFacts, Routes, Services, Snapshot};
+use super::{Hop, Neighbours, Own, PortFacts, Routes, Services, Snapshot, Snat, SnatRule};
 use crate::{
     io::PortIx,
     session::{Family, ServiceIx},
+    wire::Protocol,
 };
 
 /// A family of addresses, by what a snapshot has for it.
@@ -46,10 +47,12 @@ pub trait Ip: Family {
 pub struct Network<A: Ip> {
     /// By [`PortIx`].
     pub ports: Arc<[PortFacts<A>]>,
-    /// DIPs, VIPs and LIPs.
+    /// DIPs, VIPs, LIPs and the public addresses of SNAT.
     pub own_addresses: Arc<FxHashMap<A, Own>>,
     /// Services and their backends.
     pub services: Arc<Services<A>>,
+    /// Hosts inside that go out by other addresses.
+    pub snat: Arc<Snat<A>>,
     /// Where addresses are.
     pub routes: Arc<Routes<A>>,
     /// Who has which MAC.
@@ -61,6 +64,18 @@ impl<A: Ip> Network<A> {
     #[inline]
     pub fn port(&self, port: PortIx) -> Option<&PortFacts<A>> {
         self.ports.get(port.index())
+    }
+
+    /// The rule by which what a host sends goes out.
+    pub fn snat_of(&self, from: A, to: A, protocol: Protocol) -> Option<&SnatRule<A>> {
+        if self.snat.is_empty() || self.own_addresses.contains_key(&to) {
+            return None;
+        }
+        let port = match self.routes.hop(to)? {
+            Hop::Link(port) => port,
+            Hop::Fixed(ix) => self.neighbours.fixed().get(ix.index())?.port,
+        };
+        self.snat.find(port, from, protocol)
     }
 
     /// True where a port has addresses of the family.
@@ -76,6 +91,7 @@ impl<A: Ip> Default for Network<A> {
             ports: Arc::default(),
             own_addresses: Arc::default(),
             services: Arc::default(),
+            snat: Arc::default(),
             routes: Arc::default(),
             neighbours: Arc::default(),
         }

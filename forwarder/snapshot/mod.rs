@@ -13,6 +13,7 @@ mod quic;
 mod routes;
 mod services;
 mod slots;
+mod snat;
 mod toeplitz;
 
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -29,6 +30,7 @@ pub use services::{
     Backend, Backends, Gone, HashBy, Meant, Persistence, Service, Services, Strays,
 };
 pub use slots::{SlotHash, Slots, WorkerIx};
+pub use snat::{Snat, SnatRule};
 pub use toeplitz::Toeplitz;
 
 /// Everything a worker needs to know that is not a session.
@@ -75,4 +77,6 @@ pub enum Own {
     Vip,
     /// An address that backends of FULLNAT see in place of the client's.
     Lip,
+    /// An address that those outside see in place of a host's inside.
+    Public,
 }

@@ -87,7 +87,7 @@ impl Gone {
     pub fn usual(protocol: Protocol) -> Self {
         match protocol {
             Protocol::Tcp => Self::Reset,
-            Protocol::Udp => Self::Reschedule,
+            Protocol::Udp | Protocol::Icmp => Self::Reschedule,
         }
     }
 }
@@ -446,6 +446,12 @@ impl<A: Ip> Services<A> {
         } = &*self.ways;
         nat_backends.contains(&(from.address, from.port, protocol))
             || *answers_from_any && nat_backends.contains(&(from.address, 0, protocol))
+    }
+
+    /// True where a NAT backend is asked at this very port: what it sends from there answers.
+    pub fn answers_from(&self, from: Endpoint<A>, protocol: Protocol) -> bool {
+        let backends = &self.ways.nat_backends;
+        backends.contains(&(from.address, from.port, protocol))
     }
 
     /// The service whose sessions begin with answers from here, and the backend that answers.

@@ -51,6 +51,8 @@ mod routed;
 mod sessions;
 #[path = "path/six.rs"]
 mod six;
+#[path = "path/snat.rs"]
+mod snat;
 #[path = "path/states.rs"]
 mod states;
 #[path = "path/world.rs"]
@@ -76,6 +78,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     routed::cases,
     sessions::cases,
     six::cases,
+    snat::cases,
 ];
 
 #[test]
@@ -166,6 +169,11 @@ fn routed_cases() {
 #[test]
 fn six_cases() {
     case::run(&six::cases());
+}
+
+#[test]
+fn snat_cases() {
+    case::run(&snat::cases());
 }
 
 #[test]

@@ -120,8 +120,9 @@ fn run(soak: &mut Soak, frames: u64) {
     }
 }
 
-/// What needs another configuration in force, FULLNAT, or a host behind the director.
-const ELSEWHERE: [&str; 5] = [
+/// What needs another configuration in force, FULLNAT, SNAT, or a host behind the director.
+const ELSEWHERE: [&str; 6] = [
+    "drop.untranslatable",
     "drop.backend_gone",
     "answer.out_of_ports",
     "answer.session_reset",

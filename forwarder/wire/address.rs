@@ -134,10 +134,13 @@ impl<A: Copy + Into<IpAddr>> fmt::Debug for Endpoint<A> {
     }
 }
 
-/// The protocols that services speak.
+/// The protocols of what has sessions: those that services speak, and pings that go out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Protocol {
+    /// Echoes of ICMP, which in IPv4 is protocol number 1. The identifier stands for the port of
+    /// whoever asks; the other end has port 0.
+    Icmp = 1,
     /// TCP, protocol number 6.
     Tcp = 6,
     /// UDP, protocol number 17.
@@ -147,6 +150,7 @@ pub enum Protocol {
 impl fmt::Display for Protocol {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Icmp => "ICMP",
             Self::Tcp => "TCP",
             Self::Udp => "UDP",
         })

@@ -168,6 +168,12 @@ impl Header {
         self.sequence.get()
     }
 
+    /// Sets the identifier of an echo; the checksum is the caller's.
+    #[inline]
+    pub fn set_identifier(&mut self, identifier: u16) {
+        self.identifier.set(identifier);
+    }
+
     /// Sets the checksum.
     #[inline]
     pub fn set_checksum(&mut self, checksum: u16) {

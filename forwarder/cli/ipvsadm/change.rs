@@ -103,7 +103,7 @@ impl Draft {
         }
         let (kind, word) = match protocol {
             Protocol::Tcp => ("tcp", "Tcp"),
-            Protocol::Udp => ("udp", "Udp"),
+            Protocol::Udp | Protocol::Icmp => ("udp", "Udp"),
         };
         let written = match address.port() {
             0 if address.is_ipv6() => format!("\"[{}]:*\"", address.ip()),

@@ -13,7 +13,7 @@ pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> i
         let address = || name(&service.virtual_address, service.protocol);
         let target = match (service.mark(), service.protocol) {
             (Some(mark), _) => format!("-f {mark}"),
-            (None, Protocol::Tcp) => format!("-t {}", address()),
+            (None, Protocol::Tcp | Protocol::Icmp) => format!("-t {}", address()),
             (None, Protocol::Udp) => format!("-u {}", address()),
         };
         write!(out, "-A {target} -s {}", service.scheduler)?;

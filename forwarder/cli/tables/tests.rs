@@ -175,6 +175,19 @@ pair lacks port lan
 }
 
 #[test]
+fn snat_shows_what_is_in_use() {
+    assert_eq!(
+        text(|out| snat(out, &samples::snat())),
+        concat!(
+            "Rule PublicAddress InUse ActiveConn Conns OutPkts InPkts OutBytes InBytes Iface\n",
+            "out  192.0.2.50        3          2     7      21     14     1050    2800 wan\n",
+            "out  192.0.2.51        0          0     0       0      0        0       0 wan\n",
+            "out <- 10.1.0.0/24: TCP, UDP, ICMP; 1 exhausted\n",
+        )
+    );
+}
+
+#[test]
 fn neighbours_show_what_is_known_of_them() {
     assert_eq!(
         text(|out| neighbours(out, &samples::neighbours())),

@@ -48,7 +48,7 @@ pub(in crate::config) fn service(service: &Service, config: &Config) -> Keys {
             "protocol",
             choice(match protocol {
                 Protocol::Tcp => "Tcp",
-                Protocol::Udp => "Udp",
+                Protocol::Udp | Protocol::Icmp => "Udp",
             }),
         )
         .set("forward", choice(mode))
@@ -128,7 +128,7 @@ fn addresses(keys: Keys, listeners: &[Listener<IpAddr>], protocol: Protocol) -> 
     let written = |one: &Listener<IpAddr>| match one.protocol {
         same if same == protocol => text(one.to_string()),
         Protocol::Tcp => text(format!("{one}/tcp")),
-        Protocol::Udp => text(format!("{one}/udp")),
+        Protocol::Udp | Protocol::Icmp => text(format!("{one}/udp")),
     };
     match listeners {
         [one] => keys.set("address", written(one)),

@@ -258,6 +258,7 @@ fn all_the_examples_load_without_a_warning() {
             "nat.ron",
             "pair.ron",
             "reference.ron",
+            "snat.ron",
             "tun.ron"
         ]
     );

@@ -117,6 +117,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Ports(answer) => answer.send(samples::ports()).unwrap(),
             Query::Neighbours(answer) => answer.send(samples::neighbours()).unwrap(),
             Query::Groups(answer) => answer.send(samples::groups()).unwrap(),
+            Query::Snat(answer) => answer.send(samples::snat()).unwrap(),
             Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
             Query::Checks(answer) => answer.send(samples::checks()).unwrap(),
             Query::Events(answer) => answer.send(samples::events()).unwrap(),
@@ -336,7 +337,7 @@ async fn backends_know_their_service() {
                 "since_ms": 125_000, "weight": null, "last_ms": 400, "took_ms": 3,
                 "fault": "status 503 for /",
             },
-            "active": 0, "inactive": 0, "persistent": 0, "connections": 0,
+            "active": 0, "inactive": 0, "persistent": 0, "ports_exhausted": 0, "connections": 0,
             "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
             "rates": {
                 "connections": 0, "in_packets": 0, "out_packets": 0,

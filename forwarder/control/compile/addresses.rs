@@ -51,9 +51,12 @@ pub(super) fn own_addresses<A: Compiled>(
         .iter()
         .filter(|facts| facts.dip != A::UNSPECIFIED)
         .filter_map(|facts| Some((A::of_link(facts.mac)?, Own::Dip { host: facts.host })));
+    let publics = config.snat.iter().flat_map(|rule| &rule.addresses);
+    let publics = publics.filter_map(|address| Some((A::of(*address)?, Own::Public)));
     vips.chain(moving)
         .chain(dips)
         .chain(of_links)
         .chain(lips)
+        .chain(publics)
         .collect()
 }

@@ -139,10 +139,6 @@ fn endpoint(word: &str) -> Result<Endpoint<IpAddr>, FlowError> {
 impl fmt::Display for Flow {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (protocol, source, destination) = self.parts();
-        let protocol = match protocol {
-            Protocol::Tcp => "TCP",
-            Protocol::Udp => "UDP",
-        };
         write!(f, "{protocol} {source} > {destination}")
     }
 }

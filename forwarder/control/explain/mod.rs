@@ -39,8 +39,8 @@ use crate::{
     io::{Frame, Now, Pool, PortIx},
     mem::NoMemory,
     path::{DropReason, Layer, Recall, Recalled},
-    session::{Family, Session},
-    snapshot::{Ip, Own, Snapshot, WorkerIx},
+    session::{Family, Forward, Session},
+    snapshot::{Ip, Own, Snapshot, SnatRule, WorkerIx},
     wire::{Endpoint, Protocol},
 };
 
@@ -86,11 +86,27 @@ fn owner_of<A: Ip>(snapshot: &Snapshot, flow: &FlowOf<A>) -> Option<WorkerIx> {
         Some(snapshot.slots.owner(flow.source))
     } else if is_lip(snapshot, flow) {
         Some(snapshot.slots.owner_of_local(flow.destination.port))
-    } else if services.is_nat_backend(flow.source, flow.protocol) {
+    } else if is_public(snapshot, flow) {
+        Some(snapshot.slots.owner(flow.source))
+    } else if services.is_nat_backend(flow.source, flow.protocol)
+        || goes_out(snapshot, flow).is_some()
+    {
         Some(snapshot.slots.owner(flow.destination))
     } else {
         None
     }
+}
+
+/// True of what may be for a host inside, whose address nobody outside knows.
+fn is_public<A: Ip>(snapshot: &Snapshot, flow: &FlowOf<A>) -> bool {
+    let own_addresses = &A::network(snapshot).own_addresses;
+    own_addresses.get(&flow.destination.address) == Some(&Own::Public)
+}
+
+/// The rule of SNAT for what a host inside sends.
+fn goes_out<'a, A: Ip>(snapshot: &'a Snapshot, flow: &FlowOf<A>) -> Option<&'a SnatRule<A>> {
+    let (from, to) = (flow.source.address, flow.destination.address);
+    A::network(snapshot).snat_of(from, to, flow.protocol)
 }
 
 /// True of what may be an answer of a FULLNAT backend.
@@ -140,7 +156,7 @@ fn explain_one<A: Ip, F: Frame>(
     let rehearsal = rehearse(scene, worker, recalled, port, &before)?;
     let (verdict, reason) = end(&rehearsal, scene);
     let (service, backend) = names(flow, remembered, &rehearsal, scene);
-    let behind = remembered.and_then(|session| client_behind(session, flow.destination));
+    let behind = remembered.and_then(|session| behind(session, flow.destination));
     let ends = [flow.source.address, flow.destination.address].map(Into::into);
     let target = target(ends, behind, &rehearsal.fate, scene.books);
     let answered = rehearsal.fate.answer.is_some();
@@ -185,7 +201,7 @@ fn explain_one<A: Ip, F: Frame>(
 /// The packet that such a flow goes on with, or begins with.
 fn kind<A: Ip>(flow: &FlowOf<A>, remembered: Option<&Session<A>>) -> Kind {
     match (flow.protocol, remembered) {
-        (Protocol::Udp, _) => Kind::Datagram,
+        (Protocol::Udp | Protocol::Icmp, _) => Kind::Datagram,
         (Protocol::Tcp, Some(session)) if !session.state().is_over() => Kind::Ack,
         (Protocol::Tcp, _) => Kind::Syn,
     }
@@ -222,17 +238,21 @@ fn names<A: Ip, F: Frame>(
     (service.map(|(service, _)| service.name.clone()), None)
 }
 
-/// The client that a LIP stands for in a packet of this session to `destination`.
-pub(super) fn client_behind<A: Family>(
-    session: &Session<A>,
-    destination: Endpoint<A>,
-) -> Option<IpAddr> {
-    let is_lip = session.local() == Some(destination);
-    is_lip.then(|| session.client().address.into())
+/// Who is behind the address that a packet is addressed to, if that is weir's: the client behind a
+/// LIP, the host inside behind a public address.
+pub(super) fn behind<A: Family>(session: &Session<A>, destination: Endpoint<A>) -> Option<IpAddr> {
+    let end = if session.local() == Some(destination) {
+        session.client()
+    } else if session.forward() == Forward::Snat && session.vip() == destination {
+        session.rip()
+    } else {
+        return None;
+    };
+    Some(end.address.into())
 }
 
-/// What is to be reached: who gets the answer, the backend, the client `behind` a LIP, or the
-/// destination itself. None for what is dropped before.
+/// What is to be reached: who gets the answer, the backend, who is `behind` the destination,
+/// or that itself. None for what is dropped before.
 pub(super) fn target(
     [source, destination]: [IpAddr; 2],
     behind: Option<IpAddr>,
@@ -245,7 +265,7 @@ pub(super) fn target(
     if fate.answer.is_some() {
         return Some(source);
     }
-    if fate.direction != Some(Direction::Forward) {
+    if behind.is_some() || fate.direction != Some(Direction::Forward) {
         return Some(behind.unwrap_or(destination));
     }
     let (service, backend) = fate.names.as_ref()?;

@@ -17,11 +17,15 @@ use crate::{
     },
     mem::NoMemory,
     path::{Counters, Ends, Loads, Punt, Recalled, Rings, Worker, WorkerSpec},
+    session::PUBLIC_TRIES,
     snapshot::{Ip, Publisher, Snapshot, WorkerIx},
 };
 
-/// Sessions that it has room for: those that decide about one flow, and the one that begins.
-const SESSIONS: u32 = 8;
+/// Sessions that it has room for: those that decide about one flow, and the one that begins. Of
+/// SNAT there are some for every port that is tried.
+const SESSIONS: u32 = 256;
+
+const _: () = assert!(SESSIONS as usize >= 2 * PUBLIC_TRIES);
 
 /// Places for the source of one packet.
 const SOURCES: u32 = 8;
@@ -131,8 +135,13 @@ fn numbers<A: Ip>(snapshot: &Snapshot) -> (usize, u16) {
     let backends = services
         .iter()
         .flat_map(|(_, service)| service.backends.iter());
-    let backends = backends.map(|backend| backend.number.index() + 1);
-    let services = services.iter().map(|(ix, _)| ix.0.saturating_add(1));
+    let rules = || A::network(snapshot).snat.rules();
+    let addresses = rules().flat_map(|rule| rule.numbers.iter().copied());
+    let backends = backends.map(|backend| backend.number).chain(addresses);
+    let backends = backends.map(|number| number.index() + 1);
+    let services = services.iter().map(|(ix, _)| ix);
+    let services = services.chain(rules().map(|rule| rule.number));
+    let services = services.map(|ix| ix.0.saturating_add(1));
     (
         backends.max().unwrap_or_default(),
         services.max().unwrap_or_default(),

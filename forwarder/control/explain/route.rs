@@ -29,6 +29,7 @@ pub(super) fn name(own: Own) -> &'static str {
         Own::Dip { .. } => "DIP",
         Own::Vip => "VIP",
         Own::Lip => "LIP",
+        Own::Public => "address of SNAT",
     }
 }
 

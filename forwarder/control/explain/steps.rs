@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{
     FlowOf,
     choice::{self, Choice},
-    is_lip,
+    goes_out, is_lip, is_public,
     packet::Kind,
     route,
 };
@@ -99,6 +99,13 @@ impl<A: Ip> Account<'_, A> {
             let lip = flow.destination.address;
             return format!("{lip} is a LIP, so this may be an answer to it");
         }
+        if is_public(snapshot, flow) {
+            let public = flow.destination.address;
+            return format!("{public} is an address of SNAT, so this may be for a host inside");
+        }
+        if let Some(rule) = self.gateway() {
+            return rule;
+        }
         if network.services.is_nat_backend(flow.source, flow.protocol) {
             return format!(
                 "{} is a backend of {}, so this may be an answer",
@@ -128,6 +135,22 @@ impl<A: Ip> Account<'_, A> {
         }
     }
 
+    /// The rule of SNAT that the packet belongs to, of a host inside that has begun or begins.
+    fn gateway(&self) -> Option<String> {
+        let session = self.remembered;
+        if session.is_some_and(|one| one.forward() != Forward::Snat) {
+            return None;
+        }
+        let rule = goes_out(self.snapshot, self.flow)?;
+        let (named, _) = self.roster.gateway(rule.number)?;
+        let inside = self.flow.source.address;
+        let port = self.config.ports.get(rule.port.index())?;
+        Some(format!(
+            "SNAT {}: {inside} is inside, and goes online by {}",
+            named.name, port.name
+        ))
+    }
+
     /// The service that the packet addresses, as configured and as compiled.
     fn addressed(&self) -> Option<(&config::Service, &Service<A>)> {
         let services = &A::network(self.snapshot).services;
@@ -151,7 +174,10 @@ impl<A: Ip> Account<'_, A> {
     fn session(&self) -> Option<String> {
         let Self { flow, snapshot, .. } = self;
         let services = &A::network(snapshot).services;
-        let answers = is_lip(snapshot, flow) || services.is_nat_backend(flow.source, flow.protocol);
+        let answers = is_lip(snapshot, flow)
+            || is_public(snapshot, flow)
+            || goes_out(snapshot, flow).is_some()
+            || services.is_nat_backend(flow.source, flow.protocol);
         let addressed = self.addressed();
         if self.layer().is_some_and(is_before_sessions) || !answers && addressed.is_none() {
             return None;
@@ -161,6 +187,9 @@ impl<A: Ip> Account<'_, A> {
             let left = clock(view.expires_ms);
             let known = format!("{}, {left} left{by}", view.state);
             let (client, vip, rip) = (session.client(), session.vip(), session.rip());
+            if session.forward() == Forward::Snat {
+                return Some(format!("{known}: {rip} is {vip} to {client}"));
+            }
             return Some(if addressed.is_none() {
                 format!("{known}: an answer to {client} for {vip}")
             } else if self.told.new_session {
@@ -172,6 +201,9 @@ impl<A: Ip> Account<'_, A> {
             });
         }
         let Some((_, service)) = addressed else {
+            if self.told.new_session {
+                return Some(format!("none yet; this packet begins one{by}"));
+            }
             let client = self.flow.destination;
             return Some(format!("none of {client}{by}, so it is no answer"));
         };
@@ -307,7 +339,7 @@ impl<A: Ip> Account<'_, A> {
             && let Some((_, service)) = self.addressed()
         {
             texts.push(match service.forward {
-                Forward::Nat | Forward::FullNat => {
+                Forward::Nat | Forward::FullNat | Forward::Snat => {
                     format!("answers leave as from {}", self.flow.destination)
                 }
                 Forward::Dr | Forward::Tun => "answers do not pass here".to_owned(),

@@ -5,6 +5,7 @@
 //! NICs); octets are bytes here, and times seconds, as Prometheus' conventions ask.
 
 mod rows;
+mod snat;
 mod standing;
 #[cfg(test)]
 pub(super) mod tests;
@@ -70,6 +71,7 @@ impl Scrape {
         let services = self.books.services();
         balance(&mut text, &services);
         self.standing(&mut text, &services);
+        snat::write(&mut text, &self.books.snat());
         self.ports(&mut text);
         self.workers(&mut text);
         self.endings(&mut text);

@@ -35,7 +35,7 @@ pub(super) const SERVICE: [Row<views::Traffic, u64>; 5] = [
     ),
 ];
 
-pub(super) const BACKEND: [KindRow<views::Backend, u64>; 9] = [
+pub(super) const BACKEND: [KindRow<views::Backend, u64>; 10] = [
     (Gauge, "backend_weight", "Its share of new sessions.", |b| {
         b.weight.into()
     }),
@@ -62,6 +62,12 @@ pub(super) const BACKEND: [KindRow<views::Backend, u64>; 9] = [
         "backend_connections_total",
         "Sessions begun.",
         |b| b.traffic.connections,
+    ),
+    (
+        Counter,
+        "backend_ports_exhausted_total",
+        "New sessions for which no local port was left.",
+        |b| b.ports_exhausted,
     ),
     (
         Counter,

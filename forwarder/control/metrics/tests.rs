@@ -20,13 +20,14 @@ const CONFIG: &str = r#"(
             (name: "web2", address: "10.1.0.12:80"),
         ],
     )],
+    snat: [(name: "out", inside: ["10.1.0.0/24"], port: "wan", addresses: ["192.0.2.50"])],
 )"#;
 
 /// A scrape of one worker who has counted everything, each a number of its own.
 pub(in crate::control) fn scrape() -> (Scrape, Arc<Counters>) {
     let config = Config::parse(CONFIG, "test.ron").unwrap();
-    let counters = Arc::new(Counters::numbered(2, 2));
-    let counts: Arc<[BackendCounts]> = (0..2).map(|_| BackendCounts::default()).collect();
+    let counters = Arc::new(Counters::numbered(2, 3));
+    let counts: Arc<[BackendCounts]> = (0..3).map(|_| BackendCounts::default()).collect();
     let seen = Seen::simulated(1, Arc::clone(&counters), counts, Arc::default());
     let loss = |reason, frames| Loss {
         reason,

@@ -143,7 +143,7 @@ impl Moment<'_> {
         let (worker, held) = tables.find_map(|(ix, table)| Some((ix, table.look(&key)?)))?;
         Some((
             session(held, worker, self.now.ms()),
-            explain::client_behind(held, flow.destination),
+            explain::behind(held, flow.destination),
         ))
     }
 }

@@ -8,6 +8,10 @@ use super::{
 };
 use crate::config::DifferenceKind;
 
+mod snat;
+
+pub(crate) use snat::snat;
+
 pub(crate) fn services() -> Vec<Service> {
     let traffic = Traffic {
         connections: 119,
@@ -100,6 +104,7 @@ fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Bac
         active: 0,
         inactive: traffic.connections,
         persistent: 0,
+        ports_exhausted: 0,
         traffic,
         rates: Some(Rates {
             connections: traffic.connections / 100,

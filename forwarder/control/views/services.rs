@@ -131,6 +131,8 @@ pub struct Backend {
     pub inactive: u64,
     /// Clients that a persistent service keeps for it.
     pub persistent: u64,
+    /// New sessions for which no local port was left towards it.
+    pub ports_exhausted: u64,
     /// What went to it and came back.
     #[serde(flatten)]
     pub traffic: Traffic,

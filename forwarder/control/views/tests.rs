@@ -20,7 +20,7 @@ fn services_and_backends() {
         {
             "name": "web1", "address": "10.10.0.11:80", "forward": "Masq",
             "weight": 1, "sorry": false, "max_connections": 0, "min_connections": 0,
-            "active": 0, "inactive": 119, "persistent": 0, "connections": 119,
+            "active": 0, "inactive": 119, "persistent": 0, "ports_exhausted": 0, "connections": 119,
             "in_packets": 1190, "out_packets": 952,
             "in_octets": 123_456_789, "out_octets": 98_765_432_100_u64,
             "rates": {
@@ -32,7 +32,7 @@ fn services_and_backends() {
         {
             "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
             "weight": 0, "sorry": false, "max_connections": 100, "min_connections": 50,
-            "active": 0, "inactive": 0, "persistent": 0, "connections": 0,
+            "active": 0, "inactive": 0, "persistent": 0, "ports_exhausted": 0, "connections": 0,
             "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,
             "rates": {
                 "connections": 0, "in_packets": 0, "out_packets": 0,

@@ -12,7 +12,7 @@ use crate::{
         view::{ip_at, ip_at_mut},
     },
     session::{FlowKey, Table, Templates},
-    snapshot::{Exit, Snapshot},
+    snapshot::{Exit, Own, Snapshot},
     wire::{checksum::Delta, icmp, ipv4},
 };
 
@@ -20,6 +20,7 @@ impl Family for Ipv4Addr {
     const IN_IP: u8 = ipv4::PROTOCOL_IPIP;
     const ICMP: u8 = ipv4::PROTOCOL_ICMP;
     const ECHO: u8 = icmp::ECHO;
+    const ECHO_REPLY: u8 = icmp::ECHO_REPLY;
     const LARGEST_ERROR: u16 = 576;
     const LEAST_MTU: u16 = 68;
     const ERROR_TOS: u8 = 0xc0;
@@ -136,9 +137,19 @@ impl Family for Ipv4Addr {
         }
     }
 
-    fn is_to_be_told_apart<F: Frame>(frame: &F, meta: &Meta, rewrite: &Rewrite) -> bool {
-        matches!(rewrite, Rewrite::Both { .. })
-            && ip_at::<Self, F>(frame, meta.l3).is_some_and(ipv4::Header::is_fragment)
+    fn is_to_be_told_apart<F: Frame>(
+        frame: &F,
+        meta: &Meta,
+        rewrite: &Rewrite,
+        snapshot: &Snapshot,
+    ) -> bool {
+        let own = &snapshot.four.own_addresses;
+        let many = match rewrite {
+            Rewrite::Both { .. } => true,
+            Rewrite::Source(by) => own.get(&by.to.address) == Some(&Own::Public),
+            _ => false,
+        };
+        many && ip_at::<Self, F>(frame, meta.l3).is_some_and(ipv4::Header::is_fragment)
     }
 
     fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) {

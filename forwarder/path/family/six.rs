@@ -20,6 +20,7 @@ impl Family for Ipv6Addr {
     const IN_IP: u8 = ipv6::PROTOCOL_IPV6;
     const ICMP: u8 = ipv6::PROTOCOL_ICMPV6;
     const ECHO: u8 = icmpv6::ECHO;
+    const ECHO_REPLY: u8 = icmpv6::ECHO_REPLY;
     const LARGEST_ERROR: u16 = ipv6::LEAST_MTU;
     const LEAST_MTU: u16 = ipv6::LEAST_MTU;
     const ERROR_TOS: u8 = 0;
@@ -116,7 +117,12 @@ impl Family for Ipv6Addr {
         DropReason::Fragment.into()
     }
 
-    fn is_to_be_told_apart<F: Frame>(_: &F, _: &Meta<Self>, _: &Rewrite<Self>) -> bool {
+    fn is_to_be_told_apart<F: Frame>(
+        _: &F,
+        _: &Meta<Self>,
+        _: &Rewrite<Self>,
+        _: &Snapshot,
+    ) -> bool {
         false
     }
 

@@ -275,8 +275,10 @@ pub fn active_of(rig: &Rig) -> String {
     };
     let roster = rig.manager.roster();
     let roster = roster.borrow();
-    let numbers = roster.backends().map(|(_, _, member)| member.number);
-    let backends: Vec<_> = numbers.map(|number| backend(number.index())).collect();
+    let backends: Vec<_> = roster
+        .numbers()
+        .map(|number| backend(number.index()))
+        .collect();
     backends.join(" ")
 }
 

@@ -251,9 +251,9 @@ impl Rig {
                 add(format!("port{ix}.rx"), traffic.rx.frames.get());
                 add(format!("port{ix}.tx"), traffic.tx.frames.get());
             }
-            for (_, _, member) in roster.backends() {
-                let ix = member.number.0;
-                let Some(traffic) = counters.backend(member.number) else {
+            for number in roster.numbers() {
+                let ix = number.0;
+                let Some(traffic) = counters.backend(number) else {
                     continue;
                 };
                 add(
