@@ -72,6 +72,12 @@ TWO_FAMILIES = (
     ],
     [plan.WAN_ROUTER, plan.six(plan.WAN_ROUTER)],
 )
+# What lies behind the server outside is reached by it.
+BY_OUTSIDE = (TWO_ARMS[0], [plan.OUTSIDE])
+SNAT = f"""
+    snat: [(
+        name: "out", inside: ["{plan.LAN_NETWORK}"], port: "wan", addresses: ["{plan.PUBLIC}"],
+    )],"""
 ONE_ARM = (
     [("lan", "lan0", [f"{plan.LAN_DIP}/24", f"{plan.INSIDE_DIP}/24"])],
     [plan.LAN_ROUTER],

@@ -7,6 +7,9 @@
                                              ├── full1 .41 full2 .42  (gateway: the router)
                                              └── inside 10.11.0.2     (a client on the lan)
 
+For SNAT there is outside, 10.9.0.3, a server on the wan, and behind it far, 10.12.0.2. Those see
+servers of the lan as 10.9.0.50.
+
 The VIPs on the wan are 10.9.0.100 (NAT), .101 (DR), .102 (TUN) and .103 (FULLNAT, whose servers
 see the LIPs 10.10.0.201 and .202); 10.11.0.100 is the one for the client on the lan, where weir
 has one port only. Each mode has its real servers web1 and web2. The director's addresses are
@@ -26,6 +29,11 @@ LAN_NETWORK = "10.10.0.0/24"
 LAN_NETWORK_SIX = "fd00:10::/64"
 LAN_DIP = "10.10.0.1"
 LAN_ROUTER = "10.10.0.254"
+OUTSIDE = "10.9.0.3"
+FAR_NETWORK = "10.12.0.0/24"
+FAR_ROUTER = "10.12.0.1"
+FAR = "10.12.0.2"
+PUBLIC = "10.9.0.50"
 INSIDE = "10.11.0.2"
 INSIDE_DIP = "10.11.0.1"
 VIP = {

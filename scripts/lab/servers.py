@@ -45,6 +45,7 @@ http {{
         ssl_certificate_key {certificate};
         add_header X-Server {name};
         location = / {{ return 200 "{name}\\n"; }}
+        location = /who {{ return 200 "$remote_addr\\n"; }}
         location = /blob {{ alias {blob}; }}
         # Some seconds for the blob: time to lose the server midway.
         location = /slow {{ alias {blob}; limit_rate 256k; }}

@@ -137,6 +137,25 @@ class Lab:
         standby.plug(self.switch, "wan", "eth0", f"{address}/24")
         return standby
 
+    def outside(self):
+        """A server on the wan, and far behind it, that the NAT servers reach by SNAT alone."""
+        bridge(self.switch, "far")
+        outside, far = Namespace("outside"), Namespace("far")
+        outside.plug(self.switch, "wan", "eth0", f"{plan.OUTSIDE}/24")
+        outside.plug(self.switch, "far", "far0", f"{plan.FAR_ROUTER}/24")
+        far.plug(self.switch, "far", "eth0", f"{plan.FAR}/24")
+        outside.sysctl("net/ipv4/ip_forward", 1)
+        far.route("default", plan.FAR_ROUTER)
+        for name, namespace, address in (
+            ("outside", outside, plan.OUTSIDE),
+            ("far", far, plan.FAR),
+        ):
+            log = self.log_folder / f"{name}.log"
+            NginxServer(name, namespace, FOLDER, log, FOLDER / "blob").start()
+            UdpEcho(name, namespace, address, plan.ECHO_PORT)
+            require_answer(namespace, f"http://{address}/", 20)
+        return outside, far
+
     def weir(self, services, **settings):
         """A weir for the director, see Director."""
         return Director(self.director, self.log_folder, services, **settings)
