@@ -4,7 +4,7 @@ where."""
 import collections
 
 from lab import plan
-from lab.director import TWO_FAMILIES, http, target_folder
+from lab.director import SNAT, TWO_FAMILIES, http, target_folder
 from lab.topology import Lab
 
 REQUESTS = 20
@@ -33,6 +33,24 @@ def send(lab, vip):
         print(f" {answer}", end="", flush=True)
     print()
     return answers
+
+
+def go_online(lab):
+    """Sends requests of the NAT servers to one outside, prints as whom they were seen there and
+    returns the count of each."""
+    lab.outside()
+    url = f"http://{plan.OUTSIDE}/who"
+    print("\nSNAT: the servers of NAT go online themselves")
+    print(f"  curl {url} …", end="", flush=True)
+    seen = collections.Counter()
+    for number in range(REQUESTS):
+        servers = lab.servers["nat"]
+        curl = ["curl", "-s", "-f", "-m", 5, "--noproxy", "*", "-w", "%{errormsg}", url]
+        answer = servers[number % len(servers)].namespace.run(*curl, check=False).strip()
+        seen[answer] += 1
+        print(f" {answer}", end="", flush=True)
+    print()
+    return seen
 
 
 def faults(mode, answers, replies):
@@ -65,7 +83,7 @@ def main():
     services = [http(mode) for mode in plan.MODES]
     services += [http(mode, plan.six(plan.VIP[mode])) for mode in plan.MODES]
     answers, replies = {}, {}
-    with lab.weir(services, arms=TWO_FAMILIES) as weir:
+    with lab.weir(services, arms=TWO_FAMILIES, more=SNAT) as weir:
         for mode in plan.MODES:
             print(f"\n{TITLES[mode]}")
             for run, vip in ((mode, plan.VIP[mode]), (f"{mode} IPv6", plan.six(plan.VIP[mode]))):
@@ -73,7 +91,8 @@ def main():
                 answers[run] = send(lab, vip)
                 after = lab.replies_at_director()
                 replies[run] = {mode: after[mode] - before[mode] for mode in plan.MODES}
-        for what in ("services", "sessions"):
+        seen = go_online(lab)
+        for what in ("services", "snat", "sessions"):
             print(f"\nweir show {what}\n{weir.show(what)}")
     wrong = {run: list(faults(run.split()[0], answers[run], replies[run])) for run in answers}
     for run in answers:
@@ -84,4 +103,7 @@ def main():
             print(f"demo: FAILED: {run}: {fault}")
     for run in answers:
         print(summary(run, answers[run], wrong[run]))
-    return 1 if any(wrong.values()) else 0
+    as_one = seen[plan.PUBLIC]
+    state = "ok" if as_one == REQUESTS else "FAILED"
+    print(f"demo: snat {as_one}/{REQUESTS} {state}, seen as {plan.PUBLIC}")
+    return 1 if any(wrong.values()) or as_one != REQUESTS else 0
