@@ -124,7 +124,7 @@ fn read_service<'a>(
     if there.services.contains(&name.as_str()) {
         return Some(Tracks::Service(name));
     }
-    let text = format!("`{name}` is no service that could be read");
+    let text = format!("there is no service `{name}` for the group to depend on");
     problems.refuse(written.text(), text);
     None
 }

@@ -325,9 +325,7 @@ impl Replay {
     fn pass(&mut self, until: Now) -> Result<(), ReplayError> {
         loop {
             let due = self.manager.neighbours().poll_timeout();
-            let mut workers = self.workers.iter();
-            let sweeping = workers
-                .any(|worker| !worker.sessions().is_empty() || !worker.sessions6().is_empty());
+            let sweeping = self.workers.iter().any(Worker::remembers);
             let idle_turn = sweeping.then_some(Now {
                 ns: self.now.ns + IDLE_TURN_NS,
             });

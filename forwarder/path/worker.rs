@@ -162,6 +162,19 @@ impl<P: Port> Worker<P> {
         &self.flows.sessions6
     }
 
+    /// True where there is something to forget when time passes.
+    pub fn remembers(&self) -> bool {
+        let Flows {
+            sessions,
+            sessions6,
+            templates,
+            templates6,
+            ..
+        } = &self.flows;
+        let none = sessions.is_empty() && sessions6.is_empty();
+        !(none && templates.is_empty() && templates6.is_empty())
+    }
+
     /// What it has in mind of clients of persistent services, and those of IPv6.
     pub fn templates(&self) -> (&Templates, &Templates<Ipv6Addr>) {
         (&self.flows.templates, &self.flows.templates6)
@@ -357,7 +370,11 @@ impl<P: Port> Worker<P> {
             Inquiry::Sweep => {
                 flows.sessions.sweep(now.ms(), inquiry::A_TURN);
                 flows.sessions6.sweep(now.ms(), inquiry::A_TURN);
-                next >= flows.sessions.capacity().max(flows.sessions6.capacity())
+                flows.templates.sweep(now.ms(), inquiry::A_TURN);
+                flows.templates6.sweep(now.ms(), inquiry::A_TURN);
+                let sessions = flows.sessions.capacity().max(flows.sessions6.capacity());
+                let templates = flows.templates.capacity().max(flows.templates6.capacity());
+                next >= sessions.max(templates)
             }
             Inquiry::Page(page) => inquiry::fill(page, &flows.sessions, now),
             Inquiry::Page6(page) => inquiry::fill(page, &flows.sessions6, now),

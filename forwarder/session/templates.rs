@@ -151,7 +151,8 @@ impl<A: Family> Templates<A> {
     }
 
     /// Gives a client a backend for `timeout_ms`, instead of that which it had. False where there
-    /// is no room.
+    /// is no room: then it takes the place of a client none of whose connections was seen to last,
+    /// if there is one, so that who floods a service with first packets keeps nobody out.
     pub fn set(
         &mut self,
         service: ServiceIx,
@@ -169,6 +170,7 @@ impl<A: Family> Templates<A> {
             ..
         } = self;
         let mut found = None;
+        let mut doubtful: Option<(u32, (usize, usize))> = None;
         for at in [home, second] {
             let Some(bucket) = buckets.get_mut(at) else {
                 continue;
@@ -179,16 +181,21 @@ impl<A: Family> Templates<A> {
                 }
                 if template.is_free() {
                     found = found.or(Some((at, way)));
+                } else if !template.is_assured() {
+                    let one = (template.remaining_ms(now_ms), (at, way));
+                    doubtful = Some(doubtful.map_or(one, |other| other.min(one)));
                 }
             }
         }
-        if *len >= self.capacity {
-            return false;
-        }
-        let bucket = found.and_then(|(at, way)| buckets.get_mut(at)?.0.get_mut(way));
-        let Some(template) = bucket else {
+        let found = found.filter(|_| *len < self.capacity);
+        let has_room = found.is_some();
+        let place = found.or(doubtful.map(|(_, place)| place));
+        let Some(template) = place.and_then(|(at, way)| buckets.get_mut(at)?.0.get_mut(way)) else {
             return false;
         };
+        if !template.is_free() {
+            remove(template, counts, len);
+        }
         *template = Template {
             whose: key(service, client).source,
             deadline: Deadline::after(now_ms, Deadline::cut(timeout_ms)),
@@ -196,7 +203,7 @@ impl<A: Family> Templates<A> {
         };
         counts.persist(backend, |count| count.wrapping_add(1));
         *len = len.wrapping_add(1);
-        true
+        has_room
     }
 
     /// Looks at as many buckets as there are templates in `budget`, the first again after the
@@ -361,6 +368,27 @@ mod tests {
         all.sweep(1000, 2000);
         assert!(all.is_empty());
         assert!(all.set(WEB, client(5000), BackendIx(1), 1000, 1000));
+    }
+
+    #[test]
+    fn who_only_knocks_makes_way_and_never_takes_the_place_of_who_stays() {
+        let (mut all, counts) = templates(1000);
+        for number in 0..500 {
+            assert!(all.set(WEB, client(number), BackendIx(1), 100_000, 0));
+            all.last(WEB, client(number), true, 1000, 0);
+        }
+        let begun = (10_000..20_000).filter(|n| all.set(WEB, client(*n), BackendIx(2), 1000, 0));
+        let begun = begun.count();
+        assert!((400..=500).contains(&begun), "{begun} found a free place");
+        assert!(all.len() <= 1000);
+        assert_eq!(persistent(&counts, 1), 500);
+        assert_eq!(persistent(&counts, 1) + persistent(&counts, 2), all.len());
+        for number in 0..500 {
+            assert_eq!(all.get(WEB, client(number), 1), Some(BackendIx(1)));
+        }
+        // Who comes amid that is remembered all the same.
+        all.set(WEB, client(999), BackendIx(3), 1000, 1);
+        assert_eq!(all.get(WEB, client(999), 2), Some(BackendIx(3)));
     }
 
     #[test]

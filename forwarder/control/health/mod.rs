@@ -175,7 +175,7 @@ impl Checkers {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;
-        let (notices, told) = notify::queue(Arc::clone(&counters));
+        let (notices, told) = notify::queues(Arc::clone(&counters));
         let shared = watch::Shared {
             clock,
             counters: Arc::clone(&counters),

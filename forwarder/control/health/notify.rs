@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use tokio::{
-    sync::{mpsc, oneshot, watch},
+    sync::{mpsc, watch},
     time::timeout,
 };
 
@@ -13,8 +13,8 @@ use super::{
 };
 use crate::config::health::Notify;
 
-/// Notices that wait to be told.
-const NOTICES: usize = 1024;
+/// Notices of checks that wait to be told, and those of groups.
+const NOTICES: [usize; 2] = [1024, 64];
 
 /// What an operator's program is to be told.
 #[derive(Clone, Debug)]
@@ -64,23 +64,34 @@ impl Notice {
     }
 }
 
-/// Where that goes.
+/// Where that goes: by two ways, lest what an ill backend has to tell keep others waiting for who
+/// is master.
 #[derive(Clone, Debug)]
 pub struct Notices {
-    queue: mpsc::Sender<Notice>,
+    of_checks: mpsc::Sender<Notice>,
+    of_groups: mpsc::Sender<Notice>,
     counters: Arc<Counters>,
 }
 
-/// A queue and its end.
-pub(super) fn queue(counters: Arc<Counters>) -> (Notices, mpsc::Receiver<Notice>) {
-    let (queue, end) = mpsc::channel(NOTICES);
-    (Notices { queue, counters }, end)
+/// The ways and their ends.
+pub(super) fn queues(counters: Arc<Counters>) -> (Notices, [mpsc::Receiver<Notice>; 2]) {
+    let [(of_checks, end), (of_groups, other_end)] = NOTICES.map(mpsc::channel);
+    let notices = Notices {
+        of_checks,
+        of_groups,
+        counters,
+    };
+    (notices, [end, other_end])
 }
 
 impl Notices {
     /// Adds a notice; where too many wait it is lost, and counted.
     pub fn push(&self, notice: Notice) {
-        if self.queue.try_send(notice).is_err() {
+        let queue = match &notice.by {
+            Some(_) => &self.of_groups,
+            None => &self.of_checks,
+        };
+        if queue.try_send(notice).is_err() {
             self.counters.add_notice_lost();
         }
     }
@@ -92,11 +103,11 @@ impl Notices {
 }
 
 /// Runs the program once for each notice, one after the other, so that it is told in order. Ends
-/// once `ending` is ready and what came before is told.
+/// once the other end of `ending` is gone and what came before is told.
 pub(super) async fn run(
     mut notices: mpsc::Receiver<Notice>,
     orders: watch::Receiver<Orders>,
-    ending: oneshot::Receiver<()>,
+    mut ending: watch::Receiver<()>,
 ) {
     let told = async |notice: Option<Notice>| {
         let Some(notice) = notice else { return false };
@@ -107,12 +118,11 @@ pub(super) async fn run(
         }
         true
     };
-    let mut ending = std::pin::pin!(ending);
     loop {
         tokio::select! {
             biased;
             notice = notices.recv() => if !told(notice).await { return },
-            _ = &mut ending => break,
+            _ = ending.changed() => break,
         }
     }
     notices.close();

@@ -33,7 +33,7 @@ pub(super) struct Shared {
     pub(super) counters: Arc<Counters>,
     pub(super) tell: mpsc::Sender<Change>,
     pub(super) notices: Notices,
-    pub(super) told: mpsc::Receiver<Notice>,
+    pub(super) told: [mpsc::Receiver<Notice>; 2],
 }
 
 /// What all tasks share. Which of them may ask at once changes with the orders; those who ask
@@ -55,8 +55,11 @@ pub(super) async fn run(
 ) {
     let mut tasks = JoinSet::new();
     let mut running: HashMap<Subject, (Arc<Wanted>, AbortHandle)> = HashMap::new();
-    let (end, ending) = oneshot::channel();
-    let telling = tokio::spawn(notify::run(shared.told, orders.clone(), ending));
+    let (end, _) = watch::channel(());
+    let mut telling = JoinSet::new();
+    for told in shared.told {
+        telling.spawn(notify::run(told, orders.clone(), end.subscribe()));
+    }
     let mut at_once = orders.borrow().checks.at_once;
     let mut company = Company {
         clock: shared.clock,
@@ -102,7 +105,7 @@ pub(super) async fn run(
                 _ = &mut stopped => {
                     drop((tasks, end));
                     // Most of all that it is master no longer.
-                    let _ = timeout(FAREWELL, telling).await;
+                    let _ = timeout(FAREWELL, telling.join_all()).await;
                     return;
                 }
                 changed = orders.changed() => match changed {

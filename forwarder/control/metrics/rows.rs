@@ -245,7 +245,7 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 16] = [
     (
         Counter,
         "worker_templates_full_total",
-        "New flows of persistent services whose client could not be remembered.",
+        "New flows of persistent services for whose client there was no room.",
         |w| w.templates_full,
     ),
 ];
