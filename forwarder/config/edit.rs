@@ -63,6 +63,17 @@ pub enum EditError {
     /// A backend of no service, or the whole once more.
     #[error("there is nothing that this could mean: {0}")]
     Meaningless(Edited),
+    /// No file could have this key.
+    #[error("`{0}` is nothing that a file can have as a key; keys are as `timeouts.udp`")]
+    Key(String),
+    /// A key is to be in what no keys are in.
+    #[error("`{inner}` cannot be a key in `{key}`, which is no group; give `{key}` as a whole")]
+    NoGroup {
+        /// What is no group.
+        key: String,
+        /// What is to be in it.
+        inner: String,
+    },
     /// No file could have this value.
     #[error("`{key}: {value}` is nothing that a file can have; texts are in quotes, choices not")]
     Value {
@@ -198,8 +209,13 @@ fn named<'v>(list: &'v mut [Value], name: &str) -> Option<(usize, &'v mut Vec<En
 }
 
 fn set_all(entries: &mut Vec<Entry>, keys: &EditedKeys) -> Result<(), EditError> {
-    keys.iter()
-        .try_for_each(|(key, value)| set(entries, key, value.as_deref()))
+    keys.iter().try_for_each(|(path, value)| {
+        if path.split('.').all(is_key) {
+            set(entries, path, value.as_deref())
+        } else {
+            Err(EditError::Key(path.clone()))
+        }
+    })
 }
 
 fn set(entries: &mut Vec<Entry>, path: &str, value: Option<&str>) -> Result<(), EditError> {
@@ -213,22 +229,26 @@ fn set(entries: &mut Vec<Entry>, path: &str, value: Option<&str>) -> Result<(), 
             entries.push(Entry::new(key, Value::Group(String::new(), Vec::new())));
             entries.len() - 1
         });
-        let entry = entries.get_mut(at);
-        if let Some(Entry {
-            value: Value::Group(_, entries),
-            usual,
-            ..
-        }) = entry
-        {
-            *usual = false;
-            return set(entries, inner, value);
-        }
+        return match entries.get_mut(at) {
+            Some(Entry {
+                value: Value::Group(_, entries),
+                usual,
+                ..
+            }) => {
+                *usual = false;
+                set(entries, inner, value)
+            }
+            _ => Err(EditError::NoGroup {
+                key: key.to_owned(),
+                inner: inner.to_owned(),
+            }),
+        };
     }
     let Some(value) = value else {
         entries.retain(|entry| entry.key != key);
         return Ok(());
     };
-    if !written::is_one_value(value) || !is_key(path) {
+    if !written::is_one_value(value) {
         return Err(EditError::Value {
             key: path.to_owned(),
             value: value.to_owned(),
@@ -244,7 +264,7 @@ fn set(entries: &mut Vec<Entry>, path: &str, value: Option<&str>) -> Result<(), 
 
 /// True for what may stand before a colon.
 fn is_key(text: &str) -> bool {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_.".contains(c);
+    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     !text.is_empty() && text.chars().all(fits)
 }
 
@@ -326,7 +346,31 @@ mod tests {
             ),
             (
                 r#"{"action": "set", "service": "web", "keys": {"a: 1, b": "1"}}"#,
-                "`a: 1, b: 1` is nothing that a file can have; texts are in quotes, choices not",
+                "`a: 1, b` is nothing that a file can have as a key; keys are as `timeouts.udp`",
+            ),
+            (
+                r#"{"action": "set", "keys": {"timeouts..udp": null}}"#,
+                "`timeouts..udp` is nothing that a file can have as a key; keys are as \
+                 `timeouts.udp`",
+            ),
+            (
+                r#"{"action": "set", "keys": {"a: (), b.c": "1"}}"#,
+                "`a: (), b.c` is nothing that a file can have as a key; keys are as `timeouts.udp`",
+            ),
+            (
+                r#"{"action": "set", "keys": {"services.web": null}}"#,
+                "`web` cannot be a key in `services`, which is no group; give `services` as a \
+                 whole",
+            ),
+            (
+                r#"{"action": "set", "service": "web", "keys": {"backends.web1": null}}"#,
+                "`web1` cannot be a key in `backends`, which is no group; give `backends` as a \
+                 whole",
+            ),
+            (
+                r#"{"action": "set", "service": "web", "backend": "web1",
+                    "keys": {"weight.x": "7"}}"#,
+                "`x` cannot be a key in `weight`, which is no group; give `weight` as a whole",
             ),
             (
                 r#"{"action": "set", "service": "web", "backend": "web1",
