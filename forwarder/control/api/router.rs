@@ -377,7 +377,7 @@ pub(super) enum Refusal {
     Cursor { text: String, source: ParseIntError },
     #[error("limit: `{0}` is not a number from 1 to {PAGE_SESSIONS}")]
     Limit(String),
-    #[error("to: `{0}` is no IPv4 address")]
+    #[error("to: `{0}` is no IP address")]
     Address(String),
     #[error("flow: {0}")]
     Flow(#[from] FlowError),

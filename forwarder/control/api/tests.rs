@@ -408,7 +408,7 @@ async fn what_is_wrong_is_named() {
         (
             "/route?to=10.1.0.0/24",
             400,
-            "to: `10.1.0.0/24` is no IPv4 address",
+            "to: `10.1.0.0/24` is no IP address",
         ),
         (
             "/explain?flow=tcp,10.9.0.0:31337,10.9.0.100",

@@ -87,7 +87,7 @@ impl Scrape {
         let help = "Health checks that began more than 100 ms after they were due.";
         text.metric(Counter, "checks_late_total", help)
             .add(&[], late);
-        let help = "Changes of backends that the notify command was not told of.";
+        let help = "Changes of backends, quorums and groups that a notify command was not told of.";
         text.metric(Counter, "notices_lost_total", help)
             .add(&[], notices_lost);
     }
