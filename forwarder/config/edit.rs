@@ -194,17 +194,18 @@ fn list_of<'e>(entries: &'e mut Vec<Entry>, key: &str) -> &'e mut Vec<Value> {
     }
 }
 
-/// The place and the keys of what is called so.
+/// The place and the keys of what is called so, looked for from the end: what is changed has
+/// often just been added.
 fn named<'v>(list: &'v mut [Value], name: &str) -> Option<(usize, &'v mut Vec<Entry>)> {
     let name = format!("{name:?}");
     let groups = list.iter_mut().enumerate();
-    let mut groups = groups.filter_map(|(place, value)| match value {
+    let mut groups = groups.rev().filter_map(|(place, value)| match value {
         Value::Group(_, entries) => Some((place, entries)),
         _ => None,
     });
     groups.find(|(_, entries)| {
-        let mut named = entries.iter().filter(|entry| entry.key == "name");
-        named.any(|entry| entry.value == Value::Plain(name.clone()))
+        let named = entries.iter().find(|entry| entry.key == "name");
+        named.is_some_and(|entry| matches!(&entry.value, Value::Plain(text) if *text == name))
     })
 }
 
