@@ -1,5 +1,23 @@
 use super::*;
-use crate::control::api::tests::Program;
+use crate::{
+    config::Config,
+    control::{api::tests::Program, views::samples},
+};
+
+/// What the services of the samples are configured by.
+const FILE: &str = r#"(dpdk: (workers: [1]),
+    ports: [
+        (name: "wan", device: Vdev("net_null0"), addresses: ["10.9.0.1/24"]),
+        (name: "lan", device: Vdev("net_null1"), addresses: ["10.10.0.1/24"]),
+    ],
+    services: [
+        (name: "web", address: "10.9.0.100:80", protocol: Tcp, forward: Nat, backends: [
+            (name: "web1", address: "10.10.0.11:80"),
+            (name: "web2", address: "10.10.0.12:8080", weight: 0),
+        ]),
+        (name: "dns", address: "10.9.0.101:53", protocol: Udp, forward: Dr, scheduler: mh,
+            hash_port: true),
+    ])"#;
 
 async fn said(line: &str) -> Result<String, String> {
     let program = Program::with_sessions(1).await;
@@ -115,12 +133,18 @@ fn names_are_those_of_the_system() {
 }
 
 /// What a line of arguments asks the program to change, with the services of the samples: each
-/// change as the log tells it.
+/// change as the log tells it, if a configuration comes of it.
 async fn asked(line: &str) -> Result<String, String> {
     let program = Program::with_sessions(0).await;
     let words = Words::try_parse_from(line.split_whitespace());
     let words = words.map_err(|error| error.kind().to_string())?;
     let command = words.change().expect("it changes something");
+    let mut draft = Draft::of(&samples::services());
+    if draft.obey(command, &words).is_ok() {
+        let file = Config::parse(FILE, "f").unwrap();
+        let edited = file.edited(&draft.edits);
+        edited.map_err(|error| format!("no configuration comes of it: {error}"))?;
+    }
     // The samples' program refuses all changes, by saying what they are.
     match change(&program.socket(), [(command, &words)]).await {
         Ok(()) => Err("nothing was asked".to_owned()),
