@@ -10,6 +10,7 @@ use std::{
     io,
     net::IpAddr,
     pin::pin,
+    sync::Arc,
     time::Duration,
 };
 
@@ -138,7 +139,7 @@ pub enum Query {
     /// The configuration in force, as its file would say it.
     Configuration(oneshot::Sender<views::Configuration>),
     /// What of it is otherwise than in the file.
-    Differences(oneshot::Sender<Vec<views::Difference>>),
+    Differences(oneshot::Sender<Arc<[views::Difference]>>),
     /// To show traffic from zero on.
     Zero {
         /// Of the service of this name, or of all.

@@ -322,7 +322,7 @@ fn answer<L: Pool>(
         Query::Workers(reply) => drop(reply.send(observer.books().workers(clock.now()))),
         Query::Timeouts(reply) => drop(reply.send(observer.books().timeouts())),
         Query::Configuration(reply) => configuration(reply, manager.in_force(), &desk.file),
-        Query::Differences(reply) => drop(reply.send(manager.in_force().unlike_file().to_vec())),
+        Query::Differences(reply) => drop(reply.send(Arc::clone(manager.in_force().unlike_file()))),
         Query::Zero { service, answer } => drop(answer.send(observer.zero(service.as_deref()))),
         Query::Change { change, answer } => {
             let desk = desk.clone();

@@ -4,9 +4,10 @@ use std::{net::IpAddr, num::ParseIntError, time::Duration};
 
 use axum::{
     Json, Router,
+    body::Bytes,
     extract::{
         DefaultBodyLimit, FromRequestParts, Query as Parameters, State,
-        rejection::{JsonRejection, QueryRejection},
+        rejection::{BytesRejection, JsonRejection, QueryRejection},
     },
     http::{
         Method, StatusCode, Uri,
@@ -19,6 +20,7 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use tokio::{
     sync::{mpsc, oneshot},
+    task::spawn_blocking,
     time::timeout,
 };
 
@@ -64,7 +66,7 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/workers", table(Query::Workers))
         .route("/timeouts", table(Query::Timeouts))
         .route(CONFIGURATION, table(Query::Configuration))
-        .route("/changes", table(Query::Differences))
+        .route("/changes", get(changes))
         .route(
             "/edit",
             post(edit).layer(DefaultBodyLimit::max(EDIT_OCTETS)),
@@ -87,9 +89,16 @@ where
 {
     get(
         move |State(manager): State<Manager>, _: NoParameters| async move {
-            manager.ask(query).await.map(Json)
+            let answer = manager.ask(query).await?;
+            aside(move || Json(answer).into_response()).await
         },
     )
+}
+
+/// Does what takes longer than ARP and adverts can wait, such as writing or reading the JSON of
+/// many backends.
+async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Refusal> {
+    spawn_blocking(work).await.map_err(|_| Refusal::Stopping)
 }
 
 /// The page that shows all this to people.
@@ -108,10 +117,7 @@ async fn version(_: NoParameters) -> Json<views::Version> {
     })
 }
 
-async fn backends(
-    State(manager): State<Manager>,
-    _: NoParameters,
-) -> Result<Json<Vec<views::ServiceBackend>>, Refusal> {
+async fn backends(State(manager): State<Manager>, _: NoParameters) -> Result<Response, Refusal> {
     let services = manager.ask(Query::Services).await?;
     let of = |service: views::Service| {
         let backends = service.backends.into_iter();
@@ -122,7 +128,16 @@ async fn backends(
             backend,
         })
     };
-    Ok(Json(services.into_iter().flat_map(of).collect()))
+    aside(move || {
+        let backends = services.into_iter().flat_map(of);
+        Json(backends.collect::<Vec<_>>()).into_response()
+    })
+    .await
+}
+
+async fn changes(State(manager): State<Manager>, _: NoParameters) -> Result<Response, Refusal> {
+    let differences = manager.ask(Query::Differences).await?;
+    aside(move || Json(&*differences).into_response()).await
 }
 
 #[derive(Deserialize)]
@@ -157,9 +172,10 @@ async fn reload(
 async fn edit(
     State(manager): State<Manager>,
     _: NoParameters,
-    edits: Result<Json<Vec<Edit>>, JsonRejection>,
+    body: Result<Bytes, BytesRejection>,
 ) -> Result<Json<views::Changed>, Refusal> {
-    let Json(edits) = edits?;
+    let body = body.map_err(JsonRejection::from)?;
+    let Json(edits) = aside(move || Json::<Vec<Edit>>::from_bytes(&body)).await??;
     manager
         .change(Change::Tell(Command::Edit(edits.into())))
         .await
@@ -206,14 +222,12 @@ async fn backend(
     manager.change(Change::Tell(command)).await
 }
 
-/// Written aside: the text of many backends takes longer than ARP can wait.
 async fn metrics(
     State(manager): State<Manager>,
     _: NoParameters,
 ) -> Result<impl IntoResponse, Refusal> {
     let scrape = manager.ask(Query::Scrape).await?;
-    let text = tokio::task::spawn_blocking(move || scrape.text()).await;
-    let text = text.map_err(|_| Refusal::Stopping)?;
+    let text = aside(move || scrape.text()).await?;
     Ok(([(CONTENT_TYPE, metrics::CONTENT_TYPE)], text))
 }
 
@@ -331,7 +345,11 @@ impl Manager {
     }
 
     async fn change(&self, change: Change) -> Result<Json<views::Changed>, Refusal> {
-        let answer = self.ask(|answer| Query::Change { change, answer }).await?;
+        let answer = self.ask(|answer| Query::Change { change, answer }).await;
+        let answer = answer.map_err(|refusal| match refusal {
+            Refusal::Busy(patience) => Refusal::Late(patience),
+            other => other,
+        })?;
         answer.map(Json).map_err(Refusal::Change)
     }
 }
@@ -385,6 +403,11 @@ pub(super) enum Refusal {
     Memory(#[from] NoMemory),
     #[error("the management thread did not answer within {0:?}")]
     Busy(Duration),
+    #[error(
+        "the change was not made within {0:?}, and may still come into force; `weir show changes` \
+         tells"
+    )]
+    Late(Duration),
     #[error("weir is stopping")]
     Stopping,
 }
@@ -404,7 +427,9 @@ impl IntoResponse for Refusal {
             | Self::Limit(_)
             | Self::Address(_)
             | Self::Flow(_) => StatusCode::BAD_REQUEST,
-            Self::Memory(_) | Self::Busy(_) | Self::Stopping => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Memory(_) | Self::Busy(_) | Self::Late(_) | Self::Stopping => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         };
         let error = self.to_string();
         (status, Json(views::Refusal { error })).into_response()

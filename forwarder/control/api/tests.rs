@@ -125,7 +125,9 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
             Query::Timeouts(answer) => answer.send(samples::timeouts()).unwrap(),
             Query::Configuration(answer) => answer.send(samples::configuration()).unwrap(),
-            Query::Differences(answer) => answer.send(samples::changed().differences).unwrap(),
+            Query::Differences(answer) => {
+                answer.send(samples::changed().differences.into()).unwrap();
+            }
             Query::Zero { service, answer } => {
                 answer
                     .send(service.is_none_or(|name| name == "web"))
@@ -541,6 +543,13 @@ async fn a_manager_that_is_busy_or_gone_is_named() {
     let error = "the management thread did not answer within 50ms";
     assert_eq!(
         program.get("/ports").await,
+        (503, json!({ "error": error }))
+    );
+    let request = "POST /reload HTTP/1.1\r\nHost: weir\r\n\r\n";
+    let error = "the change was not made within 50ms, and may still come into force; \
+                 `weir show changes` tells";
+    assert_eq!(
+        program.request(request).await,
         (503, json!({ "error": error }))
     );
     drop(asked);
