@@ -60,11 +60,22 @@ pub(super) fn may_begin<A: Family>(meta: &Meta<A>, snapshot: &Snapshot) -> bool 
     }
 }
 
+/// Nothing begins for whoever is outside and says that it is inside: a host's packets come by the
+/// port that leads to it.
+fn check_arrival<A: Family>(meta: &Meta<A>, snapshot: &Snapshot) -> Step {
+    if A::network(snapshot).port_to(meta.source()) == Some(meta.port) {
+        Step::Continue(())
+    } else {
+        DropReason::SourceElsewhere.into()
+    }
+}
+
 /// Makes a session for the flow that this packet of a host inside begins.
 #[cold]
 pub(super) fn run<A: Family>(meta: &Meta<A>, bench: &mut Bench<'_>) -> Step<Course<A>> {
     match meta.transport {
         Transport::Tcp(flags) if !begins(flags) => {
+            check_arrival(meta, bench.snapshot)?;
             return Step::Break(Verdict::Refuse(DropReason::NoSession));
         }
         Transport::Rest(_) => return DropReason::FragmentOrphaned.into(),
@@ -83,6 +94,7 @@ pub(super) fn remember<A: Family>(
     key: &FlowKey<A>,
     bench: &mut Bench<'_>,
 ) -> Step<SessionIx> {
+    check_arrival(meta, bench.snapshot)?;
     let (inside, remote, protocol) = (key.source(), key.destination(), key.protocol());
     let snapshot = bench.snapshot;
     let Some(rule) = rule(meta, protocol, snapshot) else {

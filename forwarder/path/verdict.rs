@@ -252,6 +252,8 @@ drop_reasons! {
     OtherRefused, "other_refused", Service, "not for the director, and `other` is Drop";
     Untranslatable, "untranslatable", Service,
         "from a host inside, and nothing that SNAT translates";
+    SourceElsewhere, "source_elsewhere", Service,
+        "from a host inside, by a port that does not lead to it: forged, or gone astray";
     NoSession, "no_session", Session, "TCP that belongs to no session and opens none";
     FlowTaken, "flow_taken", Session,
         "the client already reaches this backend from the same port, by another service";

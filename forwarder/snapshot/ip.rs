@@ -71,11 +71,15 @@ impl<A: Ip> Network<A> {
         if self.snat.is_empty() || self.own_addresses.contains_key(&to) {
             return None;
         }
-        let port = match self.routes.hop(to)? {
-            Hop::Link(port) => port,
-            Hop::Fixed(ix) => self.neighbours.fixed().get(ix.index())?.port,
-        };
-        self.snat.find(port, from, protocol)
+        self.snat.find(self.port_to(to)?, from, protocol)
+    }
+
+    /// The port that leads to an address.
+    pub fn port_to(&self, address: A) -> Option<PortIx> {
+        match self.routes.hop(address)? {
+            Hop::Link(port) => Some(port),
+            Hop::Fixed(ix) => Some(self.neighbours.fixed().get(ix.index())?.port),
+        }
     }
 
     /// True where a port has addresses of the family.

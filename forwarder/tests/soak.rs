@@ -121,8 +121,9 @@ fn run(soak: &mut Soak, frames: u64) {
 }
 
 /// What needs another configuration in force, FULLNAT, SNAT, or a host behind the director.
-const ELSEWHERE: [&str; 6] = [
+const ELSEWHERE: [&str; 7] = [
     "drop.untranslatable",
+    "drop.source_elsewhere",
     "drop.backend_gone",
     "answer.out_of_ports",
     "answer.session_reset",

@@ -91,6 +91,9 @@ pub fn cases() -> Vec<Case> {
         one_port_for_many_remotes(),
         on_the_link(),
         from_outside(),
+        forged_outside(),
+        forged_and_handed_over(),
+        in_and_out_by_one_port(),
         strays_from_inside(),
         what_is_not_translated(),
         other_protocols_only(),
@@ -222,6 +225,57 @@ fn from_outside() -> Case {
         .drops("no_session")
         .rx(0, answers().tcp("SA"))
         .drops("no_session")
+}
+
+/// Who sends from outside by an address of a host inside is not sent on by the public one.
+fn forged_outside() -> Case {
+    let forged = || spec(0, HOST, FAR);
+    let ping = |packet: Spec| echo(&packet, false, 77);
+    case(
+        "SNAT: a host's address does not come from outside",
+        gateway(),
+    )
+    .rx(0, forged().tcp("S"))
+    .drops("source_elsewhere")
+    .rx(0, forged().udp())
+    .drops("source_elsewhere")
+    .rx(0, forged().tcp("A"))
+    .drops("source_elsewhere")
+    .rx(0, ping(forged()))
+    .drops("source_elsewhere")
+    .rx(1, asks().udp())
+    .tx(0, asked(asks()).udp())
+    .moved(BEGUN)
+}
+
+/// The owner knows by which port it came.
+fn forged_and_handed_over() -> Case {
+    let config = gateway().workers("1, 2");
+    case("SNAT: forged outside, and another worker's", config)
+        .act(|rig| {
+            let owner = rig.owner(at(FAR)).index();
+            for worker in 0..2 {
+                let ((), moved) = rig.moved(|rig| {
+                    rig.receive(0, worker, &spec(0, HOST, FAR).tcp("S"));
+                    rig.settle();
+                });
+                assert_eq!(rig.take(0), [] as [Vec<u8>; 0]);
+                let count = |what: &str| moved.iter().filter(|(name, _)| *name == what).count();
+                assert_eq!(count("drop.source_elsewhere"), 1, "{moved:?}");
+                assert_eq!(count("handed_over"), usize::from(worker != owner));
+            }
+        })
+        .any()
+}
+
+/// Where hosts inside are on the link by which they go out, they come by it.
+fn in_and_out_by_one_port() -> Case {
+    let config = world("").top(&RULE.replace("10.1.0.0/24", "192.0.2.0/24"));
+    let packet = || spec(0, "192.0.2.9:40000", FAR);
+    case("SNAT: in and out by one port", config)
+        .rx(0, packet().udp())
+        .tx(0, packet().from(SEEN).out(0, GATEWAY_MAC).udp())
+        .moved("port0.rx port0.tx backend0.connections backend0.reverse")
 }
 
 /// What began before weir, or was idle for too long, is told that it is over.
