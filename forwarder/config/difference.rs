@@ -9,7 +9,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Config, Service, Snat,
+    Config, Service,
     sheet::{self, Entry, Keys, Value},
 };
 
@@ -113,7 +113,14 @@ impl Config {
         }
         let rules = [&*self.snat, &new.snat];
         let rule = |config: &Self, one: &_| sheet::snat(one, config);
-        of(Kind::Snat).compare(rules, Snat::key, |one| &one.name, both, rule, &mut all);
+        of(Kind::Snat).compare(
+            rules,
+            |one| &one.name,
+            |one| &one.name,
+            both,
+            rule,
+            &mut all,
+        );
         all
     }
 }

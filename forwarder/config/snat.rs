@@ -1,6 +1,6 @@
 //! SNAT: hosts inside that go online by public addresses of weir's.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
 use ipnet::IpNet;
 
@@ -15,11 +15,7 @@ use super::{
     value::{find_port, name},
     written::Written,
 };
-use crate::{
-    io::PortIx,
-    session::Timeouts,
-    wire::{Listener, Protocol},
-};
+use crate::{io::PortIx, session::Timeouts, wire::Protocol};
 
 /// More would never be tried.
 const MAX_ADDRESSES: usize = 128;
@@ -42,17 +38,6 @@ pub struct Snat {
     pub protocols: Vec<Protocol>,
     /// How long idle sessions are kept.
     pub timeouts: Timeouts,
-}
-
-impl Snat {
-    /// What makes it the same as before: the first address. No service is addressed so.
-    pub fn key(&self) -> Listener<IpAddr> {
-        let first = self.addresses.first().copied();
-        Listener::any(
-            first.unwrap_or(Ipv4Addr::UNSPECIFIED.into()),
-            Protocol::Icmp,
-        )
-    }
 }
 
 /// A rule whose port and addresses are still to be checked.

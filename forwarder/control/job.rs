@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::{
     commands::{AdminChange, Answer, Command, CommandError, Order, Outcome},
     compile::{self, Before, CompileError},
-    numbers::{Exhausted, Given, Numbers},
+    numbers::{Exhausted, Given, Numbers, ServiceKey},
     roster::{Admin, Enrolled, Member, Ramp, Roster, State},
 };
 use crate::{
@@ -298,8 +298,10 @@ fn enrol(
     counted: &Counted,
 ) -> Result<Roster, CommandError> {
     let full = |kind| move |Exhausted { bound, held }| CommandError::NoRoom { kind, bound, held };
-    let keys = config.services.iter().map(config::Service::key);
-    let keys = keys.chain(config.snat.iter().map(config::Snat::key));
+    let of_service = |service: &config::Service| ServiceKey::Service(service.key());
+    let of_rule = |rule: &config::Snat| ServiceKey::Snat(rule.name.as_str().into());
+    let keys = config.services.iter().map(of_service);
+    let keys = keys.chain(config.snat.iter().map(of_rule));
     let keys: HashSet<_> = keys.collect();
     if let Some((_, since)) = before {
         numbers.services.retain(&keys, since);
@@ -311,11 +313,11 @@ fn enrol(
     };
     let mut given = Vec::new();
     for service in &config.services {
-        given.push((number(service.key())?, service));
+        given.push((number(of_service(service))?, service));
     }
     let mut rules = Vec::new();
     for rule in &config.snat {
-        rules.push((number(rule.key())?, rule));
+        rules.push((number(of_rule(rule))?, rule));
     }
     let keys = given.iter().flat_map(|(number, service)| {
         let backends = service.backends.iter();

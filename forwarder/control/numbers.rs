@@ -17,8 +17,14 @@ use crate::{
     wire::{Address, Endpoint, Listener, Protocol},
 };
 
-/// What makes a service the same as before: what clients address first of it.
-pub(super) type ServiceKey = Listener<IpAddr>;
+/// What makes a service or a rule of SNAT the same as before.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum ServiceKey {
+    /// What clients address first of a service.
+    Service(Listener<IpAddr>),
+    /// The name of a rule.
+    Snat(Box<str>),
+}
 
 /// What makes a backend the same as before: whose it is, and where it is.
 pub(super) type BackendKey = (ServiceIx, Endpoint<IpAddr>);
@@ -62,7 +68,7 @@ pub(super) struct Given {
     pub(super) used: bool,
 }
 
-impl<K: Copy + Eq + Hash> Pool<K> {
+impl<K: Clone + Eq + Hash> Pool<K> {
     /// The numbers below `bound`.
     pub(super) fn new(bound: u32) -> Self {
         Self {
@@ -99,7 +105,7 @@ impl<K: Copy + Eq + Hash> Pool<K> {
     pub(super) fn retain(&mut self, stays: &HashSet<K>, since: Generation) {
         for key in self.given.keys() {
             if !stays.contains(key) {
-                self.gone.entry(*key).or_insert(since);
+                self.gone.entry(key.clone()).or_insert(since);
             }
         }
     }

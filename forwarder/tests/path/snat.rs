@@ -484,7 +484,7 @@ fn the_rule_is_gone() -> Case {
 fn the_rule_stays() -> Case {
     open("Tcp", "another address beside its own")
         .act(|rig| {
-            let more = RULE.replace(r#"["192.0.2.50"]"#, r#"["192.0.2.50", "192.0.2.51"]"#);
+            let more = RULE.replace(r#"["192.0.2.50"]"#, r#"["192.0.2.51", "192.0.2.50"]"#);
             rig.reload(&world("").top(&more).to_string()).unwrap();
             let back = unannounced(rig.exchange(0, &answers().tcp("SA")));
             assert_eq!(back, [(1, answered(answers()).tcp("SA"))]);
