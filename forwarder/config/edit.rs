@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Config, Refused,
+    Config, Refused, Unwritable,
     sheet::{Entry, Keys, Value},
     written,
 };
@@ -82,6 +82,9 @@ pub enum EditError {
         /// What is written of it.
         value: String,
     },
+    /// What it is made to would lose something else by it.
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
     /// What comes of it is no configuration.
     #[error("{0}")]
     Refused(String),
@@ -129,6 +132,7 @@ impl Config {
     ///
     /// Why one of them cannot be made, or everything that is wrong with what comes of all.
     pub fn edited(&self, edits: &[Edit]) -> Result<Self, EditError> {
+        self.to_ron()?;
         let mut file = self.sheet();
         for edit in edits {
             make(&mut file, edit)?;

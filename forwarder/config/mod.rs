@@ -69,6 +69,7 @@ pub use quic::Quic;
 pub use route::{Neighbour, Route};
 pub use scheduler::Scheduler;
 pub use service::{Forward, Service};
+pub use sheet::Unwritable;
 pub use snat::Snat;
 pub use track::{Tracked, Tracks};
 pub use value::parse_duration;

@@ -193,7 +193,7 @@ fn read<'a>(
 }
 
 /// Bits of an address that clients have.
-fn bits_of(listeners: &[Listener<IpAddr>]) -> u8 {
+pub(super) fn bits_of(listeners: &[Listener<IpAddr>]) -> u8 {
     match listeners.first().map(|first| first.address) {
         Some(IpAddr::V6(_)) => 128,
         Some(IpAddr::V4(_)) | None => 32,

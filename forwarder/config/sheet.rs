@@ -25,8 +25,17 @@ use value::{choice, group, list, number, text, texts, time};
 
 impl Config {
     /// The text of a file that says this. What is as usual is left out; comments there are none.
-    pub fn to_ron(&self) -> String {
-        self.sheet().to_ron()
+    ///
+    /// # Errors
+    ///
+    /// That this text would not be read as the same again.
+    pub fn to_ron(&self) -> Result<String, Unwritable> {
+        let text = self.sheet().to_ron();
+        match Self::parse(&text, "written") {
+            Ok(again) if again == *self => Ok(text),
+            Ok(again) => Err(Unwritable(lost(&self.differences(&again)))),
+            Err(refused) => Err(Unwritable(refused.to_string())),
+        }
     }
 
     /// The same as keys and values.
@@ -39,6 +48,24 @@ impl Config {
         let mut keys = config(self);
         keys.0.retain(|entry| !NAMED.contains(&&*entry.key));
         keys
+    }
+}
+
+/// That no file says what a configuration means, and why.
+#[derive(Clone, Debug, thiserror::Error, PartialEq, Eq)]
+#[error(
+    "what runs cannot be written as a file without losing something of it, so it is not; edit \
+     the file yourself, and report this as a fault of weir: {0}"
+)]
+pub struct Unwritable(String);
+
+/// What would be otherwise, as far as it can be told.
+fn lost(differences: &[super::Difference]) -> String {
+    let lines: Vec<_> = differences.iter().map(ToString::to_string).collect();
+    if lines.is_empty() {
+        "a key that is as usual in the file is not as usual here".to_owned()
+    } else {
+        lines.join("; ")
     }
 }
 

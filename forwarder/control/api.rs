@@ -37,7 +37,7 @@ use super::{
     socket::Socket,
     views::{self, Cursor},
 };
-use crate::{mem::NoMemory, path::Recalled};
+use crate::{config::Unwritable, mem::NoMemory, path::Recalled};
 
 mod door;
 mod router;
@@ -136,8 +136,8 @@ pub enum Query {
     Workers(oneshot::Sender<Vec<views::Worker>>),
     /// How long sessions may be idle.
     Timeouts(oneshot::Sender<views::Timeouts>),
-    /// The configuration in force, as its file would say it.
-    Configuration(oneshot::Sender<views::Configuration>),
+    /// The configuration in force, as its file would say it, or why none can.
+    Configuration(oneshot::Sender<Result<views::Configuration, Unwritable>>),
     /// What of it is otherwise than in the file.
     Differences(oneshot::Sender<Arc<[views::Difference]>>),
     /// To show traffic from zero on.

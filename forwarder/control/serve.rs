@@ -30,7 +30,10 @@ use super::{
     threads::Threads,
     views,
 };
-use crate::io::{Now, Pool};
+use crate::{
+    config::Unwritable,
+    io::{Now, Pool},
+};
 
 /// Between two turns of the manager. Workers cannot wake it: that would be a system call.
 const TURN: Duration = Duration::from_millis(1);
@@ -354,10 +357,14 @@ fn answer<L: Pool>(
 }
 
 /// Writes what is in force aside: of many backends it is long.
-fn configuration(reply: oneshot::Sender<views::Configuration>, roster: Arc<Roster>, file: &Path) {
+fn configuration(
+    reply: oneshot::Sender<Result<views::Configuration, Unwritable>>,
+    roster: Arc<Roster>,
+    file: &Path,
+) {
     let file = file.display().to_string();
     spawn_blocking(move || {
         let text = roster.running().to_ron();
-        drop(reply.send(views::Configuration { file, text }));
+        drop(reply.send(text.map(|text| views::Configuration { file, text })));
     });
 }

@@ -126,7 +126,7 @@ fn what_is_changed_is_known_until_the_file_says_it_or_a_reload_takes_it_back() {
     let nine = "~ backend web/web1: weight 2 -> 9";
     assert_eq!(unlike_file(&rig), [scheduler, nine]);
     // The file that says what is in force is that.
-    let text = rig.manager.in_force().running().to_ron();
+    let text = rig.manager.in_force().running().to_ron().unwrap();
     assert!(rig.reload(&text).unwrap().changed);
     assert_eq!(unlike_file(&rig), [""; 0]);
     assert!(!rig.reload(&text).unwrap().changed);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::{
         Backend, BackendLimits, Config, Draining, Forward, Gone, Life, Persistence, Quic, Refusal,
-        Scheduler, Service, ServiceLimits, SourceLimit, Strays,
+        Scheduler, Service, ServiceLimits, SourceLimit, Strays, service::bits_of,
     },
     session::{Timeouts, tcp::State},
     wire::{Listener, Protocol},
@@ -43,6 +43,7 @@ pub(in crate::config) fn service(service: &Service, config: &Config) -> Keys {
         Forward::FullNat => "FullNat",
     };
     let clamps = tcp && *forward == Forward::Tun;
+    let bits = bits_of(listeners);
     let keys = addresses(Keys::default().set("name", text(name)), listeners, protocol)
         .set(
             "protocol",
@@ -54,10 +55,13 @@ pub(in crate::config) fn service(service: &Service, config: &Config) -> Keys {
         .set("forward", choice(mode))
         .some("local_addresses", texts(local_addresses));
     let keys = of_scheduler(keys, scheduler)
-        .may("persistence", persistence.as_ref().map(of_persistence))
+        .may(
+            "persistence",
+            persistence.as_ref().map(|one| of_persistence(one, bits)),
+        )
         .may("quic", quic.map(of_quic))
         .unless("clamp_mss", yes(*clamp_mss), yes(clamps));
-    of_life(of_limits(keys, *limits), life, tcp, config.strays)
+    of_life(of_limits(keys, *limits, bits), life, tcp, config.strays)
         .unless_empty("timeouts", timeouts(times, &config.timeouts))
         .may("health", health.as_deref().map(health::check))
 }
@@ -189,7 +193,8 @@ fn of_scheduler(keys: Keys, scheduler: &Scheduler) -> Keys {
 /// What a service has that names none.
 const USUAL: &str = "WeightedLeastConnections";
 
-fn of_persistence(persistence: &Persistence) -> Value {
+/// `bits` are those of an address of the service.
+fn of_persistence(persistence: &Persistence, bits: u8) -> Value {
     let Persistence {
         timeout,
         mask,
@@ -201,7 +206,7 @@ fn of_persistence(persistence: &Persistence) -> Value {
     };
     let keys = Keys::default()
         .set("timeout", time(*timeout))
-        .unless("mask", number(mask), number(32))
+        .unless("mask", number(mask), number(bits))
         .unless("draining", choice(draining), choice("Keep"));
     group(keys)
 }
@@ -212,7 +217,7 @@ fn of_quic(quic: Quic) -> Value {
     group(keys.set("length", number(length)))
 }
 
-fn of_limits(keys: Keys, limits: ServiceLimits) -> Keys {
+fn of_limits(keys: Keys, limits: ServiceLimits, bits: u8) -> Keys {
     let ServiceLimits {
         connections_per_second,
         source,
@@ -222,7 +227,7 @@ fn of_limits(keys: Keys, limits: ServiceLimits) -> Keys {
             prefix,
             connections_per_second,
         } = source;
-        let keys = Keys::default().unless("prefix", number(prefix), number(32));
+        let keys = Keys::default().unless("prefix", number(prefix), number(bits));
         group(keys.set("connections_per_second", number(connections_per_second)))
     });
     keys.unless(

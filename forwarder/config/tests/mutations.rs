@@ -53,7 +53,7 @@ proptest! {
         }
         let text: String = characters.into_iter().collect();
         if let Ok(Checked { config, .. }) = parsed(&text) {
-            let written = parse(&config.to_ron(), "written", Some(8));
+            let written = parse(&config.to_ron().unwrap(), "written", Some(8));
             prop_assert_eq!(written.map(|again| again.config), Ok(config.clone()));
             let reference = parsed(REFERENCE).unwrap().config;
             let differences = reference.differences(&config);

@@ -1,8 +1,10 @@
+use std::fmt::Write;
+
 use super::*;
 
 /// What the file means again that is written of a configuration.
 fn again(config: &Config) -> Config {
-    let text = config.to_ron();
+    let text = config.sheet().to_ron();
     let read = parse(&text, "written", None);
     read.unwrap_or_else(|refused| panic!("{refused}\n{text}"))
         .config
@@ -16,7 +18,7 @@ fn every_key_of_the_reference_can_be_written_back() {
         let text = fs::read_to_string(&path).unwrap();
         let config = parse(&text, "f", None).unwrap().config;
         assert_eq!(again(&config), config, "{}", path.display());
-        assert_eq!(again(&config).to_ron(), config.to_ron());
+        assert_eq!(again(&config).to_ron().unwrap(), config.to_ron().unwrap());
         seen += 1;
     }
     assert!(seen > 5);
@@ -47,7 +49,7 @@ fn what_is_as_usual_is_left_out() {
     ],
 )
 "#;
-    assert_eq!(config.to_ron(), expected);
+    assert_eq!(config.to_ron().unwrap(), expected);
 }
 
 /// What a service says of strays and of checks holds where nobody takes it up.
@@ -74,6 +76,65 @@ fn what_holds_for_others_later_is_kept() {
     let mut config = config;
     config.services[0].backends.clear();
     assert_eq!(again(&config), config);
+}
+
+/// What is usual for the one family is not for the other.
+#[test]
+fn numbers_of_bits_are_written_back_for_both_families() {
+    let text = fs::read_to_string(configs().join("ipv6.ron")).unwrap();
+    for (bits, also) in [(1, "Keep"), (32, "Move"), (64, "Keep"), (128, "Move")] {
+        let keys = format!(
+            r#"protocol: Tcp, persistence: (timeout: "9s", mask: {bits}, draining: {also}),
+            source_limit: (prefix: {bits}, connections_per_second: 5),"#
+        );
+        let config = parsed(&text.replace("protocol: Tcp,", &keys))
+            .unwrap()
+            .config;
+        let web = &config.services[0];
+        assert_eq!(web.persistence.unwrap().mask, bits);
+        assert_eq!(web.limits.source.unwrap().prefix, bits);
+        assert_eq!(again(&config), config, "{bits}");
+        if bits <= 32 {
+            let config = parsed(&with("protocol: Tcp,", &keys)).unwrap().config;
+            assert_eq!(again(&config), config, "{bits}");
+        }
+    }
+}
+
+/// Each time of a check that is another one's default, beside the values that this one has.
+#[test]
+fn times_of_checks_are_written_back_whatever_the_others_are() {
+    let keys = [
+        "interval",
+        "fast_interval",
+        "retry_delay",
+        "down_interval",
+        "timeout",
+    ];
+    for case in 0..3_usize.pow(5) {
+        let mut check = String::new();
+        for (place, key) in (0..).zip(keys) {
+            match case / 3_usize.pow(place) % 3 {
+                0 => {}
+                1 => write!(check, "{key}: \"2s\", ").unwrap(),
+                _ => write!(check, "{key}: \"9s\", ").unwrap(),
+            }
+        }
+        let with_check = format!("forward: Nat, health: Tcp({check}),");
+        let config = parsed(&with("forward: Nat,", &with_check)).unwrap().config;
+        assert_eq!(again(&config), config, "{check}");
+    }
+}
+
+/// No file can say this, so nothing is written and nothing edited, rather than something lost.
+#[test]
+fn what_no_file_says_is_not_written() {
+    let mut config = parsed(BASE).unwrap().config;
+    config.services[0].scheduler.seed = 7;
+    let refused = config.to_ron().unwrap_err().to_string();
+    assert!(refused.contains("without losing"), "{refused}");
+    let refused = config.edited(&[]).unwrap_err();
+    assert!(matches!(refused, EditError::Unwritable(_)), "{refused}");
 }
 
 /// The lines that tell what differs from the base in a text.

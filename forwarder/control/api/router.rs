@@ -26,7 +26,7 @@ use tokio::{
 
 use super::{Change, PAGE_SESSIONS, Query};
 use crate::{
-    config::Edit,
+    config::{Edit, Unwritable},
     control::{
         commands::{AdminChange, Command},
         explain::{Flow, FlowError},
@@ -65,7 +65,7 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/events", table(Query::Events))
         .route("/workers", table(Query::Workers))
         .route("/timeouts", table(Query::Timeouts))
-        .route(CONFIGURATION, table(Query::Configuration))
+        .route(CONFIGURATION, get(configuration))
         .route("/changes", get(changes))
         .route(
             "/edit",
@@ -115,6 +115,14 @@ async fn version(_: NoParameters) -> Json<views::Version> {
     Json(views::Version {
         version: concat!("weir ", env!("WEIR_VERSION")).to_owned(),
     })
+}
+
+async fn configuration(
+    State(manager): State<Manager>,
+    _: NoParameters,
+) -> Result<Response, Refusal> {
+    let answer = manager.ask(Query::Configuration).await??;
+    aside(move || Json(answer).into_response()).await
 }
 
 async fn backends(State(manager): State<Manager>, _: NoParameters) -> Result<Response, Refusal> {
@@ -383,6 +391,8 @@ pub(super) enum Refusal {
     Service(String),
     #[error("{0}")]
     Change(String),
+    #[error(transparent)]
+    Unwritable(#[from] Unwritable),
     #[error("this path takes no parameters, but there is `{0}`")]
     Unexpected(String),
     #[error(transparent)]
@@ -419,7 +429,7 @@ impl IntoResponse for Refusal {
             Self::Secret => StatusCode::FORBIDDEN,
             Self::Path(_) | Self::Service(_) => StatusCode::NOT_FOUND,
             Self::Method(_) | Self::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Change(_) => StatusCode::CONFLICT,
+            Self::Change(_) | Self::Unwritable(_) => StatusCode::CONFLICT,
             Self::Unexpected(_)
             | Self::Parameters(_)
             | Self::Body(_)

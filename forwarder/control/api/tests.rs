@@ -124,7 +124,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Drops(answer) => answer.send(samples::drops()).unwrap(),
             Query::Workers(answer) => answer.send(samples::workers()).unwrap(),
             Query::Timeouts(answer) => answer.send(samples::timeouts()).unwrap(),
-            Query::Configuration(answer) => answer.send(samples::configuration()).unwrap(),
+            Query::Configuration(answer) => answer.send(Ok(samples::configuration())).unwrap(),
             Query::Differences(answer) => {
                 answer.send(samples::changed().differences.into()).unwrap();
             }
