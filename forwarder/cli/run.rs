@@ -1,6 +1,12 @@
 //! `weir run`: the program itself.
 
-use std::{fs::File, io::Read, path::Path, process::ExitCode, sync::Arc};
+use std::{
+    fs::File,
+    io::Read,
+    path::{self, Path},
+    process::ExitCode,
+    sync::Arc,
+};
 
 use anyhow::{Context, Result, ensure};
 
@@ -32,6 +38,8 @@ const PAGE: u64 = 4096;
 
 /// Runs until a signal ends it.
 pub fn run(file: &Path) -> Result<ExitCode> {
+    // Whoever asks later which file it is may be in another folder.
+    let file = &path::absolute(file).with_context(|| format!("no path: {}", file.display()))?;
     let config = load(file)?;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
