@@ -82,6 +82,9 @@ pub enum EditError {
         /// What is written of it.
         value: String,
     },
+    /// No file has groups within groups so deep.
+    #[error("`{0}…` is no key: no group of a file is so deep")]
+    Deep(String),
     /// What it is made to would lose something else by it.
     #[error(transparent)]
     Unwritable(#[from] Unwritable),
@@ -215,6 +218,9 @@ fn named<'v>(list: &'v mut [Value], name: &str) -> Option<(usize, &'v mut Vec<En
 
 fn set_all(entries: &mut Vec<Entry>, keys: &EditedKeys) -> Result<(), EditError> {
     keys.iter().try_for_each(|(path, value)| {
+        if path.split('.').nth(MOST_GROUPS + 1).is_some() {
+            return Err(EditError::Deep(path.chars().take(EXCERPT).collect()));
+        }
         if path.split('.').all(is_key) {
             set(entries, path, value.as_deref())
         } else {
@@ -222,6 +228,12 @@ fn set_all(entries: &mut Vec<Entry>, keys: &EditedKeys) -> Result<(), EditError>
         }
     })
 }
+
+/// Groups that a key is in at most: more than any file has, and few enough to descend into.
+const MOST_GROUPS: usize = 4;
+
+/// Characters of a key in a message.
+const EXCERPT: usize = 40;
 
 fn set(entries: &mut Vec<Entry>, path: &str, value: Option<&str>) -> Result<(), EditError> {
     let (key, inner) = match path.split_once('.') {
@@ -325,6 +337,21 @@ mod tests {
         ] {
             let expected = expected.iter().map(ToString::to_string).collect();
             assert_eq!(changed(&format!("[{edits}]")), Ok(expected), "{edits}");
+        }
+    }
+
+    #[test]
+    fn keys_of_many_dots_are_refused_before_anybody_descends() {
+        for value in ["null", r#""1""#] {
+            let edits = |dots: usize| {
+                let key = "a.".repeat(dots) + "a";
+                format!(r#"[{{"action": "set", "keys": {{"{key}": {value}}}}}]"#)
+            };
+            for (dots, excerpt) in [(1_000_000, "a.".repeat(20)), (5, "a.a.a.a.a.a".to_owned())] {
+                let deep = format!("`{excerpt}…` is no key: no group of a file is so deep");
+                assert_eq!(changed(&edits(dots)), Err(deep), "{dots}");
+            }
+            assert!(!changed(&edits(4)).is_err_and(|text| text.contains("so deep")));
         }
     }
 
