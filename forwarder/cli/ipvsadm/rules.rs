@@ -35,8 +35,8 @@ pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> i
                 Forward::Masq => ("-m", ""),
                 Forward::Route => ("-g", ""),
                 Forward::Tunnel => ("-i", " --tun-type ipip"),
-                // As DPVS's ipvsadm has it; LVS's has none.
-                Forward::FullNat => ("-b", ""),
+                // LVS has none; `--restore` takes this word.
+                Forward::FullNat => ("--full-nat", ""),
             };
             let address = name(&backend.address, service.protocol);
             let weight = backend.weight;

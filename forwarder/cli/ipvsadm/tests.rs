@@ -304,3 +304,20 @@ async fn rules_are_restored_together() {
     let error = restored("-A -t 10.9.0.7:80\n-L\n").await;
     assert_eq!(error, "line 2: -L: nothing that would change anything");
 }
+
+#[test]
+fn servers_of_full_nat_are_saved_in_a_word_that_restores_them() {
+    let mut services = samples::services();
+    for backend in services.iter_mut().flat_map(|one| &mut one.backends) {
+        backend.forward = crate::control::views::Forward::FullNat;
+    }
+    let mut out = Vec::new();
+    rules::write(&mut out, &services, tables::numeric).unwrap();
+    let rules = String::from_utf8(out).unwrap();
+    let servers = rules.lines().filter(|line| line.starts_with("-a"));
+    for line in servers {
+        let words = Words::try_parse_from(line.split_whitespace()).unwrap();
+        let full = crate::control::views::Forward::FullNat;
+        assert_eq!(words.method(), Some(full), "{line}");
+    }
+}
