@@ -63,6 +63,8 @@ async fn perform(out: &mut impl Write, socket: &Path) -> Result<()> {
 
 /// Puts a text in place of a file's at once, and says where the old one is now.
 fn replace(file: &Path, text: &str) -> io::Result<PathBuf> {
+    // What is a link stays one.
+    let file = &fs::canonicalize(file)?;
     let mode = fs::metadata(file)?.permissions();
     let backup = backup(file)?;
     let mut name = file.as_os_str().to_owned();
@@ -122,6 +124,17 @@ mod tests {
         let mut names: Vec<_> = names.map(|one| one.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["weir.ron", "weir.ron.~1~", "weir.ron.~2~"]);
+    }
+
+    #[test]
+    fn a_link_stays_one() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let [file, link] = ["weir.ron", "link.ron"].map(|name| folder.path().join(name));
+        fs::write(&file, "one").unwrap();
+        std::os::unix::fs::symlink("weir.ron", &link).unwrap();
+        replace(&link, "two").unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
     }
 
     #[test]
