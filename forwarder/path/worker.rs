@@ -373,7 +373,7 @@ impl<P: Port> Worker<P> {
                 flows.templates.sweep(now.ms(), inquiry::A_TURN);
                 flows.templates6.sweep(now.ms(), inquiry::A_TURN);
                 let sessions = flows.sessions.capacity().max(flows.sessions6.capacity());
-                let templates = flows.templates.capacity().max(flows.templates6.capacity());
+                let templates = flows.templates.to_sweep().max(flows.templates6.to_sweep());
                 next >= sessions.max(templates)
             }
             Inquiry::Page(page) => inquiry::fill(page, &flows.sessions, now),

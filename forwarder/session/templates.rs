@@ -225,6 +225,11 @@ impl<A: Family> Templates<A> {
         }
     }
 
+    /// The budget by which a sweep comes round.
+    pub fn to_sweep(&self) -> u32 {
+        if self.is_empty() { 0 } else { self.capacity }
+    }
+
     /// The templates in `count` places from `from` on, each with its place; expired ones left out,
     /// and none beyond the last place.
     pub fn page(
