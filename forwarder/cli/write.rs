@@ -1,17 +1,18 @@
 //! `weir write`: what is in force becomes the file.
 
 use std::{
-    fs::{self, File, Permissions},
+    fs::{self, File, Metadata, OpenOptions},
     io::{self, Write},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, fchown},
     path::{Path, PathBuf},
     process::ExitCode,
 };
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::{change::tell, client, source::wait};
 use crate::{
-    config::DEFAULT_SOCKET,
+    config::{Config, DEFAULT_SOCKET},
     control::views::{Changed, Configuration, Difference},
 };
 
@@ -43,65 +44,108 @@ async fn perform(out: &mut impl Write, socket: &Path) -> Result<()> {
     }
     let Configuration { file, text } = client::get(socket, "/config").await?;
     let file = Path::new(&file);
+    ensure!(
+        is_as_it_was_read(file, &text, &changes)?,
+        "{}: the file has changed since it was read, and that would be lost; run `weir reload` to \
+         have it in force, or `weir diff` to see what it is",
+        file.display()
+    );
     let backup =
         replace(file, &text).with_context(|| format!("cannot write {}", file.display()))?;
+    let changed = match client::post::<Changed>(socket, "/reload?expect=running").await {
+        Ok(changed) => changed,
+        Err(error @ client::Error::Refused { .. }) => {
+            put_back(&backup, file).with_context(|| {
+                let (file, backup) = (file.display(), backup.display());
+                format!("cannot put back {backup} as {file}; do that, since weir refused: {error}")
+            })?;
+            let text = "the file is as it was, since weir does not take what was written; if what \
+                        runs has changed meanwhile, run `weir write` again";
+            return Err(error).context(text);
+        }
+        Err(error) => return Err(error.into()),
+    };
     writeln!(
         out,
         "{}: written without its comments; as it was: {}",
         file.display(),
         backup.display()
     )?;
-    let changed: Changed = client::post(socket, "/reload").await?;
-    let differences = changes;
     let changed = Changed {
-        differences,
+        differences: changes,
         ..changed
     };
     tell(out, &changed, "written")?;
     Ok(())
 }
 
+/// Whether what runs, by this text, is otherwise than the file exactly as the running program
+/// says that it is.
+fn is_as_it_was_read(file: &Path, text: &str, changes: &[Difference]) -> Result<bool> {
+    let running = Config::parse(text, "what runs")?;
+    Ok(Config::load(file).is_ok_and(|there| there.differences(&running) == changes))
+}
+
 /// Puts a text in place of a file's at once, and says where the old one is now.
 fn replace(file: &Path, text: &str) -> io::Result<PathBuf> {
     // What is a link stays one.
-    let file = &fs::canonicalize(file)?;
-    let mode = fs::metadata(file)?.permissions();
-    let backup = backup(file)?;
-    let mut name = file.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let written = write(&new, text, mode).and_then(|()| fs::rename(&new, file));
-    if written.is_err() {
-        // What was begun is of no use.
-        let _ = fs::remove_file(&new);
-    }
-    written.map(|()| backup)
+    let file = fs::canonicalize(file)?;
+    let folder = file.parent().unwrap_or(Path::new("/"));
+    let was = fs::metadata(&file)?;
+    let backup = backup(&file, &was)?;
+    let mut new = tempfile::Builder::new()
+        .prefix(".weir-")
+        .tempfile_in(folder)?;
+    fill(new.as_file_mut(), text.as_bytes(), &was)?;
+    new.persist(&file)?;
+    File::open(folder)?.sync_all()?;
+    Ok(backup)
 }
 
-fn write(new: &Path, text: &str, mode: Permissions) -> io::Result<()> {
-    let mut out = File::create(new)?;
-    out.set_permissions(mode)?;
-    out.write_all(text.as_bytes())?;
-    out.sync_all()
+/// Takes back what [`replace`] has done.
+fn put_back(backup: &Path, file: &Path) -> io::Result<()> {
+    fs::rename(backup, fs::canonicalize(file)?)
 }
 
 /// Copies a file to the next free name, as `cp --backup=numbered` names them.
-fn backup(file: &Path) -> io::Result<PathBuf> {
+fn backup(file: &Path, was: &Metadata) -> io::Result<PathBuf> {
+    let octets = fs::read(file)?;
     for number in 1..u32::MAX {
         let mut name = file.as_os_str().to_owned();
         name.push(format!(".~{number}~"));
         let backup = PathBuf::from(name);
-        if !backup.try_exists()? {
-            fs::copy(file, &backup)?;
-            return Ok(backup);
+        let mut options = OpenOptions::new();
+        match options
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&backup)
+        {
+            Ok(mut new) => {
+                fill(&mut new, &octets, was)?;
+                return Ok(backup);
+            }
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
         }
     }
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
+/// Writes a file that root alone can read so far, and gives it another one's owner and mode.
+fn fill(new: &mut File, octets: &[u8], like: &Metadata) -> io::Result<()> {
+    new.write_all(octets)?;
+    fchown(&*new, Some(like.uid()), Some(like.gid()))?;
+    new.set_permissions(like.permissions())?;
+    new.sync_all()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{
+        fs::Permissions,
+        os::unix::fs::{PermissionsExt, symlink},
+    };
 
     use super::*;
 
@@ -127,14 +171,48 @@ mod tests {
     }
 
     #[test]
-    fn a_link_stays_one() {
+    fn links_stay_links_and_what_was_written_can_be_taken_back() {
         let folder = tempfile::TempDir::new().unwrap();
         let [file, link] = ["weir.ron", "link.ron"].map(|name| folder.path().join(name));
         fs::write(&file, "one").unwrap();
-        std::os::unix::fs::symlink("weir.ron", &link).unwrap();
-        replace(&link, "two").unwrap();
+        symlink("weir.ron", &link).unwrap();
+        let backup = replace(&link, "two").unwrap();
         assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
         assert_eq!(fs::read_to_string(&file).unwrap(), "two");
+        put_back(&backup, &link).unwrap();
+        assert!(fs::symlink_metadata(&link).unwrap().is_symlink());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "one");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
+
+    #[test]
+    fn a_file_edited_since_it_was_read_is_known() {
+        let folder = tempfile::TempDir::new().unwrap();
+        let file = folder.path().join("weir.ron");
+        let of = |address: &str, more: &str| {
+            format!(
+                r#"(dpdk: (workers: [1]), ports: [(name: "wan", device: Vdev("net_null0"),
+                addresses: ["{address}"])], {more})"#
+            )
+        };
+        let read = of("192.0.2.2/24", "");
+        let running = of("192.0.2.2/24", "strays: Drop");
+        let [was, is] = [&read, &running].map(|text| Config::parse(text, "f").unwrap());
+        let changes = was.differences(&is);
+        assert_eq!(changes.len(), 1);
+        for (there, expected) in [
+            (read, true),
+            (of("192.0.2.2/24", "/* a comment */"), true),
+            (of("192.0.2.3/24", ""), false),
+            (of("192.0.2.2/24", "strays: Drop"), false),
+            (of("192.0.2.2", ""), false),
+        ] {
+            fs::write(&file, &there).unwrap();
+            let same = is_as_it_was_read(&file, &running, &changes).unwrap();
+            assert_eq!(same, expected, "{there}");
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(!is_as_it_was_read(&file, &running, &changes).unwrap());
     }
 
     #[test]

@@ -79,6 +79,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub enum Change {
     /// The configuration's file is put in force again.
     Reload,
+    /// The file is taken for what runs, where that is what it says.
+    Adopt,
     /// What a command says.
     Tell(Command),
 }
@@ -87,6 +89,7 @@ impl fmt::Display for Change {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Reload => write!(f, "reload"),
+            Self::Adopt => write!(f, "reload of what runs"),
             Self::Tell(command) => write!(f, "{command}"),
         }
     }

@@ -43,6 +43,8 @@ pub enum Command {
     Elapsed,
     /// Another configuration instead of the one in force.
     Reload(Arc<Config>),
+    /// What the file says now that was written of what runs; refused where something else runs.
+    Adopt(Arc<Config>),
     /// Single changes to the configuration in force.
     Edit(Arc<[Edit]>),
 }
@@ -68,7 +70,7 @@ impl fmt::Display for Command {
                 change,
             } => write!(f, "{change} {service}/{backend}"),
             Self::Elapsed => write!(f, "time has passed"),
-            Self::Reload(_) => write!(f, "another configuration"),
+            Self::Reload(_) | Self::Adopt(_) => write!(f, "another configuration"),
             Self::Edit(edits) => match &**edits {
                 [one] => write!(f, "{one}"),
                 several => write!(f, "{} changes", several.len()),
@@ -129,6 +131,9 @@ pub enum CommandError {
     /// A change cannot be made.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// What runs has changed since it was written.
+    #[error("what runs is not what the file says")]
+    RunsOther,
     /// What takes effect at start only would change.
     #[error("`{0}` cannot change while weir runs; restart it")]
     Fixed(&'static str),

@@ -144,7 +144,7 @@ impl Work<'_> {
         let mut answers = Vec::new();
         for command in commands {
             answers.push(match command {
-                Command::Reload(_) | Command::Edit(_) => {
+                Command::Reload(_) | Command::Adopt(_) | Command::Edit(_) => {
                     // What is refused half-way leaves no trace.
                     let mut next = numbers.as_ref().unwrap_or(&force.numbers).clone();
                     let answer = self.configure(command, &mut roster, &mut next, force);
@@ -217,7 +217,10 @@ impl Work<'_> {
         force: &Force,
     ) -> Answer {
         match command {
-            Command::Reload(config) => self.reload(config, roster, numbers, force),
+            Command::Adopt(config) if **config != roster.running() => Err(CommandError::RunsOther),
+            Command::Reload(config) | Command::Adopt(config) => {
+                self.reload(config, roster, numbers, force)
+            }
             Command::Edit(edits) => self.edit(edits, roster, numbers, force),
             Command::SetHealth { .. } | Command::SetAdmin { .. } | Command::Elapsed => {
                 Ok(Outcome { changed: false })

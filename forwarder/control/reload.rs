@@ -12,7 +12,7 @@ use super::{
     commands::{Command, Commander},
     views::Changed,
 };
-use crate::config::Checked;
+use crate::config::{Checked, Config};
 
 /// Differences that an answer tells of, and the log.
 const TOLD: usize = 1000;
@@ -33,7 +33,8 @@ impl Desk {
         let what = change.to_string();
         let before = Arc::clone(&self.commander.roster().borrow());
         let done = match change {
-            Change::Reload => self.reload().await,
+            Change::Reload => self.read(Command::Reload).await,
+            Change::Adopt => self.read(Command::Adopt).await,
             Change::Tell(command) => self.tell(command).await,
         };
         let changed = match done {
@@ -70,8 +71,8 @@ impl Desk {
         })
     }
 
-    /// Reads the file and puts it in force.
-    async fn reload(&self) -> Result<bool, String> {
+    /// Reads the file, and has done with it what the command says.
+    async fn read(&self, command: fn(Arc<Config>) -> Command) -> Result<bool, String> {
         let file = self.file.clone();
         let checked = spawn_blocking(move || Checked::load(Path::new(&file))).await;
         let checked = checked.map_err(|error| error.to_string())?;
@@ -79,7 +80,7 @@ impl Desk {
         for warning in checked.warnings {
             tracing::warn!("{warning}");
         }
-        self.tell(Command::Reload(Arc::new(checked.config))).await
+        self.tell(command(Arc::new(checked.config))).await
     }
 
     async fn tell(&self, command: Command) -> Result<bool, String> {

@@ -3,6 +3,8 @@
 
 mod rig;
 
+use std::sync::Arc;
+
 use weir::{
     config::{Action, Config, Edit, Edited},
     control::commands::{AdminChange, Command, CommandError},
@@ -142,6 +144,21 @@ fn what_is_changed_is_known_until_the_file_says_it_or_a_reload_takes_it_back() {
     assert_eq!(unlike_file(&rig), [draining]);
     let running = rig.manager.in_force().running();
     assert_eq!(running, Config::parse(FILE, "f").unwrap());
+}
+
+#[test]
+fn a_file_written_of_what_ran_is_taken_only_while_that_runs() {
+    let mut rig = Rig::new(FILE);
+    rig.tell(weight(Some(9))).unwrap();
+    let text = rig.manager.in_force().running().to_ron().unwrap();
+    let written = Arc::new(Config::parse(&text, "written").unwrap());
+    rig.tell(weight(Some(8))).unwrap();
+    let refused = rig.tell(Command::Adopt(Arc::clone(&written))).unwrap_err();
+    assert_eq!(refused.to_string(), "what runs is not what the file says");
+    assert_eq!(unlike_file(&rig), ["~ backend web/web1: weight 2 -> 8"]);
+    rig.tell(weight(Some(9))).unwrap();
+    assert!(rig.tell(Command::Adopt(written)).unwrap().changed);
+    assert_eq!(unlike_file(&rig), [""; 0]);
 }
 
 #[test]

@@ -170,11 +170,29 @@ async fn zero(
     }
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReloadParameters {
+    expect: Option<Expected>,
+}
+
+/// What the file has to say, lest it be refused.
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Expected {
+    Running,
+}
+
 async fn reload(
     State(manager): State<Manager>,
-    _: NoParameters,
+    parameters: Result<Parameters<ReloadParameters>, QueryRejection>,
 ) -> Result<Json<views::Changed>, Refusal> {
-    manager.change(Change::Reload).await
+    let Parameters(ReloadParameters { expect }) = parameters?;
+    let change = match expect {
+        None => Change::Reload,
+        Some(Expected::Running) => Change::Adopt,
+    };
+    manager.change(change).await
 }
 
 async fn edit(

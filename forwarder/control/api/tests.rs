@@ -135,7 +135,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             }
             Query::Change { change, answer } => {
                 let done = match change.to_string().as_str() {
-                    "reload" => Ok(samples::changed()),
+                    "reload" | "reload of what runs" => Ok(samples::changed()),
                     "drain web/web1" | "weight 7 for web/web1" => Ok(views::Changed::default()),
                     other => Err(other.to_owned()),
                 };
@@ -225,6 +225,10 @@ async fn changes_are_carried_out_or_refused_with_the_reason() {
     let of = "/backend?service=web&backend";
     for (path, expected) in [
         ("/reload".to_owned(), (200, json!(samples::changed()))),
+        (
+            "/reload?expect=running".to_owned(),
+            (200, json!(samples::changed())),
+        ),
         (
             format!("{of}=web1&change=drain"),
             (200, json!(views::Changed::default())),
