@@ -12,6 +12,8 @@ use anyhow::{Context, Result};
 use clap::Subcommand;
 
 use crate::config::Config;
+pub(super) use draft::label;
+
 use draft::Draft;
 
 mod blocks;

@@ -110,7 +110,12 @@ async fn perform(out: &mut impl Write, socket: &Path, words: &Words) -> Result<(
         named
     };
     if words.save {
-        rules::write(out, &services(socket, words).await?, name)?;
+        let services = services(socket, words).await?;
+        rules::write(out, &services, name)?;
+        let lost: Vec<_> = services.iter().filter_map(rules::unreadable).collect();
+        if !lost.is_empty() {
+            return Err(Said::failure(lost.join("\n")).into());
+        }
     } else if words.zero {
         zero(socket, words).await?;
     } else if words.connection {
@@ -237,8 +242,13 @@ pub(super) fn meant(text: &str) -> Result<SocketAddr> {
         _ => (text, "0"),
     };
     let host = host.trim_start_matches('[').trim_end_matches(']');
+    let family = if host.contains(':') {
+        AddrFamily::Inet6
+    } else {
+        AddrFamily::Inet
+    };
     let hints = AddrInfoHints {
-        address: AddrFamily::Inet.into(),
+        address: family.into(),
         ..AddrInfoHints::default()
     };
     let illegal = || {

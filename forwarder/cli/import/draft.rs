@@ -213,7 +213,7 @@ fn bits_of(mask: Ipv4Addr) -> Option<u32> {
 }
 
 /// An address and port as names have them: without brackets, and a dot in place of their colon.
-pub(super) fn label(address: SocketAddr) -> String {
+pub(in crate::cli) fn label(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(address) => address.to_string(),
         SocketAddr::V6(address) => format!("{}.{}", address.ip(), address.port()),

@@ -1,11 +1,12 @@
 //! What changes services and servers: single changes of the configuration that runs.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Result;
 
 use super::{Said, commands::Command, meant, words::Words};
 use crate::{
+    cli::import::label,
     config::{Action, Edit, Edited, EditedKeys},
     control::views::{Forward, Protocol, Service},
 };
@@ -46,7 +47,7 @@ const SCHEDULERS: [&str; 17] = [
     "twos",
     "random",
     "first",
-    "static_rr",
+    "static-rr",
 ];
 
 impl Draft {
@@ -97,7 +98,7 @@ impl Draft {
             let text = "a mark names no address; write what it marks as `addresses` into the file";
             return Err(Said::failure(text).into());
         };
-        let keys = of_service(words, address.port())?;
+        let keys = of_service(words, address)?;
         if self.place(words)?.is_some() {
             return Err(Said::failure("Service already exists").into());
         }
@@ -110,7 +111,7 @@ impl Draft {
             0 => format!("\"{}:*\"", address.ip()),
             _ => format!("\"{address}\""),
         };
-        let name = named(&format!("{kind}-{address}"));
+        let name = format!("{kind}-{}", label(address));
         let own = [
             ("address", Some(written)),
             ("protocol", Some(word.to_owned())),
@@ -124,7 +125,7 @@ impl Draft {
             protocol,
             address,
             mark: None,
-            scheduler: words.scheduler.clone().unwrap_or(USUAL.to_owned()),
+            scheduler: scheduler(words),
             forward: Forward::Route,
             servers: Vec::new(),
         });
@@ -132,10 +133,15 @@ impl Draft {
     }
 
     fn edit_service(&mut self, words: &Words) -> Result<()> {
-        let port = words.service()?.map_or(1, |(_, address)| address.port());
-        let mut keys = of_service(words, port)?;
+        let meant = match (words.service()?, self.place(words)?) {
+            (Some((_, meant)), _) => meant,
+            // A mark stands for addresses of one family, and for ports.
+            (None, Some(place)) => (self.services[place].address.ip(), 1).into(),
+            (None, None) => (Ipv4Addr::UNSPECIFIED, 1).into(),
+        };
+        let mut keys = of_service(words, meant)?;
         let known = self.known(words, "No such service")?;
-        let scheduler = words.scheduler.as_deref().unwrap_or(USUAL);
+        let scheduler = &*scheduler(words);
         if known.scheduler != scheduler {
             // What is said for the other one alone.
             let options = ["maglev_slots", "balance_factor", "seed", "draws"];
@@ -172,7 +178,7 @@ impl Draft {
             0 => address.ip().to_string(),
             _ => address.to_string(),
         };
-        let (service, backend) = (known.name.clone(), named(&address.to_string()));
+        let (service, backend) = (known.name.clone(), label(address));
         known.servers.push((backend.clone(), address));
         if changes {
             let keys = [("forward", Some(mode(forward).to_owned()))];
@@ -287,18 +293,27 @@ impl Known {
 
 type Key = (&'static str, Option<String>);
 
-/// What is said of a service.
-fn of_service(words: &Words, port: u16) -> Result<Vec<Key>> {
+/// The scheduler's name as lists have it.
+fn scheduler(words: &Words) -> String {
+    words
+        .scheduler
+        .as_deref()
+        .unwrap_or(USUAL)
+        .replace('_', "-")
+}
+
+/// What is said of a service at this address.
+fn of_service(words: &Words, address: SocketAddr) -> Result<Vec<Key>> {
     if words.ops {
         return Err(Said::failure("one-packet scheduling (-o) has no counterpart").into());
     }
     if words.pe.is_some() {
         return Err(Said::failure("persistence engines (--pe) have no counterpart").into());
     }
-    if port == 0 && words.persistent.is_none() {
+    if address.port() == 0 && words.persistent.is_none() {
         return Err(Said::usage("Zero port specified for non-persistent service").into());
     }
-    let scheduler = words.scheduler.as_deref().unwrap_or(USUAL);
+    let scheduler = &*scheduler(words);
     if !SCHEDULERS.contains(&scheduler) {
         return Err(Said::failure("Scheduler or persistence engine not found").into());
     }
@@ -319,31 +334,46 @@ fn of_service(words: &Words, port: u16) -> Result<Vec<Key>> {
         }
         *wanted = Some("true".to_owned());
     }
-    Ok(vec![
-        ("scheduler", Some(scheduler.to_owned())),
+    let mut keys = vec![
+        ("scheduler", Some(scheduler.replace('-', "_"))),
         ("hash_port", hash_port),
         ("fallback", fallback),
-        ("persistence", persistence(words)?),
-    ])
+    ];
+    keys.extend(persistence(words, address.ip())?);
+    Ok(keys)
 }
 
-fn persistence(words: &Words) -> Result<Option<String>> {
+/// Each key by itself: what else is said of persistence stays.
+fn persistence(words: &Words, address: IpAddr) -> Result<Vec<Key>> {
     let Some(timeout) = &words.persistent else {
-        return Ok(None);
+        return Ok(vec![("persistence", None)]);
     };
     let wrong = || Said::usage(format!("invalid timeout value `{timeout}' specified"));
     let seconds: u32 = timeout.parse().map_err(|_| wrong())?;
     if seconds == 0 {
         return Err(wrong().into());
     }
-    let mask = words.netmask.as_deref().unwrap_or("255.255.255.255");
+    let length = match words.netmask.as_deref() {
+        None if address.is_ipv6() => Some(128),
+        None => Some(32),
+        Some(mask) if address.is_ipv6() => mask.parse().ok(),
+        Some(mask) => mask.parse().ok().and_then(length_of),
+    };
+    let most = if address.is_ipv6() { 128 } else { 32 };
     let illegal = || Said::usage("illegal virtual server persistent mask specified");
-    let bits = mask.parse().map(Ipv4Addr::to_bits).map_err(|_| illegal())?;
+    let length: Option<u32> = length.filter(|length| (1..=most).contains(length));
+    let length = length.ok_or_else(illegal)?;
+    Ok(vec![
+        ("persistence.timeout", Some(format!("\"{seconds}s\""))),
+        ("persistence.mask", Some(length.to_string())),
+    ])
+}
+
+/// The bits of a mask, where they are all at its beginning.
+fn length_of(mask: Ipv4Addr) -> Option<u32> {
+    let bits = mask.to_bits();
     let length = bits.leading_ones();
-    if bits == 0 || length != bits.count_ones() {
-        return Err(illegal().into());
-    }
-    Ok(Some(format!("(timeout: \"{seconds}s\", mask: {length})")))
+    (length == bits.count_ones()).then_some(length)
 }
 
 /// What is said of a server.
@@ -396,9 +426,4 @@ fn mode(forward: Forward) -> &'static str {
         Forward::Tunnel => "Tun",
         Forward::FullNat => "FullNat",
     }
-}
-
-/// A name of these characters that a name may have.
-fn named(text: &str) -> String {
-    text.chars().filter(|c| !"[]".contains(*c)).collect()
 }

@@ -55,6 +55,24 @@ pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> i
     Ok(())
 }
 
+/// Why `--restore` will not read what is written of a service, if it will not.
+pub(super) fn unreadable(service: &Service) -> Option<String> {
+    let name = &service.name;
+    if service.mark().is_some() {
+        return Some(format!(
+            "service `{name}` has several addresses or ports, which no rule can say: --restore \
+             will refuse it; keep the configuration's file, or `weir show config`"
+        ));
+    }
+    let any = service.virtual_address.port() == 0;
+    (any && !service.flags.contains("persistent ")).then(|| {
+        format!(
+            "service `{name}` has any port without persistence, which ipvsadm does not take: \
+             --restore will refuse it; keep the configuration's file, or `weir show config`"
+        )
+    })
+}
+
 /// The flags that ipvsadm knows of those in parentheses; those with a value are weir's own.
 fn known(flags: &str) -> String {
     let flags = flags.trim_start_matches('(').trim_end_matches(')');

@@ -1,13 +1,13 @@
 use super::*;
 use crate::{
     config::Config,
-    control::{api::tests::Program, views::samples},
+    control::{api::tests::Program, explain::Unstarted, views::samples},
 };
 
 /// What the services of the samples are configured by.
 const FILE: &str = r#"(dpdk: (workers: [1]),
     ports: [
-        (name: "wan", device: Vdev("net_null0"), addresses: ["10.9.0.1/24"]),
+        (name: "wan", device: Vdev("net_null0"), addresses: ["10.9.0.1/24", "2001:db8::1/64"]),
         (name: "lan", device: Vdev("net_null1"), addresses: ["10.10.0.1/24"]),
     ],
     services: [
@@ -169,13 +169,19 @@ async fn services_and_servers_change_by_ipvsadms_words() {
         (
             "-A -t 10.9.0.7:443 -s mh -b mh-port -p 60 -M 255.255.255.0",
             "add service `tcp-10.9.0.7:443`: address: \"10.9.0.7:443\", forward: Dr, \
-             hash_port: true, persistence: (timeout: \"60s\", mask: 24), protocol: Tcp, \
+             hash_port: true, persistence.mask: 24, persistence.timeout: \"60s\", protocol: Tcp, \
              scheduler: mh",
         ),
         (
             "-A -u 10.9.0.7:0 -p",
             "add service `udp-10.9.0.7:0`: address: \"10.9.0.7:*\", forward: Dr, \
-             persistence: (timeout: \"300s\", mask: 32), protocol: Udp, scheduler: wlc",
+             persistence.mask: 32, persistence.timeout: \"300s\", protocol: Udp, scheduler: wlc",
+        ),
+        (
+            "-A -t [2001:db8::7]:443 -s static_rr -p 60",
+            "add service `tcp-2001:db8::7.443`: address: \"[2001:db8::7]:443\", forward: Dr, \
+             persistence.mask: 128, persistence.timeout: \"60s\", protocol: Tcp, \
+             scheduler: static_rr",
         ),
         (
             "-E -t 10.9.0.100:80 -s rr",
@@ -256,6 +262,10 @@ const REFUSED: &[(&str, &str)] = &[
         "2 illegal virtual server persistent mask specified",
     ),
     (
+        "-A -t [2001:db8::7]:80 -p 9 -M 129",
+        "2 illegal virtual server persistent mask specified",
+    ),
+    (
         "-a -t 10.9.0.100:80 -r 10.10.0.9 -w x",
         "2 illegal weight specified",
     ),
@@ -320,4 +330,73 @@ fn servers_of_full_nat_are_saved_in_a_word_that_restores_them() {
         let full = crate::control::views::Forward::FullNat;
         assert_eq!(words.method(), Some(full), "{line}");
     }
+}
+
+/// The services of a configuration, as its director tells of them.
+fn services_of(config: &Config) -> Vec<Service> {
+    let unstarted = Unstarted::new(config).unwrap();
+    unstarted.books().services()
+}
+
+fn saved(services: &[Service]) -> String {
+    let mut out = Vec::new();
+    rules::write(&mut out, services, tables::numeric).unwrap();
+    String::from_utf8(out).unwrap()
+}
+
+/// Carries out rules on services.
+fn drafted(services: &[Service], rules: &str) -> Result<Draft, String> {
+    let mut draft = Draft::of(services);
+    for line in rules.lines() {
+        let words = Words::try_parse_from(line.split_whitespace());
+        let words = words.map_err(|error| format!("{line}: {error}"))?;
+        let command = words.change().ok_or_else(|| line.to_owned())?;
+        let obeyed = draft.obey(command, &words);
+        obeyed.map_err(|error| format!("{line}: {error}"))?;
+    }
+    Ok(draft)
+}
+
+#[test]
+fn what_is_saved_of_every_configuration_is_restored() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let (mut restored, mut refused) = (0, 0);
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let config = Config::load(&path).unwrap();
+        let services = services_of(&config);
+        let rules = saved(&services);
+        let drafted = drafted(&services, &format!("-C\n{rules}"));
+        if services.iter().any(|one| rules::unreadable(one).is_some()) {
+            assert!(drafted.is_err(), "{}", path.display());
+            refused += 1;
+            continue;
+        }
+        let draft = drafted.unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        // What groups and others say of services by name is no rule's.
+        let Ok(config) = config.edited(&draft.edits) else {
+            assert!(!config.groups.is_empty(), "{}", path.display());
+            continue;
+        };
+        assert_eq!(saved(&services_of(&config)), rules, "{}", path.display());
+        restored += 1;
+    }
+    assert!(restored > 5 && refused > 0, "{restored} {refused}");
+}
+
+/// `-E` says nothing of what becomes of clients of who drains, so it stays.
+#[test]
+fn editing_persistence_keeps_what_ipvsadm_does_not_know() {
+    let text = r#"(dpdk: (workers: [1]),
+        ports: [(name: "wan", device: Vdev("net_null0"), addresses: ["192.0.2.2/24"])],
+        services: [(name: "web", address: "192.0.2.100:80", protocol: Tcp, forward: Nat,
+            persistence: (timeout: "9s", draining: Move),
+            backends: [(name: "web1", address: "192.0.2.11:80")])])"#;
+    let config = Config::parse(text, "f").unwrap();
+    let rule = "-E -t 192.0.2.100:80 -p 60 -M 255.255.255.0";
+    let draft = drafted(&services_of(&config), rule).unwrap();
+    let persistence = config.edited(&draft.edits).unwrap().services[0].persistence;
+    let persistence = persistence.unwrap();
+    assert_eq!(persistence.draining, crate::config::Draining::Move);
+    assert_eq!((persistence.timeout.as_secs(), persistence.mask), (60, 24));
 }

@@ -42,6 +42,12 @@ impl Unstarted {
         })
     }
 
+    /// What it counts, which is nothing yet, and what of.
+    #[cfg(test)]
+    pub(crate) fn books(&self) -> &Books {
+        &self.books
+    }
+
     /// What it knows.
     pub fn scene(&self) -> Scene<'_, MemoryFrame> {
         Scene {
