@@ -40,6 +40,7 @@ use super::{
 use crate::{config::Unwritable, mem::NoMemory, path::Recalled};
 
 mod door;
+mod refusal;
 mod router;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -1,5 +1,6 @@
 //! Works out what commands change, aside from the management thread.
 
+mod member;
 mod snat;
 
 use std::{collections::HashSet, sync::Arc};
@@ -7,11 +8,13 @@ use std::{collections::HashSet, sync::Arc};
 use tokio::sync::oneshot;
 
 use super::{
-    commands::{AdminChange, Answer, Command, CommandError, Order, Outcome},
+    commands::{Answer, Command, CommandError, Order, Outcome},
     compile::{self, Before, CompileError},
     numbers::{Exhausted, Given, Numbers, ServiceKey},
-    roster::{Admin, Enrolled, Member, Ramp, Roster, State},
+    roster::{Enrolled, Member, Roster},
 };
+use member::{administer, member};
+
 use crate::{
     config::{self, Config, Edit},
     io::Now,
@@ -372,65 +375,6 @@ fn enrol(
     let before = before.map(|(roster, _)| roster);
     let snat = snat::enrol(rules, before, numbers, counted).map_err(full("backends"))?;
     Ok(Roster::new(config, file, services, snat))
-}
-
-/// Changes a backend that is called so.
-fn member(
-    roster: &mut Roster,
-    service: &str,
-    backend: &str,
-    now: Now,
-    change: impl FnOnce(&mut Member),
-) -> Answer {
-    let place = roster
-        .place(service)
-        .ok_or_else(|| CommandError::NoService(service.to_owned()))?;
-    let found = roster.named(service).and_then(|(configured, enrolled)| {
-        let at = configured
-            .backends
-            .iter()
-            .position(|one| one.name == backend)?;
-        let slowly = !configured.life.slow_start.is_zero();
-        Some((at, enrolled.backends.get(at)?.clone(), slowly))
-    });
-    let Some((at, before, slowly)) = found else {
-        return Err(CommandError::NoBackend {
-            service: service.to_owned(),
-            backend: backend.to_owned(),
-        });
-    };
-    let mut after = before.clone();
-    change(&mut after);
-    after.ramp = match (before.state(), after.state()) {
-        (State::Down, State::Up) if slowly && before.has_served() => Some(Ramp {
-            since: now,
-            step: 1,
-        }),
-        (_, State::Up) => after.ramp,
-        (_, State::Down | State::Draining) => None,
-    };
-    let changed = after != before;
-    if changed && let Some(member) = roster.member_mut(place, at) {
-        *member = after;
-    }
-    Ok(Outcome { changed })
-}
-
-fn administer(member: &mut Member, change: AdminChange, now: Now) {
-    if !matches!(change, AdminChange::Weight(_)) {
-        member.drained_at = None;
-    }
-    match change {
-        AdminChange::DrainFor(time) => {
-            let ms = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-            member.admin = Admin::Draining;
-            member.drained_at = Some(Now::from_ms(now.ms().saturating_add(ms)));
-        }
-        AdminChange::Enable => member.admin = Admin::Enabled,
-        AdminChange::Drain => member.admin = Admin::Draining,
-        AdminChange::Disable => member.admin = Admin::Disabled,
-        AdminChange::Weight(weight) => member.weight = weight,
-    }
 }
 
 /// What another configuration starts from: the present snapshot with its facts of the ports.

@@ -14,7 +14,7 @@ use axum::{
 use base64::{Engine, prelude::BASE64_STANDARD};
 use tokio::net::TcpListener;
 
-use super::router::{CONFIGURATION, Refusal};
+use super::{refusal::Refusal, router::CONFIGURATION};
 use crate::config::ApiTcp;
 
 /// Characters that a token has at least: fewer can be guessed.

@@ -1,6 +1,6 @@
 //! What is at which path, and what is said where nothing is.
 
-use std::{net::IpAddr, num::ParseIntError, time::Duration};
+use std::{net::IpAddr, time::Duration};
 
 use axum::{
     Json, Router,
@@ -10,7 +10,7 @@ use axum::{
         rejection::{BytesRejection, JsonRejection, QueryRejection},
     },
     http::{
-        Method, StatusCode, Uri,
+        Method, Uri,
         header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
         request::Parts,
     },
@@ -24,16 +24,15 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Change, PAGE_SESSIONS, Query};
+use super::{Change, PAGE_SESSIONS, Query, refusal::Refusal};
 use crate::{
-    config::{Edit, Unwritable},
+    config::Edit,
     control::{
         commands::{AdminChange, Command},
-        explain::{Flow, FlowError},
+        explain::Flow,
         metrics,
         views::{self, Cursor},
     },
-    mem::NoMemory,
 };
 
 /// The page consists of itself alone, and asks nobody but the program that it came from.
@@ -391,75 +390,5 @@ impl<S: Sync> FromRequestParts<S> for NoParameters {
             None | Some("") => Ok(Self),
             Some(query) => Err(Refusal::Unexpected(query.to_owned())),
         }
-    }
-}
-
-/// Why a request has no answer; clients get it as [`views::Refusal`].
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Refusal {
-    #[error("give the token: as bearer token, or as the password of any user")]
-    Token,
-    #[error("nothing is at `{0}`")]
-    Path(String),
-    #[error("`{0}` does nothing here")]
-    Method(Method),
-    #[error("over TCP the API is for reading; `{0}` takes the unix socket")]
-    ReadOnly(Method),
-    #[error("service: there is no `{0}`")]
-    Service(String),
-    #[error("{0}")]
-    Change(String),
-    #[error(transparent)]
-    Unwritable(#[from] Unwritable),
-    #[error("this path takes no parameters, but there is `{0}`")]
-    Unexpected(String),
-    #[error(transparent)]
-    Parameters(#[from] QueryRejection),
-    #[error("{}", .0.body_text())]
-    Body(#[from] JsonRejection),
-    #[error("over TCP the configuration is not told, for the passwords in it")]
-    Secret,
-    #[error("from: `{text}` is not what a page gave as `next`: {source}")]
-    Cursor { text: String, source: ParseIntError },
-    #[error("limit: `{0}` is not a number from 1 to {PAGE_SESSIONS}")]
-    Limit(String),
-    #[error("to: `{0}` is no IP address")]
-    Address(String),
-    #[error("flow: {0}")]
-    Flow(#[from] FlowError),
-    #[error(transparent)]
-    Memory(#[from] NoMemory),
-    #[error("the management thread did not answer within {0:?}")]
-    Busy(Duration),
-    #[error(
-        "the change was not made within {0:?}, and may still come into force; `weir show changes` \
-         tells"
-    )]
-    Late(Duration),
-    #[error("weir is stopping")]
-    Stopping,
-}
-
-impl IntoResponse for Refusal {
-    fn into_response(self) -> Response {
-        let status = match &self {
-            Self::Token => StatusCode::UNAUTHORIZED,
-            Self::Secret => StatusCode::FORBIDDEN,
-            Self::Path(_) | Self::Service(_) => StatusCode::NOT_FOUND,
-            Self::Method(_) | Self::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Change(_) | Self::Unwritable(_) => StatusCode::CONFLICT,
-            Self::Unexpected(_)
-            | Self::Parameters(_)
-            | Self::Body(_)
-            | Self::Cursor { .. }
-            | Self::Limit(_)
-            | Self::Address(_)
-            | Self::Flow(_) => StatusCode::BAD_REQUEST,
-            Self::Memory(_) | Self::Busy(_) | Self::Late(_) | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
-        };
-        let error = self.to_string();
-        (status, Json(views::Refusal { error })).into_response()
     }
 }
