@@ -66,10 +66,11 @@ pub(super) fn run<A: Family>(meta: &Meta<A>, head: &[u8], snapshot: &Snapshot) -
     } else {
         service(meta, snapshot)
     };
-    let own = network.own_addresses.get(&meta.destination());
     if let Some(service) = service {
-        Step::Continue(Whose::Client(service))
-    } else if let Some(Own::Lip) = own {
+        return Step::Continue(Whose::Client(service));
+    }
+    let own = network.own_addresses.get(&meta.destination());
+    if let Some(Own::Lip) = own {
         // Before what a NAT backend sends to a client: it may serve both ways.
         Step::Continue(Whose::Local)
     } else if let Some(Own::Public) = own {

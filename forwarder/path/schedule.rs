@@ -274,26 +274,29 @@ fn session<A: Family>(
         backend: backend.number,
         generation: Generation::default(),
         deltas: match service.forward {
-            Forward::Nat | Forward::FullNat | Forward::Snat => Deltas {
-                forward: deltas([client, vip], [seen, rip]),
-                reverse: deltas([rip, seen], [vip, client]),
-            },
+            Forward::Nat | Forward::FullNat | Forward::Snat => deltas([client, vip], [seen, rip]),
             Forward::Dr | Forward::Tun => Deltas::default(),
         },
     }
 }
 
-/// What checksums change by where these ends take the places of those.
+/// What checksums change by where these ends take the places of those, and where answers are given
+/// the old ones again.
 #[inline]
-pub(super) fn deltas<A: Family>(old: [Endpoint<A>; 2], new: [Endpoint<A>; 2]) -> Checksums {
+pub(super) fn deltas<A: Family>(old: [Endpoint<A>; 2], new: [Endpoint<A>; 2]) -> Deltas {
     let [(from, from_new), (to, to_new)] = [(old[0], new[0]), (old[1], new[1])];
     let addresses = from.address.replaced_by(from_new.address);
     let addresses = addresses.then(to.address.replaced_by(to_new.address));
-    Checksums {
-        l3: addresses.then(Delta::TTL_DECREMENT),
-        l4: addresses
-            .replace_u16(from.port, from_new.port)
-            .replace_u16(to.port, to_new.port),
+    let all = addresses
+        .replace_u16(from.port, from_new.port)
+        .replace_u16(to.port, to_new.port);
+    let of = |l3: Delta, l4| Checksums {
+        l3: l3.then(Delta::TTL_DECREMENT),
+        l4,
+    };
+    Deltas {
+        forward: of(addresses, all),
+        reverse: of(addresses.inverse(), all.inverse()),
     }
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     session::{
-        Deltas, FixedIx, FlowKey, Forward, New, Refused, SessionIx,
+        FixedIx, FlowKey, Forward, New, Refused, SessionIx,
         tcp::{Direction, Event, State},
     },
     snapshot::{Snapshot, SnatRule},
@@ -134,10 +134,7 @@ pub(super) fn remember<A: Family>(
         service: rule.number,
         backend,
         generation: bench.generation,
-        deltas: Deltas {
-            forward: deltas([remote, public], [remote, inside]),
-            reverse: deltas([inside, remote], [public, remote]),
-        },
+        deltas: deltas([remote, public], [remote, inside]),
     };
     match insert(&new, bench) {
         Ok(ix) => {

@@ -155,10 +155,8 @@ impl Delta {
     /// And two words become others, such as a sequence number.
     #[inline]
     pub const fn replace_u32(self, old: u32, new: u32) -> Self {
-        let (old_high, old_low) = words(old);
-        let (new_high, new_low) = words(new);
-        self.replace_u16(old_high, new_high)
-            .replace_u16(old_low, new_low)
+        // Both words at once: what is carried from the lower to the upper one is worth 1 there.
+        self.then(Self(fold(!old as u64 + new as u64)))
     }
 
     /// And one address becomes another.
@@ -174,6 +172,15 @@ impl Delta {
         match plus(self.0, other.0) {
             0xffff => Self(0),
             sum => Self(sum),
+        }
+    }
+
+    /// What undoes it.
+    #[inline]
+    pub const fn inverse(self) -> Self {
+        match self.0 {
+            0 => self,
+            change => Self(!change),
         }
     }
 

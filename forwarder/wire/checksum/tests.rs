@@ -190,6 +190,12 @@ proptest! {
     }
 
     #[test]
+    fn the_inverse_is_the_way_back(old in tuple(), new in tuple()) {
+        prop_assert_eq!(old.to(&new).inverse(), new.to(&old));
+        prop_assert_eq!(old.to(&old).inverse(), Delta::new());
+    }
+
+    #[test]
     fn a_wrong_checksum_stays_wrong_by_the_same(old in tuple(), new in tuple(), wrong in 1_u16..) {
         let difference = |checksum: u16, right: u16| plus(checksum, !right) % 0xffff;
         let delta = old.to(&new);
