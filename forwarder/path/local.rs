@@ -1,7 +1,11 @@
 //! The address and port of the director's that a FULLNAT backend sees in place of the client's.
 
 use super::{Answer, Bench, Family, Meta, Step, Verdict};
-use crate::{session::fold, snapshot::Backend, wire::Endpoint};
+use crate::{
+    session::{Table, fold},
+    snapshot::{Backend, Snapshot},
+    wire::Endpoint,
+};
 
 /// A LIP of the backend's and a port in the slot of the client. Which LIP is asked first goes by
 /// the client alone: so any number of workers gives what one would have given.
@@ -12,11 +16,9 @@ pub(super) fn give<A: Family>(
     bench: &mut Bench<'_>,
 ) -> Step<Endpoint<A>> {
     let client = meta.key.source();
-    let lips = &backend.local_addresses;
     let slot = bench.snapshot.slots.slot(client);
-    let lips = lips.iter().cycle().skip(share(client, lips.len()));
     let given = A::sessions(bench.flows).give_local(
-        lips.take(backend.local_addresses.len()).copied(),
+        lips(client, backend),
         backend.address.or_port(meta.key.destination().port),
         meta.key.protocol(),
         slot,
@@ -27,6 +29,37 @@ pub(super) fn give<A: Family>(
         return Step::Break(Verdict::Answer(Answer::OutOfPorts));
     };
     Step::Continue(local)
+}
+
+/// Asks for what [`give`] reads; once that is near, again for where the answers to the port that
+/// it will give are looked for.
+pub(super) fn prefetch<A: Family>(
+    meta: &Meta<A>,
+    backend: &Backend<A>,
+    is_near: bool,
+    sessions: &Table<A>,
+    snapshot: &Snapshot,
+) {
+    let client = meta.key.source();
+    let Some(lip) = lips(client, backend).next() else {
+        return;
+    };
+    let slot = snapshot.slots.slot(client);
+    let rip = backend.address.or_port(meta.key.destination().port);
+    if is_near {
+        sessions.prefetch_next_local(lip, rip, meta.key.protocol(), slot);
+    } else {
+        sessions.prefetch_local(lip, rip, meta.key.protocol(), slot);
+    }
+}
+
+/// The backend's LIPs in the order in which this client asks for a port of theirs.
+fn lips<A: Family>(client: Endpoint<A>, backend: &Backend<A>) -> impl Iterator<Item = A> + Clone {
+    let lips = &backend.local_addresses;
+    let (later, first) = lips
+        .split_at_checked(share(client, lips.len()))
+        .unwrap_or_default();
+    first.iter().chain(later).copied()
 }
 
 /// A number below `count` that is evenly spread over clients.

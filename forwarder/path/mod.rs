@@ -171,11 +171,19 @@ fn expect_replies<A: Family, F: Frame>(
     sessions: &Table<A>,
     snapshot: &Snapshot,
 ) {
-    for (frame, meta) in batch.all() {
-        if meta.likely == SessionIx::NONE
-            && let Some(service) = meta.service
-        {
-            schedule::prefetch_reply(meta, frame.head(), service, sessions, snapshot);
+    let strangers = |(_, meta): &(&mut F, &mut Meta<A>)| meta.likely == SessionIx::NONE;
+    let mut by_local_ports = false;
+    for (frame, meta) in batch.all().filter(strangers) {
+        if let Some(service) = meta.service {
+            by_local_ports |=
+                schedule::prefetch_reply(meta, frame.head(), service, sessions, snapshot);
+        }
+    }
+    if by_local_ports {
+        for (frame, meta) in batch.all().filter(strangers) {
+            if let Some(service) = meta.service {
+                schedule::prefetch_local_reply(meta, frame.head(), service, sessions, snapshot);
+            }
         }
     }
 }

@@ -28,23 +28,55 @@ pub(super) fn prefetch_choice<A: Family>(
     }
 }
 
-/// Asks for where the replies of that backend will be looked for.
+/// Asks for where the replies of that backend will be looked for. True where that is not known
+/// before what was asked for here is near: then [`prefetch_local_reply`] goes on.
 pub(super) fn prefetch_reply<A: Family>(
     meta: &Meta<A>,
     head: &[u8],
-    service_ix: ServiceIx,
+    service: ServiceIx,
     sessions: &Table<A>,
     snapshot: &Snapshot,
-) {
-    if let Some(service) = A::network(snapshot).services.service(service_ix)
-        && service.forward == Forward::Nat
-        && let Some(place) = slot(meta, head, service_ix, snapshot)
-        && let Some(backend) = service.backends.at((*place).into())
-    {
+) -> bool {
+    let Some((forward, backend)) = expected(meta, head, service, snapshot) else {
+        return false;
+    };
+    if forward == Forward::Nat {
         let rip = backend.address.or_port(meta.key.destination().port);
         let reply = meta.key.answer_of(rip);
         sessions.prefetch_bucket(sessions.hash(&reply));
+    } else if forward == Forward::FullNat {
+        local::prefetch(meta, backend, false, sessions, snapshot);
+        return true;
     }
+    false
+}
+
+/// The same for replies to a local port, which can be foretold by now.
+pub(super) fn prefetch_local_reply<A: Family>(
+    meta: &Meta<A>,
+    head: &[u8],
+    service: ServiceIx,
+    sessions: &Table<A>,
+    snapshot: &Snapshot,
+) {
+    if let Some((Forward::FullNat, backend)) = expected(meta, head, service, snapshot) {
+        local::prefetch(meta, backend, true, sessions, snapshot);
+    }
+}
+
+/// The backend that a scheduler which writes its choices down will choose, and how it is reached.
+fn expected<'a, A: Family>(
+    meta: &Meta<A>,
+    head: &[u8],
+    service_ix: ServiceIx,
+    snapshot: &'a Snapshot,
+) -> Option<(Forward, &'a Backend<A>)> {
+    let service = A::network(snapshot).services.service(service_ix)?;
+    if matches!(service.forward, Forward::Dr | Forward::Tun) {
+        return None;
+    }
+    let place = slot(meta, head, service_ix, snapshot)?;
+    Some((service.forward, service.backends.at((*place).into())?))
 }
 
 /// Where the service's scheduler has written down whom it chooses for a flow, if it has.

@@ -12,7 +12,7 @@ use zerocopy::{FromZeros, Immutable, KnownLayout};
 
 use super::key::{Family, fold};
 use crate::{
-    mem::{NoMemory, Slab},
+    mem::{NoMemory, Slab, prefetch},
     wire::{Endpoint, Protocol},
 };
 
@@ -92,16 +92,19 @@ impl Ports {
     }
 
     fn free_from(self, from: u8) -> Option<u8> {
-        let from = u32::from(from.max(Self::FIRST));
-        for (held, at) in self.0.iter().zip((0_u32..).step_by(64)) {
-            let below = match from.checked_sub(at) {
-                None => 0,
-                Some(bits) => 1_u64.checked_shl(bits).map_or(u64::MAX, |bit| bit - 1),
-            };
+        let from = from.max(Self::FIRST);
+        let mut below = (1_u64 << (from & 63)) - 1;
+        for (held, at) in self
+            .0
+            .iter()
+            .zip([0, 64, 128, 192])
+            .skip(usize::from(from >> 6))
+        {
             let free = (held | below).trailing_ones();
             if free < 64 {
                 return u8::try_from(at + free).ok();
             }
+            below = 0;
         }
         None
     }
@@ -183,6 +186,22 @@ impl<A: Family> LocalPorts<A> {
         let page = self.page_for(pair)?;
         let high = self.ports(page, slot)?.give()?;
         Some(u16::from_be_bytes([high, slot]))
+    }
+
+    /// Asks for what giving, holding or releasing a port of a pair and slot will change.
+    pub(super) fn prefetch(&self, pair: Pair<A>, slot: u8) {
+        let page = self.by_pair.get(&pair);
+        let place = page.and_then(|page| self.ports.get(self.place(*page, slot)?));
+        if let Some(ports) = place {
+            prefetch(ports);
+        }
+    }
+
+    /// The port that will be given next, if nothing happens before.
+    pub(super) fn next(&self, pair: Pair<A>, slot: u8) -> Option<u16> {
+        let page = self.by_pair.get(&pair)?;
+        let mut ports = *self.ports.get(self.place(*page, slot)?)?;
+        Some(u16::from_be_bytes([ports.give()?, slot]))
     }
 
     /// The ports of a pair and slot in the order in which they will be given.
@@ -270,11 +289,15 @@ impl<A: Family> LocalPorts<A> {
     }
 
     fn ports(&mut self, page: u32, slot: u8) -> Option<&mut Ports> {
-        let rank = (*self.ranks.get(usize::from(slot))?)?;
-        let at = (page as usize)
-            .checked_mul(self.slots)?
-            .checked_add(usize::from(rank))?;
+        let at = self.place(page, slot)?;
         self.ports.get_mut(at)
+    }
+
+    fn place(&self, page: u32, slot: u8) -> Option<usize> {
+        let rank = (*self.ranks.get(usize::from(slot))?)?;
+        (page as usize)
+            .checked_mul(self.slots)?
+            .checked_add(usize::from(rank))
     }
 
     /// The page of a pair, or one that it takes.

@@ -222,6 +222,23 @@ impl<A: Family> Table<A> {
         self.len = self.len.wrapping_sub(1);
     }
 
+    /// Asks for what removing a session will change, if it has expired or may go for another.
+    fn expect_removal(&mut self, ix: SessionIx, now_ms: u64) {
+        let goes = |session: &&Session<A>| session.may_go() || session.is_expired(now_ms);
+        let Some(session) = self.get(ix).filter(goes) else {
+            return;
+        };
+        self.index
+            .prefetch_bucket(self.hash(&session.forward_key()));
+        if let Some(reverse) = session.reverse_key() {
+            self.index.prefetch_bucket(self.hash(&reverse));
+        }
+        if let Some((pair, port)) = local::held_by(session) {
+            let [_, slot] = port.to_be_bytes();
+            self.local_ports.prefetch(pair, slot);
+        }
+    }
+
     fn give_free(&mut self, ix: SessionIx) {
         if let Some(entry) = self.entries.get_mut(ix.0 as usize) {
             *entry = Session::blank(self.free);

@@ -15,6 +15,10 @@ const HAND_LOOK: u32 = 8;
 /// Entries that the clock hand passes at most for one new session.
 const HAND_REACH: u32 = 64;
 
+/// How far before the clock hand stands what memory is asked for: it goes next but so many, and
+/// has been looked at by then.
+const HAND_AHEAD: u32 = 3;
+
 /// Why a session was not inserted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -129,6 +133,7 @@ impl<A: Family> Table<A> {
             self.hand = if passed < self.capacity { passed } else { 0 };
             if let Some(victim) = victim {
                 self.evict(victim, now_ms);
+                self.expect_removal(SessionIx(self.hand.saturating_add(HAND_AHEAD)), now_ms);
                 return true;
             }
         }

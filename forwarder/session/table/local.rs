@@ -62,6 +62,21 @@ impl<A: Family> Table<A> {
         given
     }
 
+    /// Asks for the ports from which [`give_local`](Self::give_local) will give.
+    pub fn prefetch_local(&self, lip: A, rip: Endpoint<A>, protocol: Protocol, slot: u8) {
+        self.local_ports
+            .prefetch(Pair::new(lip, rip, protocol), slot);
+    }
+
+    /// Asks for where the session will be looked for that gets the next of them.
+    pub fn prefetch_next_local(&self, lip: A, rip: Endpoint<A>, protocol: Protocol, slot: u8) {
+        let next = self.local_ports.next(Pair::new(lip, rip, protocol), slot);
+        if let Some(port) = next {
+            let key = FlowKey::new(rip, Endpoint::new(lip, port), protocol);
+            self.prefetch_bucket(self.hash(&key));
+        }
+    }
+
     /// A copy of the ports that a LIP has towards `rip` in a slot.
     pub fn local_ports(&mut self, lip: A, rip: Endpoint<A>, protocol: Protocol, slot: u8) -> Ports {
         self.local_ports.of(Pair::new(lip, rip, protocol), slot)
