@@ -24,6 +24,9 @@ mod insert;
 mod local;
 mod public;
 
+/// How far before the entry that a sweep looks at stands the one whose removal it asks memory for.
+const SWEEP_AHEAD: u32 = 8;
+
 /// Ends the list of free entries.
 const NO_ENTRY: u32 = u32::MAX;
 
@@ -222,10 +225,10 @@ impl<A: Family> Table<A> {
         self.len = self.len.wrapping_sub(1);
     }
 
-    /// Asks for what removing a session will change, if it has expired or may go for another.
-    fn expect_removal(&mut self, ix: SessionIx, now_ms: u64) {
-        let goes = |session: &&Session<A>| session.may_go() || session.is_expired(now_ms);
-        let Some(session) = self.get(ix).filter(goes) else {
+    /// Asks for what removing a session will change, if there is one that `goes`.
+    #[inline]
+    fn expect_removal(&self, ix: SessionIx, goes: impl Fn(&Session<A>) -> bool) {
+        let Some(session) = self.get(ix).filter(|session| goes(session)) else {
             return;
         };
         self.index
@@ -251,6 +254,8 @@ impl<A: Family> Table<A> {
     pub fn sweep(&mut self, now_ms: u64, budget: u32) -> u32 {
         let before = self.len;
         for _ in 0..budget.min(self.capacity) {
+            let ahead = SessionIx(self.swept.saturating_add(SWEEP_AHEAD));
+            self.expect_removal(ahead, |session| session.is_expired(now_ms));
             let ix = SessionIx(self.swept);
             if self
                 .get(ix)

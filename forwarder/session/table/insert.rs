@@ -133,7 +133,9 @@ impl<A: Family> Table<A> {
             self.hand = if passed < self.capacity { passed } else { 0 };
             if let Some(victim) = victim {
                 self.evict(victim, now_ms);
-                self.expect_removal(SessionIx(self.hand.saturating_add(HAND_AHEAD)), now_ms);
+                let ahead = SessionIx(self.hand.saturating_add(HAND_AHEAD));
+                let goes = |next: &Session<A>| next.may_go() || next.is_expired(now_ms);
+                self.expect_removal(ahead, goes);
                 return true;
             }
         }
