@@ -25,6 +25,7 @@ commands=(
     keepalived:keepalived
     chromium:chromium
     luac:lua5.3
+    tshark:tshark
 )
 libraries=(libc6-dev libdpdk-dev libclang-dev)
 

@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, StatusCode,
     body::Bytes,
-    client::conn::http1,
+    client::conn::http1::{self, Connection, SendRequest},
     header::{CONTENT_TYPE, HOST, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
@@ -47,6 +47,8 @@ pub(super) enum Error {
         status: StatusCode,
         reason: String,
     },
+    #[error("cannot write what was captured")]
+    Write(#[source] io::Error),
     #[error("weir's answer to {path} is that of another version")]
     Unreadable {
         path: String,
@@ -90,15 +92,58 @@ async fn ask<T: DeserializeOwned>(
             source,
         });
     }
-    let reason = match serde_json::from_slice(&body) {
+    Err(refused(path, status, &body))
+}
+
+fn refused(path: &str, status: StatusCode, body: &[u8]) -> Error {
+    let reason = match serde_json::from_slice(body) {
         Ok(Refusal { error }) => error,
-        Err(_) => String::from_utf8_lossy(&body).into_owned(),
+        Err(_) => String::from_utf8_lossy(body).into_owned(),
     };
-    Err(Error::Refused {
+    Error::Refused {
         path: path.to_owned(),
         status,
         reason,
-    })
+    }
+}
+
+/// Sends something as JSON, and gives each piece of the answer as it comes, for as long as it does.
+pub(super) async fn stream(
+    socket: &Path,
+    path: &str,
+    body: &impl Serialize,
+    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+) -> Result<(), Error> {
+    let body = serde_json::to_vec(body).expect("what is sent has text keys alone");
+    let http = |source| Error::Http {
+        socket: socket.to_owned(),
+        source,
+    };
+    let (mut sender, connection) = connect(socket).await?;
+    let answer = async move {
+        let request = request(Method::POST, path, body);
+        let answer = timeout(PATIENCE, sender.send_request(request)).await;
+        let answer = answer.map_err(|_| Error::Silent(socket.to_owned()))?;
+        let answer = answer.map_err(http)?;
+        let status = answer.status();
+        let mut body = answer.into_body();
+        if status != StatusCode::OK {
+            let body = body.collect().await.map_err(http)?.to_bytes();
+            return Err(refused(path, status, &body));
+        }
+        while let Some(frame) = body.frame().await {
+            if let Ok(piece) = frame.map_err(http)?.into_data() {
+                each(&piece).map_err(Error::Write)?;
+            }
+        }
+        Ok(())
+    };
+    // Who stops reading closes the connection, whatever it still waits for.
+    tokio::pin!(answer, connection);
+    tokio::select! {
+        answer = &mut answer => answer,
+        _ = &mut connection => answer.await,
+    }
 }
 
 async fn exchange(
@@ -107,6 +152,31 @@ async fn exchange(
     path: &str,
     body: Vec<u8>,
 ) -> Result<(StatusCode, Bytes), Error> {
+    let (mut sender, connection) = connect(socket).await?;
+    let request = request(method, path, body);
+    let answer = async move {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        Ok((status, answer.into_body().collect().await?.to_bytes()))
+    };
+    // The connection has to be polled for the answer to come; how it ends says nothing more.
+    let (answer, _) = tokio::join!(answer, connection);
+    answer.map_err(|source| Error::Http {
+        socket: socket.to_owned(),
+        source,
+    })
+}
+
+/// A connection of its own, in both halves.
+async fn connect(
+    socket: &Path,
+) -> Result<
+    (
+        SendRequest<Full<Bytes>>,
+        Connection<TokioIo<UnixStream>, Full<Bytes>>,
+    ),
+    Error,
+> {
     let stream = UnixStream::connect(socket)
         .await
         .map_err(|source| match source.kind() {
@@ -119,28 +189,21 @@ async fn exchange(
                 source,
             },
         })?;
-    let http = |source| Error::Http {
+    let connected = http1::handshake(TokioIo::new(stream)).await;
+    connected.map_err(|source| Error::Http {
         socket: socket.to_owned(),
         source,
-    };
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(http)?;
+    })
+}
+
+fn request(method: Method, path: &str, body: Vec<u8>) -> Request<Full<Bytes>> {
     let mut request = Request::builder()
         .method(method)
         .uri(path)
         .body(Full::new(Bytes::from(body)))
         .expect("paths are written in this program");
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_static("weir"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     request
-        .headers_mut()
-        .insert(HOST, HeaderValue::from_static("weir"));
-    request
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let answer = async move {
-        let answer = sender.send_request(request).await?;
-        let status = answer.status();
-        Ok((status, answer.into_body().collect().await?.to_bytes()))
-    };
-    // The connection has to be polled for the answer to come; how it ends says nothing more.
-    let (answer, _) = tokio::join!(answer, connection);
-    answer.map_err(http)
 }

@@ -12,6 +12,7 @@ use crate::config::Refused;
 #[cfg(feature = "dpdk")]
 use crate::dpdk::{DeviceError, EalError, PoolError};
 
+mod capture;
 mod change;
 pub mod check;
 mod client;
@@ -68,6 +69,8 @@ enum Command {
     Explain(explain::Arguments),
     /// Show what the running program knows: services, sessions, routes, drops …
     Show(show::Arguments),
+    /// Capture frames that pass ports, or that were dropped, with the reason, as pcapng
+    Capture(capture::Arguments),
     /// Watch packets, connections, drops and what they cost, live
     Top(top::Arguments),
     /// Do as ipvsadm does: list services, connections, rates, save, zero
@@ -97,6 +100,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay(arguments) => replay::run(&arguments),
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Capture(arguments) => capture::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
         Command::Reload(arguments) => change::reload(&arguments),

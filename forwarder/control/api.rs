@@ -10,11 +10,14 @@ use std::{
     io,
     net::IpAddr,
     pin::pin,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use hyper::server::conn::http1;
 use hyper_util::{rt::TokioIo, service::TowerToHyperService};
 use tokio::{
@@ -31,6 +34,7 @@ use router::{Manager, router};
 pub use door::Door;
 
 use super::{
+    capture,
     commands::Command,
     explain::Flow,
     metrics::Scrape,
@@ -40,6 +44,7 @@ use super::{
 use crate::{config::Unwritable, mem::NoMemory, path::Recalled};
 
 mod door;
+mod recording;
 mod refusal;
 mod router;
 #[cfg(test)]
@@ -183,6 +188,8 @@ pub enum Query {
         /// Where the explanation goes.
         answer: oneshot::Sender<Result<views::Explanation, NoMemory>>,
     },
+    /// To begin or end a capture.
+    Capture(capture::Asked),
 }
 
 /// Where clients come in.
@@ -228,7 +235,7 @@ async fn serve_within(
             accepted = socket.listener.accept(), if connections.len() < bounds.connections => {
                 match accepted {
                     Ok((stream, _)) => {
-                        connections.spawn(timeout(bounds.connection, talk(stream, router.clone())));
+                        connections.spawn(talk(stream, router.clone(), bounds.connection));
                     }
                     Err(error) => failed(&error).await,
                 }
@@ -237,7 +244,7 @@ async fn serve_within(
             accepted = enter(door.as_ref()), if visitors.len() < bounds.connections => {
                 match (accepted, &guarded) {
                     (Ok(stream), Some(router)) => {
-                        visitors.spawn(timeout(bounds.connection, talk(stream, router.clone())));
+                        visitors.spawn(talk(stream, router.clone(), bounds.connection));
                     }
                     (Err(error), _) => failed(&error).await,
                     (Ok(_), None) => {}
@@ -267,14 +274,39 @@ async fn failed(error: &io::Error) {
     sleep(ACCEPT_PAUSE).await;
 }
 
-/// One request and its answer.
-async fn talk(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, router: Router) {
-    let outcome = http1::Builder::new()
+/// One request and its answer, which is cut when it takes longer than it may.
+async fn talk(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    router: Router,
+    most: Duration,
+) {
+    let stay = Stay::default();
+    let router = router.layer(Extension(stay.clone()));
+    let talk = http1::Builder::new()
         .keep_alive(false)
         .max_buf_size(REQUEST_OCTETS)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
-        .await;
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+    let mut talk = pin!(talk);
+    let outcome = match timeout(most, &mut talk).await {
+        Ok(outcome) => outcome,
+        Err(_) if stay.is_set() => talk.await,
+        Err(_) => return,
+    };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a client of the API left, or spoke no HTTP");
+    }
+}
+
+/// Whether a connection may take as long as it likes, as a capture does, of which there is one.
+#[derive(Clone, Debug, Default)]
+struct Stay(Arc<AtomicBool>);
+
+impl Stay {
+    fn set(&self) {
+        self.0.store(true, Relaxed);
+    }
+
+    fn is_set(&self) -> bool {
+        self.0.load(Relaxed)
     }
 }

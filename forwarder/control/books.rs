@@ -379,6 +379,7 @@ impl Books {
             sources_forgotten: counters.sources_forgotten.get(),
             sessions_gone: counters.sessions_gone.get(),
             templates_full: counters.templates_full.get(),
+            uncopied: counters.uncopied.get(),
             received: over_ports(|t| t.rx.frames.get()),
             injected: counters.injected.get(),
             made: counters.made.get(),

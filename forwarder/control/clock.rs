@@ -1,6 +1,6 @@
 //! The one place where the clock is read.
 
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use crate::io::Now;
 
@@ -27,5 +27,14 @@ impl Clock {
         Now {
             ns: u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX),
         }
+    }
+
+    /// Nanoseconds since 1970, from the clock that people set.
+    #[expect(clippy::disallowed_methods, reason = "this is where the clock is read")]
+    pub fn unix_ns() -> u64 {
+        let passed = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        passed.map_or(0, |passed| {
+            u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX)
+        })
     }
 }

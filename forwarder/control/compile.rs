@@ -73,6 +73,7 @@ pub(super) fn first(
         closed_ports_answer: false,
         resets_per_second: 0,
         icmp_per_second: 0,
+        capture: None,
     };
     reload(roster, places, &[], None, nothing)
 }

@@ -7,6 +7,8 @@ use std::{net::IpAddr, sync::Arc};
 use tokio::sync::{oneshot, watch};
 
 use super::{
+    capture::{self, CaptureError, Stream, Wish},
+    clock::Clock,
     commands::{self, Command, CommandError, Order},
     exchange::Exchange,
     facts::facts,
@@ -18,6 +20,7 @@ use super::{
     numbers::Numbers,
     roster::Roster,
     tally::Tally,
+    threads::Seen,
     vrrp::{self, Groups},
 };
 use crate::{
@@ -53,6 +56,9 @@ pub struct Manager<L: Pool> {
     exchange: Exchange<L::Frame>,
     /// None where nobody is told: in replay.
     notices: Option<Notices>,
+    capture: Option<capture::UnderWay>,
+    /// How many captures there were.
+    captures: u32,
 }
 
 /// What an owner is made of.
@@ -89,6 +95,8 @@ impl<L: Pool> Manager<L> {
             due: None,
             exchange: parts.exchange,
             notices: None,
+            capture: None,
+            captures: 0,
         };
         manager.publish(now);
         manager.track_services(now);
@@ -209,6 +217,7 @@ impl<L: Pool> Manager<L> {
         }
         self.exchange.flush();
         taken += self.host_turn(now);
+        changed |= self.end_of_capture();
         if changed {
             self.publish(now);
         }
@@ -302,6 +311,49 @@ impl<L: Pool> Manager<L> {
         &self.groups
     }
 
+    /// Begins to capture what passes these workers.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be.
+    pub fn begin_capture(
+        &mut self,
+        wish: Wish,
+        seen: &[Seen],
+        clock: Clock,
+    ) -> Result<Stream, CaptureError> {
+        if self.capture.is_some() {
+            return Err(CaptureError::UnderWay);
+        }
+        self.captures = self.captures.wrapping_add(1);
+        let roster = self.in_force();
+        let (capture, stream) =
+            capture::UnderWay::begin(wish, self.captures, roster.config(), seen, clock)?;
+        self.capture = Some(capture);
+        self.publish(clock.now());
+        Ok(stream)
+    }
+
+    /// Ends the capture that is under way. False where there is none.
+    pub fn end_capture(&mut self) -> bool {
+        self.capture
+            .as_ref()
+            .inspect(|capture| capture.end())
+            .is_some()
+    }
+
+    /// True where workers are to be told that a capture has ended.
+    fn end_of_capture(&mut self) -> bool {
+        let Some(capture) = &self.capture else {
+            return false;
+        };
+        let ended = capture.wanted().is_none();
+        if capture.is_over() {
+            self.capture = None;
+        }
+        ended && self.publisher.current().capture.is_some()
+    }
+
     /// Carries frames to the kernel and from it, after all else that this thread sends.
     fn host_turn(&mut self, now: Now) -> usize {
         let mut taken = 0;
@@ -390,6 +442,7 @@ impl<L: Pool> Manager<L> {
                 neighbours: Arc::new(snapshot.six.neighbours.with(six)),
                 ..snapshot.six.clone()
             },
+            capture: self.capture.as_ref().and_then(capture::UnderWay::wanted),
             ..snapshot.clone()
         });
     }

@@ -2,6 +2,7 @@
 
 pub mod api;
 mod books;
+pub mod capture;
 mod clock;
 pub mod commands;
 mod compile;

@@ -16,6 +16,7 @@ use tokio::{
 
 use super::{
     api::{self, Change, Listeners, Query},
+    capture::Asked as AskedOfCaptures,
     clock::Clock,
     commands::{Commander, Order},
     explain::{self, Scene},
@@ -27,7 +28,7 @@ use super::{
     observer::Observer,
     reload::Desk,
     roster::Roster,
-    threads::Threads,
+    threads::{Seen, Threads},
     views,
 };
 use crate::{
@@ -172,7 +173,7 @@ pub async fn serve<L: Pool>(
                     }
                 }
                 Some(query) = questions.recv() => {
-                    answer(query, &manager, &observer, (&desk, &record), clock);
+                    answer(query, &mut manager, &observer, (&desk, &record), clock);
                 }
                 _ = commands.recv_many(&mut orders, COMMANDS), if job.is_none() => {
                     job = begin(&mut manager, std::mem::take(&mut orders), clock.now());
@@ -279,7 +280,7 @@ fn broken(error: &JoinError) -> End {
 /// waits for any more is lost without harm.
 fn answer<L: Pool>(
     query: Query,
-    manager: &Manager<L>,
+    manager: &mut Manager<L>,
     observer: &Rc<Observer>,
     (desk, record): (&Desk, &Record),
     clock: Clock,
@@ -332,11 +333,8 @@ fn answer<L: Pool>(
             spawn_local(async move { drop(answer.send(desk.carry_out(change).await)) });
         }
         Query::Scrape(reply) => {
-            drop(reply.send(Box::new(observer.scrape(
-                manager,
-                record.checks(),
-                clock.now(),
-            ))));
+            let scrape = observer.scrape(manager, record.checks(), clock.now());
+            drop(reply.send(Box::new(scrape)));
         }
         Query::RouteTo { address, answer } => {
             drop(answer.send(explain::route_to(address, &scene())));
@@ -344,15 +342,25 @@ fn answer<L: Pool>(
         Query::Recall { flow, answer } => {
             let snapshot = manager.snapshot();
             let owner = explain::owner(&snapshot, &flow);
-            spawn_local(async move {
-                drop(answer.send(aside.recall(owner, &flow, &snapshot).await));
-            });
+            let recall = async move { aside.recall(owner, &flow, &snapshot).await };
+            spawn_local(async move { drop(answer.send(recall.await)) });
         }
         Query::Explain {
             flow,
             recall,
             answer,
         } => drop(answer.send(explain::explain(&flow, recall.as_ref(), &scene()))),
+        Query::Capture(asked) => capture(asked, manager, books.seen(), clock),
+    }
+}
+
+/// Begins or ends a capture.
+fn capture<L: Pool>(asked: AskedOfCaptures, manager: &mut Manager<L>, seen: &[Seen], clock: Clock) {
+    match asked {
+        AskedOfCaptures::Begin { wish, answer } => {
+            drop(answer.send(manager.begin_capture(wish, seen, clock)));
+        }
+        AskedOfCaptures::End(answer) => drop(answer.send(manager.end_capture())),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Captures: pcap and pcapng are read, pcap is written.
+//! Captures: pcap and pcapng are read and written.
 //!
 //! Both directions stream: of a capture, however long, one frame is in memory. What is read is
 //! trusted with nothing: a capture that is cut short or makes no sense is an error that names the
@@ -6,6 +6,7 @@
 
 use std::io::{self, Read};
 
+mod blocks;
 mod classic;
 mod next_generation;
 mod octets;
@@ -13,6 +14,7 @@ mod octets;
 mod tests;
 mod write;
 
+pub use blocks::{Blocks, Packet, Passed, Way};
 pub use write::Writer;
 
 use classic::Classic;

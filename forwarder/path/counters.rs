@@ -148,6 +148,8 @@ pub struct Counters {
     pub sessions_gone: Counter,
     /// New flows of persistent services whose client could not be remembered.
     pub templates_full: Counter,
+    /// Frames that were captured, but for want of room not copied.
+    pub uncopied: Counter,
     /// Turns in which there was nothing to do.
     pub idle_turns: Counter,
     /// All turns.
@@ -177,6 +179,7 @@ impl Counters {
             sources_forgotten: Counter::default(),
             sessions_gone: Counter::default(),
             templates_full: Counter::default(),
+            uncopied: Counter::default(),
             idle_turns: Counter::default(),
             turns: Counter::default(),
             busy_ns: Counter::default(),
@@ -285,6 +288,7 @@ impl Counters {
                 &counters.sources_forgotten,
                 &counters.sessions_gone,
                 &counters.templates_full,
+                &counters.uncopied,
                 &counters.idle_turns,
                 &counters.turns,
                 &counters.busy_ns,

@@ -7,10 +7,11 @@ use std::net::Ipv6Addr;
 
 use crossbeam::queue::ArrayQueue;
 
-use super::Recalled;
+use super::{Pages, Recalled, flows::Flows};
 use crate::{
     io::Now,
     session::{Family, Session, Table, Template, Templates},
+    snapshot::Snapshot,
 };
 
 /// Places looked at in one turn: 64 KiB of sessions, so that no queue fills meanwhile.
@@ -66,9 +67,38 @@ impl<T: Copy> Page<T> {
     }
 }
 
+/// Works on a question from a place on, as long as one turn may take. True where it is answered.
+pub(super) fn work(
+    asked: &mut Inquiry,
+    from: u32,
+    flows: &mut Flows,
+    snapshot: &Snapshot,
+    now: Now,
+) -> bool {
+    match asked {
+        Inquiry::Sweep => {
+            flows.sessions.sweep(now.ms(), A_TURN);
+            flows.sessions6.sweep(now.ms(), A_TURN);
+            flows.templates.sweep(now.ms(), A_TURN);
+            flows.templates6.sweep(now.ms(), A_TURN);
+            let sessions = flows.sessions.capacity().max(flows.sessions6.capacity());
+            let templates = flows.templates.to_sweep().max(flows.templates6.to_sweep());
+            from.saturating_add(A_TURN) >= sessions.max(templates)
+        }
+        Inquiry::Page(page) => fill(page, &flows.sessions, now),
+        Inquiry::Page6(page) => fill(page, &flows.sessions6, now),
+        Inquiry::Clients(page) => fill_clients(page, &flows.templates, now),
+        Inquiry::Clients6(page) => fill_clients(page, &flows.templates6, now),
+        Inquiry::Recall(recall) => {
+            recall.fill(flows, snapshot, now);
+            true
+        }
+    }
+}
+
 /// Copies out the sessions whose time is not up, as far as the page has room. True where that is
 /// an answer.
-pub(super) fn fill<A: Family>(page: &mut Page<Session<A>>, table: &Table<A>, now: Now) -> bool {
+fn fill<A: Family>(page: &mut Page<Session<A>>, table: &Table<A>, now: Now) -> bool {
     let entries = table.page(page.from, A_TURN);
     let entries = entries.filter(|(_, session)| !session.is_expired(now.ms()));
     page.fill(
@@ -78,7 +108,7 @@ pub(super) fn fill<A: Family>(page: &mut Page<Session<A>>, table: &Table<A>, now
 }
 
 /// The same of templates.
-pub(super) fn fill_clients<A: Family>(
+fn fill_clients<A: Family>(
     page: &mut Page<Template<A>>,
     templates: &Templates<A>,
     now: Now,
@@ -104,13 +134,15 @@ pub enum Inquiry {
     Recall(Recalled),
 }
 
-/// The two rings between the management thread and one worker.
+/// The rings between the management thread and one worker.
 #[derive(Debug)]
 pub struct Inquiries {
     /// Questions.
     pub asked: ArrayQueue<Inquiry>,
     /// The same, answered.
     pub answered: ArrayQueue<Inquiry>,
+    /// Copies of frames, while somebody captures.
+    pub pages: Pages,
 }
 
 impl Default for Inquiries {
@@ -118,6 +150,7 @@ impl Default for Inquiries {
         Self {
             asked: ArrayQueue::new(UNDER_WAY),
             answered: ArrayQueue::new(UNDER_WAY),
+            pages: Pages::default(),
         }
     }
 }

@@ -9,6 +9,7 @@
 
 mod answer;
 mod batch;
+mod capture;
 mod clamp;
 mod classify;
 mod counters;
@@ -46,6 +47,7 @@ mod worker;
 
 use std::ops::ControlFlow;
 
+pub use capture::{Copied, CopyPage, Pages, Passing};
 pub use counters::{BackendTraffic, Counter, Counters, PortTraffic, Totals, Traffic};
 pub use inquiry::{Inquiries, Inquiry, Page};
 pub use limiter::Limiter;
@@ -409,7 +411,7 @@ fn settle<A: Family, P: Port>(
         Verdict::Fragment { mtu } => {
             let port = meta.leaves_by;
             let give = |piece: P::Frame| match meta.waits_for {
-                Some(_) => Outbox::<P>::punt(piece, Punt::Resolve, meta, outside),
+                Some(_) => outbox.punt(piece, Punt::Resolve, meta, outside),
                 None => outbox.transmit(piece, port, outside),
             };
             if let Err(reason) = fragment::run(frame, meta.l3, mtu, outside.counters, give) {
@@ -427,15 +429,16 @@ fn settle<A: Family, P: Port>(
                 outbox
                     .waiting
                     .keep(bench.flows.waits_for, meta.port, frame, bench.now);
-            let count = usize::from(pushed_out.is_some());
-            outside.counters.dropped(DropReason::FragmentsFull, count);
+            outbox.end(pushed_out, DropReason::FragmentsFull, meta.port, outside);
         }
         Verdict::OtherFamily => outbox.aside.push(frame),
-        Verdict::Punt(class) => Outbox::<P>::punt(frame, class, meta, outside),
-        Verdict::Drop(reason) | Verdict::Refuse(reason) => outside.counters.dropped(reason, 1),
+        Verdict::Punt(class) => outbox.punt(frame, class, meta, outside),
+        Verdict::Drop(reason) | Verdict::Refuse(reason) => {
+            outbox.end([frame], reason, meta.port, outside);
+        }
         // Answers were made before; a step that makes one gives no other.
         Verdict::EndSession | Verdict::Answer(_) => {
-            outside.counters.dropped(DropReason::AnswerLimited, 1);
+            outbox.end([frame], DropReason::AnswerLimited, meta.port, outside);
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{
-    Counters, DropReason, Family, Lasting, Meta, Parcel, Punt, Punted, Rings, Visit, view::ip_at,
+    Counters, DropReason, Family, Lasting, Meta, Parcel, Passing, Punt, Punted, Rings, Visit,
+    capture::{Recorder, Recording},
+    view::ip_at,
     waiting::Waiting,
 };
 use crate::{
@@ -40,6 +42,7 @@ pub(super) struct Outbox<P: Port> {
     /// Fragments of one datagram, and who owns their flow.
     passing: Option<(WorkerIx, Parcel<P::Frame>)>,
     pub(super) waiting: Waiting<P::Frame>,
+    pub(super) recorder: Recorder,
 }
 
 /// Fragments that wait for the firsts of their datagrams at once, at most, at each worker.
@@ -53,6 +56,8 @@ pub(super) struct Outside<'a, F> {
     pub(super) rings: &'a Rings<F>,
     pub(super) counters: &'a Counters,
     pub(super) snapshot: &'a Snapshot,
+    /// What somebody captures.
+    pub(super) recording: Option<&'a Recording<'a>>,
 }
 
 impl<F> Clone for Outside<'_, F> {
@@ -80,6 +85,7 @@ impl<P: Port> Outbox<P> {
             received_on: PortIx::default(),
             passing: None,
             waiting: Waiting::new(WAITING),
+            recorder: Recorder::default(),
             ends,
         }
     }
@@ -90,7 +96,7 @@ impl<P: Port> Outbox<P> {
         &mut self,
         port: PortIx,
         burst: &mut Burst<P::Frame>,
-        counters: &Counters,
+        outside: Outside<'_, P::Frame>,
     ) {
         let queues = self
             .ends
@@ -98,8 +104,33 @@ impl<P: Port> Outbox<P> {
             .and_then(|ends| ends.queues.as_mut());
         if let Some(queues) = queues {
             queues.receive(burst);
-            if let Some(traffic) = counters.port(port).filter(|_| !burst.is_empty()) {
+            let traffic = outside.counters.port(port);
+            if let Some(traffic) = traffic.filter(|_| !burst.is_empty()) {
                 traffic.rx.add(burst.len(), octets(burst));
+                if let Some(recording) = outside.recording.filter(|one| one.wants(port)) {
+                    for frame in burst.iter() {
+                        let way = (port, Passing::In);
+                        self.recorder.copy(frame, way, recording, outside.counters);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Ends frames that came in by a port, or were to leave by it.
+    #[cold]
+    pub(super) fn end(
+        &mut self,
+        frames: impl IntoIterator<Item = P::Frame>,
+        reason: DropReason,
+        port: PortIx,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        for frame in frames {
+            outside.counters.dropped(reason, 1);
+            if let Some(recording) = outside.recording.filter(|one| one.capture.drops) {
+                let way = (port, Passing::Dropped(reason));
+                self.recorder.copy(&frame, way, recording, outside.counters);
             }
         }
     }
@@ -113,8 +144,7 @@ impl<P: Port> Outbox<P> {
         outside: Outside<'_, P::Frame>,
     ) {
         let Some(staged) = self.transmit.get_mut(port.index()) else {
-            outside.counters.dropped(DropReason::NoRoute, 1);
-            return;
+            return self.end([frame], DropReason::NoRoute, port, outside);
         };
         staged.push(frame);
         if staged.is_full() {
@@ -135,7 +165,7 @@ impl<P: Port> Outbox<P> {
             // A batch comes from one port and has no more frames than a burst has room for, and
             // every batch is flushed, so there is room.
             Some(staged) if !staged.is_full() => staged.push(frame),
-            _ => outside.counters.dropped(DropReason::HandOverFull, 1),
+            _ => self.end([frame], DropReason::HandOverFull, meta.port, outside),
         }
     }
 
@@ -176,7 +206,7 @@ impl<P: Port> Outbox<P> {
         (self.received_on, self.visiting) = (meta.port, true);
         match self.visits.get_mut(owner.index()) {
             Some(staged) if !staged.is_full() => staged.push(frame),
-            _ => outside.counters.dropped(DropReason::HandOverFull, 1),
+            _ => self.end([frame], DropReason::HandOverFull, meta.port, outside),
         }
     }
 
@@ -197,7 +227,7 @@ impl<P: Port> Outbox<P> {
                 }
                 staged.push(frame);
             }
-            _ => outside.counters.dropped(DropReason::HandOverFull, 1),
+            _ => self.end([frame], DropReason::HandOverFull, meta.port, outside),
         }
     }
 
@@ -227,6 +257,7 @@ impl<P: Port> Outbox<P> {
 
     /// Puts a packet on its way to the management thread.
     pub(super) fn punt<A: Family>(
+        &mut self,
         frame: P::Frame,
         class: Punt,
         meta: &Meta<A>,
@@ -254,7 +285,7 @@ impl<P: Port> Outbox<P> {
         };
         match outside.rings.punt(class, punted) {
             Ok(()) => outside.counters.punted(class),
-            Err(_full) => outside.counters.dropped(DropReason::PuntFull, 1),
+            Err(full) => self.end([full.frame], DropReason::PuntFull, full.port, outside),
         }
     }
 
@@ -264,14 +295,12 @@ impl<P: Port> Outbox<P> {
             self.flush_visits(outside);
         }
         let port = self.received_on;
-        for (staged, owner) in self.hand_over.iter_mut().zip(WorkerIx::all()) {
-            if !staged.is_empty() {
-                let parcel = Parcel {
-                    port,
-                    flow: None,
-                    frames: staged.take(),
-                };
-                give(parcel, owner, outside);
+        for owner in WorkerIx::all().take(self.hand_over.len()) {
+            let staged = self.hand_over.get_mut(owner.index());
+            if let Some(staged) = staged.filter(|staged| !staged.is_empty()) {
+                let frames = staged.take();
+                let flow = None;
+                self.give(Parcel { port, flow, frames }, owner, outside);
             }
         }
         if self.passing.is_some() {
@@ -281,40 +310,79 @@ impl<P: Port> Outbox<P> {
 
     fn flush_passing(&mut self, outside: Outside<'_, P::Frame>) {
         if let Some((owner, parcel)) = self.passing.take() {
-            give(parcel, owner, outside);
+            self.give(parcel, owner, outside);
+        }
+    }
+
+    /// Gives a parcel to the owner of its frames' flows. Those of fragments may hold one frame
+    /// each, so they leave half of the ring to others.
+    fn give(&mut self, parcel: Parcel<P::Frame>, owner: WorkerIx, outside: Outside<'_, P::Frame>) {
+        let count = parcel.frames.len();
+        let inbox = outside.rings.inbox(owner).filter(|inbox| {
+            let ring = &inbox.hand_over;
+            parcel.flow.is_none() || ring.len() <= ring.capacity() / 2
+        });
+        let pushed = match inbox {
+            Some(inbox) => inbox.hand_over.push(parcel),
+            None => Err(parcel),
+        };
+        match pushed {
+            Ok(()) => outside.counters.handed_over.add(count as u64),
+            Err(Parcel { port, frames, .. }) => {
+                self.end(frames, DropReason::HandOverFull, port, outside);
+            }
         }
     }
 
     /// Sends off what goes on visits or comes back.
     #[cold]
     fn flush_visits(&mut self, outside: Outside<'_, P::Frame>) {
-        let port = self.received_on;
-        let visits = self.visits.iter_mut().zip(WorkerIx::all());
-        let visits = visits.map(|(staged, owner)| (staged, None, owner));
-        let told = self.told.iter_mut().zip(WorkerIx::all());
-        let told = told.map(|((staged, told), owner)| (staged, Some(*told), owner));
-        for (staged, told, owner) in visits.chain(told) {
-            let count = staged.len();
-            if count == 0 {
-                continue;
+        for owner in WorkerIx::all().take(self.visits.len()) {
+            if let Some(staged) = self.visits.get_mut(owner.index()) {
+                let frames = staged.take();
+                self.send_off(frames, None, owner, outside);
             }
-            let frames = staged.take();
-            let visit = Visit {
-                parcel: Parcel {
-                    port,
-                    flow: None,
-                    frames,
-                },
-                told,
-            };
-            let inbox = outside.rings.inbox(owner);
-            if inbox.is_some_and(|inbox| inbox.visits.push(visit).is_ok()) {
-                outside.counters.handed_over.add(count as u64);
-            } else {
-                outside.counters.dropped(DropReason::HandOverFull, count);
+            if let Some((staged, told)) = self.told.get_mut(owner.index()) {
+                let (frames, told) = (staged.take(), *told);
+                self.send_off(frames, Some(told), owner, outside);
             }
         }
         self.visiting = false;
+    }
+
+    /// Sends frames to a worker that remembers their clients, or back from there.
+    fn send_off(
+        &mut self,
+        frames: Burst<P::Frame>,
+        told: Option<[Option<BackendIx>; BURST]>,
+        owner: WorkerIx,
+        outside: Outside<'_, P::Frame>,
+    ) {
+        let count = frames.len();
+        if count == 0 {
+            return;
+        }
+        let parcel = Parcel {
+            port: self.received_on,
+            flow: None,
+            frames,
+        };
+        let visit = Visit { parcel, told };
+        let pushed = match outside.rings.inbox(owner) {
+            Some(inbox) => inbox.visits.push(visit),
+            None => Err(visit),
+        };
+        match pushed {
+            Ok(()) => outside.counters.handed_over.add(count as u64),
+            Err(Visit { parcel, .. }) => {
+                self.end(
+                    parcel.frames,
+                    DropReason::HandOverFull,
+                    parcel.port,
+                    outside,
+                );
+            }
+        }
     }
 
     /// Sends off everything that is staged for ports.
@@ -336,7 +404,14 @@ impl<P: Port> Outbox<P> {
         let unsent = if ends.sender == self.worker {
             let before = (staged.len(), octets(staged));
             if let Some(queues) = &mut ends.queues {
-                queues.send(staged);
+                match outside.recording.filter(|one| one.wants(port)) {
+                    None => queues.send(staged),
+                    Some(recording) => {
+                        let counters = outside.counters;
+                        self.recorder
+                            .send(queues, staged, port, (recording, counters));
+                    }
+                }
             }
             if let Some(traffic) = outside.counters.port(port) {
                 traffic
@@ -359,21 +434,7 @@ impl<P: Port> Outbox<P> {
                 Err(parcel) => parcel.frames,
             }
         };
-        outside.counters.dropped(DropReason::TxFull, unsent.len());
-    }
-}
-
-/// Gives a parcel to the owner of its frames' flows. Those of fragments may hold one frame each, so
-/// they leave half of the ring to others.
-fn give<F>(parcel: Parcel<F>, owner: WorkerIx, outside: Outside<'_, F>) {
-    let count = parcel.frames.len();
-    let inbox = outside.rings.inbox(owner).filter(|inbox| {
-        let ring = &inbox.hand_over;
-        parcel.flow.is_none() || ring.len() <= ring.capacity() / 2
-    });
-    match inbox.map(|inbox| inbox.hand_over.push(parcel)) {
-        Some(Ok(())) => outside.counters.handed_over.add(count as u64),
-        _ => outside.counters.dropped(DropReason::HandOverFull, count),
+        self.end(unsent, DropReason::TxFull, port, outside);
     }
 }
 

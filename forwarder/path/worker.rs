@@ -10,6 +10,7 @@ use crossbeam::queue::ArrayQueue;
 use super::{
     Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Loads, Outbox, Parcel,
     Recalled, Rings, Visit,
+    capture::Recording,
     flows::Flows,
     gate::{Gate, Room},
     inquiry,
@@ -192,13 +193,17 @@ impl<P: Port> Worker<P> {
             batch6,
             rings,
             counters,
+            inquiries,
             ..
         } = self;
         let snapshot = subscriber.snapshot();
+        let recording = Recording::of(snapshot, &inquiries.pages, now);
+        let recording = recording.as_ref();
         let outside = Outside {
             rings,
             counters,
             snapshot,
+            recording,
         };
         let mut bench = Bench {
             worker: *worker,
@@ -227,7 +232,7 @@ impl<P: Port> Worker<P> {
             bench.came = Came::In;
         }
         for port in (0..).map(PortIx).take(outbox.ends.len()) {
-            outbox.receive(port, batch.frames(), counters);
+            outbox.receive(port, batch.frames(), outside);
             moved += carry(port, (batch, batch6), &mut bench, outbox, outside);
         }
         if let Some(inbox) = inbox {
@@ -245,6 +250,7 @@ impl<P: Port> Worker<P> {
             }
         }
         outbox.flush_ports(outside);
+        outbox.recorder.after_turn(&inquiries.pages, recording);
         self.sweep(now);
         self.take_lasting(now);
         let inquired = self.inquire(now);
@@ -316,6 +322,7 @@ impl<P: Port> Worker<P> {
             rings: &self.rings,
             counters: &self.counters,
             snapshot,
+            recording: None,
         };
         let Flows {
             sessions,
@@ -364,32 +371,12 @@ impl<P: Port> Worker<P> {
         let Some((mut asked, from)) = asked else {
             return false;
         };
-        let flows = &mut self.flows;
-        let next = from.saturating_add(inquiry::A_TURN);
-        let done = match &mut asked {
-            Inquiry::Sweep => {
-                flows.sessions.sweep(now.ms(), inquiry::A_TURN);
-                flows.sessions6.sweep(now.ms(), inquiry::A_TURN);
-                flows.templates.sweep(now.ms(), inquiry::A_TURN);
-                flows.templates6.sweep(now.ms(), inquiry::A_TURN);
-                let sessions = flows.sessions.capacity().max(flows.sessions6.capacity());
-                let templates = flows.templates.to_sweep().max(flows.templates6.to_sweep());
-                next >= sessions.max(templates)
-            }
-            Inquiry::Page(page) => inquiry::fill(page, &flows.sessions, now),
-            Inquiry::Page6(page) => inquiry::fill(page, &flows.sessions6, now),
-            Inquiry::Clients(page) => inquiry::fill_clients(page, &flows.templates, now),
-            Inquiry::Clients6(page) => inquiry::fill_clients(page, &flows.templates6, now),
-            Inquiry::Recall(recall) => {
-                recall.fill(flows, self.subscriber.snapshot(), now);
-                true
-            }
-        };
-        if done {
+        let snapshot = self.subscriber.snapshot();
+        if inquiry::work(&mut asked, from, &mut self.flows, snapshot, now) {
             // The asker keeps count and never has more under way than the ring has room for.
             drop(self.inquiries.answered.push(asked));
         } else {
-            self.inquiry = Some((asked, next));
+            self.inquiry = Some((asked, from.saturating_add(inquiry::A_TURN)));
         }
         true
     }

@@ -5,6 +5,8 @@
 
 #![deny(clippy::indexing_slicing)]
 
+mod capture;
+mod filter;
 mod ip;
 mod limits;
 mod neighbours;
@@ -16,10 +18,15 @@ mod slots;
 mod snat;
 mod toeplitz;
 
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::{
+    net::{Ipv4Addr, Ipv6Addr},
+    sync::Arc,
+};
 
 use crate::wire::Mac;
 
+pub use capture::Capture;
+pub use filter::{Filter, Side, Test};
 pub use ip::{Ip, Network};
 pub use limits::{Limits, SourceLimit};
 pub use neighbours::{Exit, Fixed, Neighbours, Reach};
@@ -50,6 +57,8 @@ pub struct Snapshot {
     pub icmp_per_second: u32,
     /// TCP resets a second that one worker makes.
     pub resets_per_second: u32,
+    /// What somebody captures.
+    pub capture: Option<Arc<Capture>>,
 }
 
 /// What the packet's way needs to know of a port.

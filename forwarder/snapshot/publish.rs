@@ -105,6 +105,7 @@ mod tests {
             closed_ports_answer: false,
             icmp_per_second,
             resets_per_second: 0,
+            capture: None,
         }
     }
 

@@ -12,7 +12,11 @@ use axum::{
 use super::PAGE_SESSIONS;
 use crate::{
     config::Unwritable,
-    control::{explain::FlowError, views},
+    control::{
+        capture::{CaptureError, FilterError, SNAP_OCTETS},
+        explain::FlowError,
+        views,
+    },
     mem::NoMemory,
 };
 
@@ -50,6 +54,16 @@ pub(super) enum Refusal {
     #[error("flow: {0}")]
     Flow(#[from] FlowError),
     #[error(transparent)]
+    Filter(#[from] FilterError),
+    #[error("snap_octets: {0} is not a number from 1 to {SNAP_OCTETS}")]
+    Snap(usize),
+    #[error("count: 0 frames are none; leave it out for no bound")]
+    Count,
+    #[error(transparent)]
+    Capture(#[from] CaptureError),
+    #[error("no capture is under way")]
+    NoCapture,
+    #[error(transparent)]
     Memory(#[from] NoMemory),
     #[error("the management thread did not answer within {0:?}")]
     Busy(Duration),
@@ -69,17 +83,28 @@ impl IntoResponse for Refusal {
             Self::Secret => StatusCode::FORBIDDEN,
             Self::Path(_) | Self::Service(_) => StatusCode::NOT_FOUND,
             Self::Method(_) | Self::ReadOnly(_) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Change(_) | Self::Unwritable(_) => StatusCode::CONFLICT,
+            Self::Change(_)
+            | Self::Unwritable(_)
+            | Self::NoCapture
+            | Self::Capture(CaptureError::UnderWay) => StatusCode::CONFLICT,
             Self::Unexpected(_)
             | Self::Parameters(_)
             | Self::Body(_)
             | Self::Cursor { .. }
             | Self::Limit(_)
             | Self::Address(_)
-            | Self::Flow(_) => StatusCode::BAD_REQUEST,
-            Self::Memory(_) | Self::Busy(_) | Self::Late(_) | Self::Stopping => {
-                StatusCode::SERVICE_UNAVAILABLE
+            | Self::Flow(_)
+            | Self::Filter(_)
+            | Self::Snap(_)
+            | Self::Count
+            | Self::Capture(CaptureError::Nothing { .. } | CaptureError::NoPort { .. }) => {
+                StatusCode::BAD_REQUEST
             }
+            Self::Memory(_)
+            | Self::Busy(_)
+            | Self::Late(_)
+            | Self::Stopping
+            | Self::Capture(CaptureError::Thread(_)) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error = self.to_string();
         (status, Json(views::Refusal { error })).into_response()

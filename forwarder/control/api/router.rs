@@ -24,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Change, PAGE_SESSIONS, Query, refusal::Refusal};
+use super::{Change, PAGE_SESSIONS, Query, recording, refusal::Refusal};
 use crate::{
     config::Edit,
     control::{
@@ -76,6 +76,8 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/backend", post(backend))
         .route("/route", get(route_to))
         .route("/explain", get(explain))
+        .route("/capture", post(recording::begin))
+        .route("/capture/end", post(recording::end))
         .fallback(async |uri: Uri| Refusal::Path(uri.path().to_owned()))
         .method_not_allowed_fallback(async |method: Method| Refusal::Method(method))
         .with_state(manager)
@@ -357,7 +359,10 @@ pub(super) struct Manager {
 }
 
 impl Manager {
-    async fn ask<T>(&self, query: impl FnOnce(oneshot::Sender<T>) -> Query) -> Result<T, Refusal> {
+    pub(super) async fn ask<T>(
+        &self,
+        query: impl FnOnce(oneshot::Sender<T>) -> Query,
+    ) -> Result<T, Refusal> {
         let (answer, answered) = oneshot::channel();
         let exchange = async {
             self.queries.send(query(answer)).await.ok()?;
@@ -380,7 +385,7 @@ impl Manager {
 }
 
 /// Refuses parameters where a route has none, so that a misspelt one is not silently ignored.
-struct NoParameters;
+pub(super) struct NoParameters;
 
 impl<S: Sync> FromRequestParts<S> for NoParameters {
     type Rejection = Refusal;

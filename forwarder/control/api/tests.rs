@@ -11,7 +11,12 @@ use tokio::{
 use super::*;
 use crate::{
     config::ApiTcp,
-    control::{metrics::tests::scrape, socket, views::samples},
+    control::{
+        capture::{Asked, CaptureError, Wish},
+        metrics::tests::scrape,
+        socket,
+        views::samples,
+    },
     path::Recall,
     snapshot::Services,
 };
@@ -93,6 +98,24 @@ fn recalled(flow: &Flow) -> Recalled {
     Recalled::Four(Box::new(recall))
 }
 
+fn capture(asked: Asked) {
+    match asked {
+        Asked::Begin { wish, answer } => answer.send(captured(&wish)).unwrap(),
+        Asked::End(answer) => answer.send(false).unwrap(),
+    }
+}
+
+/// Three octets for who wants the port `wan`, a stream without an end for who wants `lan`.
+fn captured(wish: &Wish) -> Result<capture::Stream, CaptureError> {
+    let (pieces, stream) = mpsc::channel(1);
+    match wish.on.join("+").as_str() {
+        "wan" => pieces.try_send(b"abc".to_vec()).unwrap(),
+        "lan" => drop(tokio::spawn(async move { pieces.closed().await })),
+        _ => return Err(CaptureError::UnderWay),
+    }
+    Ok(stream)
+}
+
 /// What the manager does, with a cursor that counts the sessions passed.
 async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>) {
     while let Some(query) = asked.recv().await {
@@ -158,6 +181,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
                 assert_eq!(flow.to_string(), "TCP 10.9.0.0:31337 > 10.9.0.100:80");
                 answer.send(Ok(samples::explanation())).unwrap();
             }
+            Query::Capture(asked) => capture(asked),
         }
     }
 }
@@ -245,6 +269,82 @@ async fn changes_are_carried_out_or_refused_with_the_reason() {
         let post = format!("POST {path} HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n");
         assert_eq!(program.request(&post).await, expected, "{path}");
     }
+}
+
+/// A request with a body of JSON.
+fn wanting(body: &Value) -> String {
+    let body = body.to_string();
+    let octets = body.len();
+    format!(
+        "POST /capture HTTP/1.1\r\nHost: weir\r\nContent-Type: application/json\r\n\
+         Content-Length: {octets}\r\n\r\n{body}"
+    )
+}
+
+#[tokio::test]
+async fn what_cannot_be_captured_is_refused_with_the_reason() {
+    let program = Program::with_sessions(0).await;
+    for (wanted, status, reason) in [
+        (
+            json!({ "on": ["wan"], "filter": "port http" }),
+            400,
+            "filter: `http` is not a port from 0 to 65535; ",
+        ),
+        (
+            json!({ "on": ["wan"], "snap_octets": 0 }),
+            400,
+            "snap_octets: 0 is not a number from 1 to 65536",
+        ),
+        (
+            json!({ "on": ["wan"], "count": 0 }),
+            400,
+            "count: 0 frames are none; ",
+        ),
+        (
+            json!({ "on": ["wan"], "in": 1 }),
+            422,
+            "Failed to deserialize",
+        ),
+        (json!({ "on": ["busy"] }), 409, "a capture is under way, "),
+    ] {
+        let (refused, answer) = program.request(&wanting(&wanted)).await;
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.starts_with(reason), "{error}");
+        assert_eq!(
+            refused,
+            if status == 422 { refused } else { status },
+            "{error}"
+        );
+    }
+    let end = "POST /capture/end HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n";
+    let none = json!({ "error": "no capture is under way" });
+    assert_eq!(program.request(end).await, (409, none));
+}
+
+#[tokio::test]
+async fn a_capture_may_take_longer_than_any_other_answer() {
+    let bounds = Bounds {
+        connection: Duration::from_millis(50),
+        ..BOUNDS
+    };
+    let (queries, asked) = mpsc::channel(4);
+    tokio::spawn(answer(asked, Vec::new()));
+    let program = Program::serving(bounds, queries).await;
+    let ask = async |on: &str| {
+        let mut stream = UnixStream::connect(program.socket()).await.unwrap();
+        let request = wanting(&json!({ "on": [on] }));
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut text = Vec::new();
+        let end = timeout(Duration::from_millis(400), stream.read_to_end(&mut text)).await;
+        (end.is_ok(), String::from_utf8(text).unwrap())
+    };
+    let (ended, text) = ask("wan").await;
+    assert!(
+        ended && text.contains("application/x-pcapng") && text.contains("abc"),
+        "{text}"
+    );
+    let (ended, text) = ask("lan").await;
+    assert!(!ended && text.starts_with("HTTP/1.1 200"), "{ended} {text}");
 }
 
 /// Head and body of an answer that is no JSON.

@@ -154,7 +154,7 @@ pub(super) const PORT: [KindRow<views::Port, Option<u64>>; 6] = [
     ),
 ];
 
-pub(super) const WORKER: [KindRow<views::Worker, u64>; 16] = [
+pub(super) const WORKER: [KindRow<views::Worker, u64>; 17] = [
     (Counter, "worker_turns_total", "Turns of its loop.", |w| {
         w.turns
     }),
@@ -247,5 +247,11 @@ pub(super) const WORKER: [KindRow<views::Worker, u64>; 16] = [
         "worker_templates_full_total",
         "New flows of persistent services for whose client there was no room.",
         |w| w.templates_full,
+    ),
+    (
+        Counter,
+        "worker_uncopied_frames_total",
+        "Frames that were captured, but for want of room not copied.",
+        |w| w.uncopied,
     ),
 ];

@@ -55,6 +55,8 @@ pub struct Worker {
     pub sessions_gone: u64,
     /// New flows of persistent services whose client could not be remembered.
     pub templates_full: u64,
+    /// Frames that were captured, but for want of room not copied.
+    pub uncopied: u64,
     /// Frames received from ports.
     pub received: u64,
     /// Frames that the management thread gave it to send.

@@ -293,6 +293,7 @@ pub(crate) fn workers() -> Vec<Worker> {
         sources_forgotten: 0,
         sessions_gone: 0,
         templates_full: 0,
+        uncopied: 0,
         received: 1_000_000,
         injected: 5,
         made: 2,

@@ -184,6 +184,7 @@ fn drops_and_workers() {
             "sessions": 12, "session_capacity": 1_048_576,
             "sessions_evicted": 2, "sessions_refused": 0, "sessions_out_of_ports": 0,
             "sources_forgotten": 0, "sessions_gone": 0, "templates_full": 0,
+            "uncopied": 0,
             "received": 1_000_000, "injected": 5, "made": 2, "taken_over": 0,
             "sent": 999_000, "dropped": 1_000, "punted": 5, "handed_over": 0, "waiting": 0,
             "answered": 4,

@@ -9,15 +9,15 @@ use super::{
 
 /// The type of a Section Header Block, the same in both byte orders.
 pub(super) const MAGIC: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
-const SECTION: u32 = u32::from_be_bytes(MAGIC);
-const INTERFACE: u32 = 1;
+pub(super) const SECTION: u32 = u32::from_be_bytes(MAGIC);
+pub(super) const INTERFACE: u32 = 1;
 /// Obsolete, but written by old programs.
 const PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
-const ENHANCED_PACKET: u32 = 6;
+pub(super) const ENHANCED_PACKET: u32 = 6;
 
 /// A Section Header Block's second number, by which its byte order is known.
-const BYTE_ORDER: u32 = 0x1a2b_3c4d;
+pub(super) const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 
 /// Octets of a block's type and of its length, which stands at its end too.
 const AROUND: u32 = 12;

@@ -313,3 +313,49 @@ proptest! {
         prop_assert!(octets <= capture.len());
     }
 }
+
+#[test]
+fn what_is_written_as_pcapng_is_read_again() {
+    let mut blocks = Blocks::default();
+    blocks.section("weir");
+    blocks.interface("wan", 65536);
+    blocks.interface("lan", 65536);
+    let packet = Packet {
+        interface: 1,
+        time_ns: 1_700_000_000_123_456_789,
+        octets: 1500,
+        captured: b"frame",
+        way: Way::Out,
+        comment: "",
+    };
+    blocks.packet(&packet);
+    let all = Packet {
+        interface: 0,
+        octets: 5,
+        way: Way::In,
+        comment: "dropped: no_session",
+        ..packet
+    };
+    blocks.packet(&all);
+    blocks.statistics(0, packet.time_ns, [2, 7]);
+    let capture = blocks.take();
+    assert!(blocks.is_empty());
+    assert_eq!(
+        frames(&capture),
+        [
+            (packet.time_ns, true, b"frame".to_vec()),
+            (packet.time_ns, false, b"frame".to_vec()),
+        ]
+    );
+    for piece in [1, 7, 64, capture.len()] {
+        let mut passed = Passed::default();
+        capture.chunks(piece).for_each(|octets| passed.read(octets));
+        assert_eq!((passed.frames, passed.lost), (2, 7), "by {piece} octets");
+    }
+    let comment = b"\x01\0\x13\0dropped: no_session\0";
+    assert!(
+        capture
+            .windows(comment.len())
+            .any(|octets| octets == comment)
+    );
+}

@@ -21,7 +21,8 @@ pub mod frames;
 use weir::{
     config::Config,
     control::{
-        Director, Manager, PortEnds, Seeds,
+        Clock, Director, Manager, PortEnds, Seeds, Seen,
+        capture::{CaptureError, Stream, Wish},
         commands::{Answer as Answered, Command},
     },
     io::{
@@ -190,6 +191,18 @@ impl Rig {
     pub fn reload(&mut self, config: &str) -> Answered {
         let config = Config::parse(config, "test.ron").unwrap_or_else(|e| panic!("{e}"));
         self.tell(Command::Reload(Arc::new(config)))
+    }
+
+    /// Begins a capture.
+    pub fn capture(&mut self, wish: Wish) -> Result<Stream, CaptureError> {
+        let parts = self.workers.iter().zip(&self.counters).zip(&self.inquiries);
+        let seen: Vec<_> = parts
+            .map(|((worker, counters), inquiries)| {
+                let counts = worker.sessions().counts();
+                Seen::simulated(1, Arc::clone(counters), counts, Arc::clone(inquiries))
+            })
+            .collect();
+        self.manager.begin_capture(wish, &seen, Clock::start())
     }
 
     /// Lets time pass.

@@ -120,8 +120,9 @@ const CONSTRUCTORS: [&str; 3] = ["new", "default", "from_str"];
 
 /// Files whose structures own memory that such a function has taken. `memory.rs` is a port for
 /// tests, whose frames are allocated; `address.rs` quotes what it could not read.
-const OWNERS: [&str; 14] = [
+const OWNERS: [&str; 15] = [
     "forwarder/io/memory.rs",
+    "forwarder/path/capture.rs",
     "forwarder/path/counters.rs",
     "forwarder/path/flows.rs",
     "forwarder/path/gate.rs",
