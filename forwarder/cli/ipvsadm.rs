@@ -24,6 +24,7 @@ use crate::{
 };
 use change::Draft;
 use commands::Command;
+pub(super) use tunnel::written as written_tunnel;
 use words::Words;
 
 mod change;
@@ -32,6 +33,7 @@ mod connections;
 mod rules;
 #[cfg(test)]
 mod tests;
+mod tunnel;
 mod words;
 
 /// What ipvsadm prints above its lists.
@@ -45,8 +47,9 @@ pub(super) struct Arguments {
     /// ipvsadm's arguments: -L [-n] [-t|-u ADDRESS | -f MARK] [-c] [--stats] [--rate]
     /// [--thresholds] [--persistent-conn] [--tun-info] [--timeout] [--exact] [--nosort], -S [-n],
     /// -Z; -A|-E SERVICE [-s SCHEDULER] [-p [TIMEOUT]] [-M MASK] [-b FLAGS], -D SERVICE, -C,
-    /// -a|-e SERVICE -r SERVER [-m|-g|-i] [-w WEIGHT] [-x UPPER] [-y LOWER], -d SERVICE -r SERVER,
-    /// -R, --set TCP TCPFIN UDP
+    /// -a|-e SERVICE -r SERVER [-m|-g|-i] [-w WEIGHT] [-x UPPER] [-y LOWER] [--tun-type TYPE]
+    /// [--tun-port PORT] [--tun-nocsum|--tun-csum|--tun-remcsum], -d SERVICE -r SERVER, -R,
+    /// --set TCP TCPFIN UDP
     #[arg(
         trailing_var_arg = true,
         allow_hyphen_values = true,

@@ -3,17 +3,17 @@
 use std::{net::IpAddr, sync::Arc};
 
 use super::{
-    BackendLimits, Check,
+    BackendLimits, Check, Forward,
     address::endpoint,
     health,
     problem::Problems,
     quic::{Said, server_id},
-    raw,
+    raw, tunnel,
     unique::Unique,
     value::{flag, name, number_or},
     written::Written,
 };
-use crate::wire::Endpoint;
+use crate::wire::{Endpoint, Tunnel};
 
 /// A real server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub struct Backend {
     /// What it writes into QUIC connection IDs, as many octets as the service says. Unique in the
     /// service.
     pub server_id: Option<Vec<u8>>,
+    /// What its packets travel in, of a TUN service.
+    pub tunnel: Tunnel,
     /// How it is checked, if it is: as it says itself, or else as its service does.
     pub health: Option<Arc<Check>>,
 }
@@ -40,6 +42,8 @@ pub struct Backend {
 pub(super) struct Stand<'s> {
     /// Of ports: the one that the service has, 0 where it has several.
     pub(super) port: u16,
+    /// Of packets: how they are brought to it.
+    pub(super) forward: Option<Forward>,
     /// Of QUIC.
     pub(super) quic: Said,
     /// Of UDP: that it is its protocol.
@@ -121,6 +125,7 @@ fn read<'a>(
                 )
             });
     }
+    let tunnel = tunnel::read(raw.tunnel, stand.forward, problems);
     let health = match raw.health {
         None => Some(stand.health.cloned()),
         Some(written) => health::read(written, stand.udp, problems),
@@ -141,6 +146,7 @@ fn read<'a>(
         sorry: sorry?,
         limits: limits?,
         server_id: server_id?,
+        tunnel: tunnel?,
         health: health?,
     };
     Some((backend, address_at))

@@ -163,3 +163,12 @@ pub(super) fn read<'a>(
     }
     (listeners.len() == expected).then_some(listeners)
 }
+
+impl From<raw::Protocol> for Protocol {
+    fn from(raw: raw::Protocol) -> Self {
+        match raw {
+            raw::Protocol::Tcp => Self::Tcp,
+            raw::Protocol::Udp => Self::Udp,
+        }
+    }
+}

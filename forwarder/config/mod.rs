@@ -43,6 +43,7 @@ mod snat;
 mod spelling;
 mod timeouts;
 mod track;
+mod tunnel;
 mod unique;
 mod value;
 mod written;
@@ -72,6 +73,7 @@ pub use service::{Forward, Service};
 pub use sheet::Unwritable;
 pub use snat::Snat;
 pub use track::{Tracked, Tracks};
+pub use tunnel::{GueChecksum, Tunnel};
 pub use value::parse_duration;
 
 use problem::Problems;

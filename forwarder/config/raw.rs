@@ -5,8 +5,10 @@ use serde::Deserialize;
 use super::written::Written;
 
 mod health;
+mod tunnel;
 
 pub(super) use health::{Check, Checks, Health, Notify, Start, Url};
+pub(super) use tunnel::{Checksum, Tunnel, Wrapping};
 
 /// A list whose elements are read one by one.
 pub(super) type List<'a, T> = Written<'a, Vec<Written<'a, T>>>;
@@ -279,6 +281,7 @@ pub(super) struct Backend<'a> {
     pub(super) min_connections: Option<Number<'a>>,
     pub(super) connections_per_second: Option<Number<'a>>,
     pub(super) server_id: Option<Text<'a>>,
+    pub(super) tunnel: Option<Written<'a, Tunnel<'a>>>,
     pub(super) health: Option<Written<'a, Health<'a>>>,
 }
 

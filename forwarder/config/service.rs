@@ -12,7 +12,7 @@ use super::{
     problem::Problems,
     quic, raw,
     reach::{Own, port_towards, unreached},
-    timeouts,
+    timeouts, tunnel,
     unique::Unique,
     value::{name, optional},
     written::Written,
@@ -61,7 +61,7 @@ pub enum Forward {
     Nat,
     /// Only the MACs are rewritten; the backend answers the client itself.
     Dr,
-    /// In an IP-in-IP tunnel; the backend answers the client itself.
+    /// In a tunnel, IP in IP unless the backend has another; it answers the client itself.
     Tun,
     /// Source and destination are rewritten; the backend sees a LIP and answers to it.
     FullNat,
@@ -150,7 +150,7 @@ fn read<'a>(
         Persistence::read(written, bits_of(&listeners), problems)
     });
     let quic = quic::Said::read(raw.quic, problems);
-    let (health, backends) = read_backends(&raw, said, quic, problems);
+    let (health, backends) = read_backends(&raw, said, forward, quic, problems);
     if backends.as_ref().map_or(0, Vec::len) > MAX_BACKENDS {
         let text = format!("at most {MAX_BACKENDS} backends are possible in one service");
         problems.refuse(address_at, text);
@@ -229,6 +229,7 @@ type Placed<'a> = Vec<(Backend, &'a str)>;
 fn read_backends<'a>(
     raw: &raw::Service<'a>,
     said: Said,
+    forward: Option<Forward>,
     quic: quic::Said,
     problems: &mut Problems<'a>,
 ) -> (Option<Arc<Check>>, Option<Placed<'a>>) {
@@ -239,6 +240,7 @@ fn read_backends<'a>(
         .flatten();
     let stand = backend::Stand {
         port: said.port,
+        forward,
         quic,
         udp,
         health: health.as_ref(),
@@ -339,10 +341,10 @@ impl<'a> Draft<'a> {
                 );
                 problems.refuse(at, text);
             }
-            if !self.service.is_of_family(address.address) {
+            if forward != Forward::Tun && !self.service.is_of_family(address.address) {
                 let text = format!(
-                    "`{address}` is of another family of addresses than the service, which is not \
-                     built into this weir yet"
+                    "`{address}` is of another family of addresses than the service, which only \
+                     `Tun` takes packets into"
                 );
                 problems.refuse(at, text);
             } else if let Some(why) = own.refuses(address.address) {
@@ -355,6 +357,8 @@ impl<'a> Draft<'a> {
         }
         if own.complete {
             self.check_way_back(own, routes.unwrap_or_default(), problems);
+            let routes = routes.unwrap_or_default();
+            tunnel::check(&self.service, &self.backends_at, own, routes, problems);
         }
         self.service
     }
@@ -457,15 +461,6 @@ impl From<raw::Forward> for Forward {
             raw::Forward::Dr => Self::Dr,
             raw::Forward::Tun => Self::Tun,
             raw::Forward::FullNat => Self::FullNat,
-        }
-    }
-}
-
-impl From<raw::Protocol> for Protocol {
-    fn from(raw: raw::Protocol) -> Self {
-        match raw {
-            raw::Protocol::Tcp => Self::Tcp,
-            raw::Protocol::Udp => Self::Udp,
         }
     }
 }

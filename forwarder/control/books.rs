@@ -307,6 +307,7 @@ impl Books {
             name: backend.name.clone(),
             address: backend.address.into(),
             forward,
+            tunnel: (forward == views::Forward::Tunnel).then(|| backend.tunnel.to_string()),
             weight: member.weight_now(backend),
             sorry: backend.sorry,
             max_connections: backend.limits.max_connections,

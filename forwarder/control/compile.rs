@@ -3,6 +3,7 @@
 mod addresses;
 mod family;
 mod snat;
+mod tunnels;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,6 +13,7 @@ pub(super) use addresses::ports;
 
 use addresses::own_addresses;
 use family::Compiled;
+use tunnels::Ports;
 
 use super::{
     numbers::Places,
@@ -21,7 +23,7 @@ use super::{
 use crate::{
     config::{self, Config},
     io::PortIx,
-    session::{FixedIx, Forward, Generation, ServiceIx},
+    session::{FixedIx, Generation, ServiceIx},
     snapshot::{
         Backend, Backends, Gone, HashBy, Hop, Ip, Limits, Neighbours, Network, Persistence,
         PortFacts, Quic, Routes, Service, Services, Slots, Snapshot, SourceLimit, Strays,
@@ -151,6 +153,7 @@ pub(super) fn reload(
         .flat_map(|service| towards(config, service));
     let gateways = config.routes.iter().map(|route| (route.port, route.via));
     places.retain(&towards.chain(gateways).collect());
+    tunnels::place(roster, places)?;
     let mut schedulers = Schedulers::new(before.map(|before| (before.roster, before.snapshot)));
     let mut work = Work {
         roster,
@@ -158,6 +161,10 @@ pub(super) fn reload(
         before,
         places,
         schedulers: &mut schedulers,
+        ports: Ports {
+            four: Arc::clone(&base.four.ports),
+            six: Arc::clone(&base.six.ports),
+        },
     };
     Ok(Snapshot {
         four: work.network(base.four.ports)?,
@@ -177,6 +184,7 @@ struct Work<'a, 'c> {
     before: Option<Before<'a>>,
     places: &'a mut Places,
     schedulers: &'a mut Schedulers<'c>,
+    ports: Ports,
 }
 
 impl Work<'_, '_> {
@@ -188,10 +196,12 @@ impl Work<'_, '_> {
         let config = self.roster.config();
         let (routes, rerouted) = routes(config, self.places, self.before)?;
         let services = self.services(rerouted)?;
+        let tunnels = tunnels::tunnels::<A>(self.roster, self.places, &self.ports)?;
         let fixed = A::places(self.places).all().into();
         Ok(Network {
             own_addresses: Arc::new(own_addresses(config, &ports)),
             services: Arc::new(services),
+            tunnels: Arc::new(tunnels),
             snat: Arc::new(snat::rules(self.roster)),
             routes,
             neighbours: Arc::new(Neighbours::new(fixed, Arc::clone(&ports))),
@@ -252,15 +262,13 @@ fn put<A: Ip>(all: &mut [Option<Arc<Service<A>>>], number: ServiceIx, service: A
     }
 }
 
-/// The next hop of each backend. That there is one was checked with the configuration.
+/// The next hop of each backend.
 fn towards<'c>(
     config: &'c Config,
     service: &'c config::Service,
 ) -> impl Iterator<Item = (PortIx, IpAddr)> + use<'c> {
-    service.backends.iter().map(|backend| {
-        let address = backend.address.address;
-        config.port_towards(address).unwrap_or((PortIx(0), address))
-    })
+    let backends = service.backends.iter();
+    backends.map(|backend| tunnels::towards(config, backend))
 }
 
 /// The routes, and whether any of them has changed.
@@ -308,7 +316,8 @@ fn backends<A: Ip>(
     let backend = |(place, (backend, member)): (usize, (&config::Backend, &Member))| {
         Some(Backend {
             number: member.number,
-            address: backend.address.within()?,
+            address: tunnels::address(service, backend)?,
+            forward: tunnels::forward(service, Some(backend)),
             hop: hop(place)?,
             serves: member.serves(service.life.gone),
             limits: limits(config, backend.limits),
@@ -317,7 +326,7 @@ fn backends<A: Ip>(
         })
     };
     let made: Option<_> = backends.enumerate().map(backend).collect();
-    made.expect("every backend has a next hop and its service's family of addresses")
+    made.expect("every backend has a next hop and, but in tunnels, its service's family")
 }
 
 fn compile<'c, A: Ip>(
@@ -348,12 +357,7 @@ fn compile<'c, A: Ip>(
             per_1000_s: per_1000_s(limit.connections_per_second, workers),
         }),
         bounds_backends,
-        forward: match service.forward {
-            config::Forward::Nat => Forward::Nat,
-            config::Forward::Dr => Forward::Dr,
-            config::Forward::Tun => Forward::Tun,
-            config::Forward::FullNat => Forward::FullNat,
-        },
+        forward: tunnels::forward(service, None),
         consistent: scheduler.goes_by_key_alone()
             && !bounds_backends
             && service.persistence.is_none(),

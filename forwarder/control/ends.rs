@@ -6,8 +6,9 @@ use zerocopy::FromBytes;
 
 use super::explain::Flow;
 use crate::wire::{
-    Endpoint, Ports, Protocol, ethernet, ipv4,
+    Endpoint, Ports, Protocol, ethernet, gre, gue, ipv4,
     ipv6::{self, Upper},
+    udp,
 };
 
 /// What the headers of a packet say.
@@ -60,6 +61,23 @@ impl<'a> Ends<'a> {
             later_fragment: false,
             payload,
         })
+    }
+
+    /// What it carries, if that is another packet: how, and between whom that goes. GUE is what
+    /// a datagram is that carries one so.
+    pub(super) fn carried(&self) -> Option<(String, Self)> {
+        let (how, packet) = match self.protocol {
+            ipv4::PROTOCOL_IPIP | ipv6::PROTOCOL_IPV6 => (String::new(), self.payload),
+            gre::PROTOCOL => (", GRE".to_owned(), gre::parse(self.payload).ok()?.1),
+            ipv4::PROTOCOL_UDP => {
+                let (header, data) = udp::parse(self.payload).ok()?;
+                let port = header.ports.destination();
+                let how = format!(", GUE to port {port}");
+                (how, gue::parse(data).ok()?.1)
+            }
+            _ => return None,
+        };
+        Some((how, Self::of_packet(packet)?))
     }
 
     /// The flow, where the protocol has any.

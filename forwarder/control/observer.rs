@@ -102,6 +102,7 @@ impl Observer {
 
     /// A page of sessions.
     pub async fn sessions(&self, from: views::Cursor, limit: usize) -> views::Page {
+        let roster = self.books.roster();
         let ask = async |Tables { worker, six }: Tables, place, room| {
             let now_ms = self.clock.now().ms();
             if six {
@@ -109,14 +110,20 @@ impl Observer {
                 let Some(Inquiry::Page6(page)) = self.ask(worker, asked).await else {
                     return None;
                 };
-                let found = page.found.iter().map(|s| session(s, worker, now_ms));
+                let found = page
+                    .found
+                    .iter()
+                    .map(|s| session(s, &roster, worker, now_ms));
                 Some((found.collect(), (!page.last).then_some(page.from)))
             } else {
                 let asked = Inquiry::Page(Page::new(place, room));
                 let Some(Inquiry::Page(page)) = self.ask(worker, asked).await else {
                     return None;
                 };
-                let found = page.found.iter().map(|s| session(s, worker, now_ms));
+                let found = page
+                    .found
+                    .iter()
+                    .map(|s| session(s, &roster, worker, now_ms));
                 Some((found.collect(), (!page.last).then_some(page.from)))
             }
         };

@@ -1,14 +1,17 @@
 //! What workers remember of flows and clients, row by row as `show` and replay tell it.
 
+use std::net::SocketAddr;
+
 use super::{roster::Roster, views};
 use crate::{
-    session::{Family, Session, Template},
+    session::{Family, Forward, Session, Template},
     wire::Protocol,
 };
 
 /// A session of this worker.
 pub(super) fn session<A: Family>(
     session: &Session<A>,
+    roster: &Roster,
     worker: usize,
     now_ms: u64,
 ) -> views::Session {
@@ -22,9 +25,23 @@ pub(super) fn session<A: Family>(
         client: session.client().into(),
         virtual_address: session.vip().into(),
         local: session.local().map(Into::into),
-        backend: session.rip().into(),
+        backend: rip(session, roster),
         worker: u16::try_from(worker).unwrap_or(u16::MAX),
     }
+}
+
+/// Where its backend is, which a session does not know that has another family of addresses.
+fn rip<A: Family>(session: &Session<A>, roster: &Roster) -> SocketAddr {
+    let known = session.rip();
+    let found = || {
+        let (service, enrolled) = roster.service(session.service())?;
+        let members = enrolled.backends.iter();
+        let mut backends = members.zip(&service.backends);
+        let (_, backend) = backends.find(|(member, _)| member.number == session.backend())?;
+        Some(backend.address.or_port(known.port))
+    };
+    let found = (session.forward() == Forward::Wrap).then(found).flatten();
+    found.map_or_else(|| known.into(), Into::into)
 }
 
 /// A template as it is shown; nothing where its service or its backend is not there any more.

@@ -244,14 +244,15 @@ impl Replay {
     pub fn stats(&mut self, inputs: &Inputs) -> views::Replay {
         self.sweep();
         let now_ms = self.now.ms();
+        let roster = self.manager.in_force();
+        let in_force = &roster;
         let held = self.workers.iter().zip(0..).flat_map(|(worker, index)| {
             let (four, six) = (worker.sessions(), worker.sessions6());
             let four = four.page(0, four.capacity());
             let six = six.page(0, six.capacity());
-            four.map(move |(_, one)| session(one, index, now_ms))
-                .chain(six.map(move |(_, one)| session(one, index, now_ms)))
+            four.map(move |(_, one)| session(one, in_force, index, now_ms))
+                .chain(six.map(move |(_, one)| session(one, in_force, index, now_ms)))
         });
-        let roster = self.manager.in_force();
         let known = self.workers.iter().zip(0..).flat_map(|(worker, index)| {
             let (four, six) = worker.templates();
             let four = four.page(0, u32::MAX, now_ms);

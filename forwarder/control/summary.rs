@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::ends::Ends;
-use crate::wire::{Protocol, arp, ethernet, icmp, icmpv6, ipv4, ipv6, tcp, udp};
+use crate::wire::{Protocol, arp, ethernet, gre, icmp, icmpv6, ipv4, ipv6, tcp, udp};
 
 /// The frame of these octets as people read it, in the manner of tcpdump:
 /// `02:… > 02:…, IP 192.0.2.9:1024 > 192.0.2.100:80, ttl 64, TCP SYN, 60 octets`.
@@ -81,6 +81,10 @@ fn packet(octets: &[u8], inner: bool, f: &mut Formatter<'_>) -> fmt::Result {
         ipv4::PROTOCOL_IPIP | ipv6::PROTOCOL_IPV6 if !inner => {
             write!(f, "IPIP: ")?;
             packet(payload, true, f)
+        }
+        gre::PROTOCOL if let (false, Ok((_, carried))) = (inner, gre::parse(payload)) => {
+            write!(f, "GRE: ")?;
+            packet(carried, true, f)
         }
         other => write!(f, "protocol {other}"),
     }

@@ -110,7 +110,7 @@ pub enum Forward {
     Masq,
     /// Direct routing: only the MAC changes.
     Route,
-    /// IP in IP.
+    /// Inside another packet.
     Tunnel,
     /// FULLNAT.
     FullNat,

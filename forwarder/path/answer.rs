@@ -37,7 +37,7 @@ pub(super) fn run<A: Family, F: Frame>(
     let Some(exit) = hop.and_then(|hop| network.neighbours.exit(hop, sender)) else {
         return DropReason::NoRoute.into();
     };
-    if answer == Answer::EchoReply && meta.octets > exit.mtu {
+    if answer == Answer::EchoReply && meta.octets > exit.way.mtu {
         return DropReason::TooBig.into();
     }
     let per_second = match answer {
@@ -58,14 +58,14 @@ pub(super) fn run<A: Family, F: Frame>(
             }
         }
         Answer::Reset | Answer::SessionReset => reset::run(frame, meta)?,
-        _ => error(answer, frame, meta, bench, source, exit.mtu)?,
+        _ => error(answer, frame, meta, bench, source, exit.way.mtu)?,
     }
     meta.key = FlowKey::of_addresses(meta.destination(), sender);
-    let way = neighbour::run(frame, meta, exit);
+    let way = neighbour::run(frame, meta, &exit.way);
     if !matches!(way, Step::Break(Verdict::Drop(_))) {
         bench.counters.answered(answer);
     }
-    way.map_continue(|()| exit.port)
+    way.map_continue(|()| exit.way.port)
 }
 
 /// An echo request with the right checksum is answered. The checksum can only be looked at where

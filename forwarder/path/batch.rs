@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use super::{DropReason, Verdict};
 use crate::{
     io::{BURST, Burst, PortIx},
-    session::{FlowKey, Hash, ServiceIx, SessionIx},
+    session::{BackendIx, FlowKey, Hash, ServiceIx, SessionIx},
     snapshot::{Hop, Ip},
     wire::{Endpoint, Protocol, checksum::Delta, tcp},
 };
@@ -74,8 +74,10 @@ pub enum Rewrite<A: Ip = Ipv4Addr> {
     Destination(Translation<A>),
     /// The source becomes a service's.
     Source(Translation<A>),
-    /// The packet travels inside another to this backend.
+    /// The packet travels inside another to this backend, IP in IP.
     Tunnel(A),
+    /// The packet travels inside another, as the snapshot says of this backend.
+    Wrap(BackendIx),
     /// Source and destination become others.
     Both {
         /// The new source.
@@ -91,7 +93,7 @@ impl<A: Ip> Rewrite<A> {
     pub fn destination(&self) -> Option<A> {
         match self {
             Self::Destination(to) | Self::Both { to, .. } => Some(to.to.address),
-            Self::Keep | Self::Source(_) | Self::Tunnel(_) => None,
+            Self::Keep | Self::Source(_) | Self::Tunnel(_) | Self::Wrap(_) => None,
         }
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn run<A: Family, F: Frame>(
     ) else {
         return;
     };
-    let out = exit.mtu.saturating_sub(route::overhead(&course.rewrite));
+    let out = exit.mtu();
     let most = out
         .min(port.mtu)
         .saturating_sub(A::Header::OCTETS + TCP_OCTETS);

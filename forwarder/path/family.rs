@@ -7,7 +7,7 @@ use super::{
 use crate::{
     io::Frame,
     session::{FlowKey, Table, Templates},
-    snapshot::{Exit, Ip, Snapshot},
+    snapshot::{Ip, Snapshot},
 };
 
 mod four;
@@ -16,8 +16,6 @@ mod six;
 /// A family of addresses, by what is done with its packets. Each packet's family is decided when
 /// it is read; the steps are made twice, once for each.
 pub(super) trait Family: Ip {
-    /// The number of the protocol that a packet of this family is inside another.
-    const IN_IP: u8;
     /// The number of its ICMP.
     const ICMP: u8;
     /// The type of its echo requests.
@@ -39,8 +37,9 @@ pub(super) trait Family: Ip {
     /// Which backends clients of persistent services have.
     fn templates(flows: &mut Flows) -> &mut Templates<Self>;
 
-    /// What becomes of a packet that is larger than the way out allows.
-    fn too_big<F: Frame>(frame: &F, meta: &Meta<Self>, mtu: u16, exit: &Exit<Self>) -> Verdict;
+    /// What becomes of a packet that is larger than the way out allows, of which these are the
+    /// MTU for it and that for what it is put into.
+    fn too_big<F: Frame>(frame: &F, meta: &Meta<Self>, mtu: [u16; 2]) -> Verdict;
 
     /// True for a packet of VRRP.
     fn is_vrrp(packet: &[u8]) -> bool;

@@ -3,13 +3,18 @@
 use zerocopy::IntoBytes;
 
 use super::{
-    Answer, Bench, DropReason, Family, Meta, Step, Transport, Verdict, answer::TTL, encapsulate,
-    neighbour, refuse, rewrite, schedule, session::Course, view,
+    Answer, Bench, DropReason, Family, Meta, Rewrite, Step, Transport, Verdict,
+    answer::TTL,
+    encapsulate, neighbour, refuse, rewrite,
+    route::{self, Out},
+    schedule,
+    session::Course,
+    view,
 };
 use crate::{
     io::{Frame, PortIx},
     session::{Session, SessionIx, tcp::Direction},
-    snapshot::{Exit, Gone, Reach, Snapshot},
+    snapshot::{Gone, Reach, Snapshot},
     wire::{
         IpHeader, Outer, Protocol,
         tcp::{self, Flags},
@@ -83,7 +88,7 @@ pub(super) fn end<A: Family, F: Frame>(
     }
     A::sessions(bench.flows).remove(ix);
     bench.counters.sessions_gone.add(1);
-    if let Some((course, exit)) = way(meta, &session, bench.snapshot)
+    if let Some((course, out)) = way(meta, &session, bench.snapshot)
         && let Some(mut reset) = made(frame, meta)
     {
         bench.counters.made.add(1);
@@ -93,8 +98,8 @@ pub(super) fn end<A: Family, F: Frame>(
             ttl: TTL,
             ..*meta
         };
-        let sent = match leave(&mut reset, &mut meta, &course, exit, bench) {
-            Step::Continue(()) => Ok(exit.port),
+        let sent = match leave(&mut reset, &mut meta, &course, &out, bench) {
+            Step::Continue(()) => Ok(out.way.port),
             Step::Break(verdict) => Err(verdict),
         };
         give(reset, sent);
@@ -108,16 +113,19 @@ fn way<'a, A: Family>(
     meta: &Meta<A>,
     session: &Session<A>,
     snapshot: &'a Snapshot,
-) -> Option<(Course<A>, &'a Exit<A>)> {
-    let network = A::network(snapshot);
+) -> Option<(Course<A>, Out<'a, A>)> {
     let direction = session.direction(&meta.key)?;
+    let course = Course::of(session, direction);
     let to = match direction {
         Direction::Reverse => session.client().address,
         Direction::Forward | Direction::ForwardOnly => session.rip().address,
     };
-    let hop = network.routes.hop(to);
-    let exit = network.neighbours.exit(hop?, to)?;
-    matches!(exit.reach, Reach::At(_)).then(|| (Course::of(session, direction), exit))
+    let out = match course.rewrite {
+        Rewrite::Wrap(_) => route::exit(meta, &course, snapshot)?,
+        // The next hop that the session knows may be another's by now.
+        _ => route::exit_to(to, snapshot)?,
+    };
+    matches!(out.way.reach, Reach::At(_)).then_some((course, out))
 }
 
 /// The reset that the sender of a segment would send after it: with the number that its receiver
@@ -149,10 +157,10 @@ fn leave<A: Family, F: Frame>(
     reset: &mut F,
     meta: &mut Meta<A>,
     course: &Course<A>,
-    exit: &Exit<A>,
+    out: &Out<'_, A>,
     bench: &mut Bench<'_>,
 ) -> Step {
     rewrite::run(reset, meta, &course.rewrite)?;
-    encapsulate::run(reset, meta, &course.rewrite, exit, bench)?;
-    neighbour::run(reset, meta, exit)
+    encapsulate::run(reset, meta, &course.rewrite, out.dip, bench)?;
+    neighbour::run(reset, meta, out.way)
 }

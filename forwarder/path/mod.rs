@@ -22,6 +22,7 @@ mod fragment;
 mod gate;
 mod gone;
 mod inquiry;
+mod inside;
 mod limiter;
 mod loads;
 mod local;
@@ -214,6 +215,7 @@ fn carry<A: Family, F: Frame>(
             (_, Forward::Nat) => leave(frame, meta, Course::nat(session), bench),
             (_, Forward::Dr) => leave(frame, meta, Course::dr(session), bench),
             (_, Forward::Tun) => leave(frame, meta, Course::tun(session), bench),
+            (_, Forward::Wrap) => leave(frame, meta, Course::wrap(session), bench),
             (_, Forward::Snat) => leave(frame, meta, Course::snat(session), bench),
         };
     }
@@ -349,9 +351,9 @@ fn leave<A: Family, F: Frame>(
         Step::Break(verdict) => return Step::Break(verdict),
     };
     rewrite::run(frame, meta, &course.rewrite)?;
-    encapsulate::run(frame, meta, &course.rewrite, exit, bench)?;
-    neighbour::run(frame, meta, exit)?;
-    Step::Continue(exit.port)
+    encapsulate::run(frame, meta, &course.rewrite, exit.dip, bench)?;
+    neighbour::run(frame, meta, exit.way)?;
+    Step::Continue(exit.way.port)
 }
 
 /// As [`leave`], whatever the size.
@@ -366,13 +368,13 @@ fn leave_in_pieces<A: Family, F: Frame>(
     let Some(exit) = route::exit(meta, course, bench.snapshot) else {
         return Verdict::Answer(Answer::NetworkUnreachable);
     };
-    let whole = Verdict::Fragment { mtu: exit.mtu };
-    meta.leaves_by = exit.port;
+    let whole = Verdict::Fragment { mtu: exit.way.mtu };
+    meta.leaves_by = exit.way.port;
     meta.waits_for = None;
     let mut go = || -> Step {
         rewrite::run(frame, meta, &course.rewrite)?;
-        encapsulate::run(frame, meta, &course.rewrite, exit, bench)?;
-        neighbour::run(frame, meta, exit)
+        encapsulate::run(frame, meta, &course.rewrite, exit.dip, bench)?;
+        neighbour::run(frame, meta, exit.way)
     };
     match go() {
         // Each piece waits for the MAC.
@@ -414,7 +416,8 @@ fn settle<A: Family, P: Port>(
                 Some(_) => outbox.punt(piece, Punt::Resolve, meta, outside),
                 None => outbox.transmit(piece, port, outside),
             };
-            if let Err(reason) = fragment::run(frame, meta.l3, mtu, outside.counters, give) {
+            let id = || bench.flows.next_id();
+            if let Err(reason) = fragment::run(frame, meta.l3, mtu, id, outside.counters, give) {
                 outside.counters.dropped(reason, 1);
             }
         }

@@ -1,6 +1,6 @@
 //! Where packets leave the worker: transmit queues, other workers' rings, punt rings.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::{
     Counters, DropReason, Family, Lasting, Meta, Parcel, Passing, Punt, Punted, Rings, Visit,
@@ -265,15 +265,17 @@ impl<P: Port> Outbox<P> {
     ) {
         let punted = match (class, meta.waits_for) {
             (Punt::Resolve, Some((port, hop))) => {
-                let next_hop = match hop {
-                    // What the frame says by now: FULLNAT gives replies another destination.
-                    Hop::Link(_) => ip_at::<A, _>(&frame, meta.l3)
-                        .map_or_else(|| meta.destination(), IpHeader::destination),
-                    Hop::Fixed(ix) => A::network(outside.snapshot).neighbours.address(ix),
+                // A tunnel's packet may be of the other family.
+                let first = frame.head().get(usize::from(meta.l3));
+                let six = first.is_some_and(|octet| octet >> 4 == 6);
+                let next_hop = if six {
+                    next_hop::<Ipv6Addr, _>(&frame, meta.l3, hop, outside.snapshot)
+                } else {
+                    next_hop::<Ipv4Addr, _>(&frame, meta.l3, hop, outside.snapshot)
                 };
                 Punted {
                     port,
-                    next_hop: next_hop.into(),
+                    next_hop,
                     frame,
                 }
             }
@@ -436,6 +438,16 @@ impl<P: Port> Outbox<P> {
         };
         self.end(unsent, DropReason::TxFull, port, outside);
     }
+}
+
+/// Whose MAC a frame lacks that is complete but for it.
+fn next_hop<A: Family, F: Frame>(frame: &F, l3: u8, hop: Hop, snapshot: &Snapshot) -> IpAddr {
+    match hop {
+        // What the frame says by now: FULLNAT gives replies another destination.
+        Hop::Link(_) => ip_at::<A, _>(frame, l3).map_or(A::UNSPECIFIED, IpHeader::destination),
+        Hop::Fixed(ix) => A::network(snapshot).neighbours.address(ix),
+    }
+    .into()
 }
 
 /// Where the ring is full, the next sweep tells it again.

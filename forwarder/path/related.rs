@@ -12,7 +12,7 @@ use crate::{
     io::Frame,
     session::{FlowKey, Forward, Session, tcp::Direction},
     snapshot::{Own, Slots, Snapshot},
-    wire::{Endpoint, IpHeader, Ports, Protocol, icmp},
+    wire::{Endpoint, IpHeader, Ports, Protocol, gre, gue, icmp, ipv4, udp},
 };
 
 /// What an error tells of the packet that it quotes.
@@ -61,16 +61,17 @@ pub(super) fn read<A: Family>(
     }
     let network = A::network(snapshot);
     let services = &network.services;
-    if quoted.protocol == A::IN_IP {
+    if let Some(Own::Dip { .. }) = network.own_addresses.get(&quoted.source)
+        && let Some((carried, outer_octets)) = carried::<A>(packet, &quoted)
+    {
         // What is wrong with the outer header is nothing that the client could put right.
         if about_header {
             return None;
         }
-        let (client, vip, protocol) = ends::<A>(packet.get(quoted.octets..)?)?;
-        let ours = network.own_addresses.contains_key(&quoted.source);
-        return (ours && services.find(vip, protocol).is_some()).then_some(Quoted {
+        let (client, vip, protocol) = ends::<A>(carried)?;
+        return services.find(vip, protocol).map(|_| Quoted {
             key: FlowKey::new(client, vip, protocol),
-            tunnel: Some(quoted.octets),
+            tunnel: Some(outer_octets),
             slot: snapshot.slots.slot(client),
         });
     }
@@ -93,6 +94,38 @@ pub(super) fn read<A: Family>(
         tunnel: None,
         slot,
     })
+}
+
+/// What a tunnel's packet carries of its own family, and the octets before that. None for what is
+/// no tunnel's packet.
+fn carried<'p, A: Family>(packet: &'p [u8], outer: &Quote<A>) -> Option<(&'p [u8], usize)> {
+    let behind = packet.get(outer.octets..)?;
+    let carried = match outer.protocol {
+        in_ip if in_ip == A::IN_IP => behind,
+        gre::PROTOCOL => {
+            let (header, carried) = gre::parse(behind).ok()?;
+            (header.ethertype() == A::ETHERTYPE).then_some(carried)?
+        }
+        ipv4::PROTOCOL_UDP => {
+            let (header, carried) = gue::parse(behind.get(udp::LEN..)?).ok()?;
+            (header.protocol() == A::IN_IP).then_some(carried)?
+        }
+        _ => return None,
+    };
+    Some((carried, packet.len().checked_sub(carried.len())?))
+}
+
+/// True where the packets of a session travel behind so many octets.
+fn is_tunnel_of<A: Family>(session: &Session<A>, octets: usize, snapshot: &Snapshot) -> bool {
+    match session.forward() {
+        Forward::Tun => octets == usize::from(A::Header::OCTETS),
+        // A checksum that is left to the receiver is not left where there is none.
+        Forward::Wrap => A::network(snapshot)
+            .tunnels
+            .of(session.backend())
+            .is_some_and(|tunnel| octets <= tunnel.octets().into()),
+        _ => false,
+    }
 }
 
 /// Source and destination of a packet, of which no more than the ports need be there.
@@ -135,7 +168,7 @@ pub(super) fn run<A: Family, F: Frame>(
         return Step::Continue(None);
     };
     if let Some(outer_octets) = quoted.tunnel {
-        if session.forward() != Forward::Tun {
+        if !is_tunnel_of(session, outer_octets, bench.snapshot) {
             return Step::Continue(None);
         }
         return Step::Break(about_tunnel(frame, meta, outer_octets));
@@ -179,6 +212,7 @@ fn course<A: Family>(session: &Session<A>, direction: Direction) -> Course<A> {
             ..Course::reverse(session)
         },
         (_, Forward::Tun) => Course::tun(session),
+        (_, Forward::Wrap) => Course::wrap(session),
         (_, Forward::Snat) => Course::unchanged(),
         (_, Forward::Nat | Forward::FullNat | Forward::Dr) => Course::dr(session),
     }
@@ -260,7 +294,8 @@ fn about_tunnel<A: Family, F: Frame>(
         return Verdict::Drop(DropReason::IcmpMalformed);
     };
     let (kind, code) = (header.kind(), header.code());
-    let inside = A::told_mtu(message).and_then(|mtu| mtu.checked_sub(A::Header::OCTETS));
+    let outer = u16::try_from(outer_octets).unwrap_or(u16::MAX);
+    let inside = A::told_mtu(message).and_then(|mtu| mtu.checked_sub(outer));
     let mtu = inside.map_or(0, |inside| inside.max(A::LEAST_MTU));
     let Some((client, vip, _)) = quoted.get(outer_octets..).and_then(ends::<A>) else {
         return Verdict::Drop(DropReason::IcmpMalformed);

@@ -27,7 +27,7 @@ pub(super) fn run<A: Family, F: Frame>(
     rewrite: &Rewrite<A>,
 ) -> Step {
     let done = match rewrite {
-        Rewrite::Keep | Rewrite::Tunnel(_) => {
+        Rewrite::Keep | Rewrite::Tunnel(_) | Rewrite::Wrap(_) => {
             ip_at_mut::<A, F>(frame, meta.l3).is_some_and(IpHeader::count_down)
         }
         Rewrite::Source(to) => translate(frame, meta, Side::Source, to),

@@ -130,7 +130,7 @@ pub(super) fn run<A: Family>(
     }
     let local = match service.forward {
         Forward::FullNat => Some(local::give(meta, backend, bench)?),
-        Forward::Nat | Forward::Dr | Forward::Tun | Forward::Snat => None,
+        Forward::Nat | Forward::Dr | Forward::Tun | Forward::Wrap | Forward::Snat => None,
     };
     let direction = service.forward.from_client();
     let ends = (meta.key.source(), meta.key.destination());
@@ -240,7 +240,7 @@ pub(super) fn way_back<A: Family>(
         Forward::Nat | Forward::FullNat | Forward::Snat => {
             A::network(snapshot).routes.hop(client.address)?
         }
-        Forward::Dr | Forward::Tun => return None,
+        Forward::Dr | Forward::Tun | Forward::Wrap => return None,
     };
     match hop {
         Hop::Fixed(hop) => Some(hop),
@@ -299,7 +299,7 @@ fn session<A: Family>(
         protocol: meta.key.protocol(),
         state,
         timeout_ms,
-        forward: service.forward,
+        forward: backend.forward,
         hop: backend.hop,
         reverse_hop: None,
         service: service_ix,
@@ -307,7 +307,7 @@ fn session<A: Family>(
         generation: Generation::default(),
         deltas: match service.forward {
             Forward::Nat | Forward::FullNat | Forward::Snat => deltas([client, vip], [seen, rip]),
-            Forward::Dr | Forward::Tun => Deltas::default(),
+            Forward::Dr | Forward::Tun | Forward::Wrap => Deltas::default(),
         },
     }
 }
@@ -367,19 +367,16 @@ fn without_session<A: Family>(
     backend: &Backend<A>,
     bench: &mut Bench<'_>,
 ) -> Step<Course<A>> {
-    let rewrite = match service.forward {
-        Forward::Dr if service.consistent => Rewrite::Keep,
-        Forward::Tun if service.consistent => Rewrite::Tunnel(backend.address.address),
-        Forward::Nat | Forward::FullNat | Forward::Snat | Forward::Dr | Forward::Tun => {
-            return DropReason::TableFull.into();
-        }
+    let hop = Some(Hop::Fixed(backend.hop));
+    let (hop, rewrite) = match backend.forward {
+        Forward::Dr if service.consistent => (hop, Rewrite::Keep),
+        Forward::Tun if service.consistent => (hop, Rewrite::Tunnel(backend.address.address)),
+        Forward::Wrap if service.consistent => (None, Rewrite::Wrap(backend.number)),
+        _ => return DropReason::TableFull.into(),
     };
     bench.flows.overflow(bench.now);
     if let Some(traffic) = bench.counters.backend(backend.number) {
         traffic.forward.add(1, meta.octets.into());
     }
-    Step::Continue(Course {
-        hop: Some(Hop::Fixed(backend.hop)),
-        rewrite,
-    })
+    Step::Continue(Course { hop, rewrite })
 }

@@ -109,6 +109,15 @@ impl<A: Family> Course<A> {
         }
     }
 
+    /// To a backend whose tunnel the snapshot describes.
+    #[inline(always)]
+    pub(super) fn wrap(session: &Session<A>) -> Self {
+        Self {
+            hop: None,
+            rewrite: Rewrite::Wrap(session.backend()),
+        }
+    }
+
     /// What the session says of packets that go this way.
     pub(super) fn of(session: &Session<A>, direction: Direction) -> Self {
         match (direction, session.forward()) {
@@ -118,6 +127,7 @@ impl<A: Family> Course<A> {
             (_, Forward::Nat) => Self::nat(session),
             (_, Forward::Dr) => Self::dr(session),
             (_, Forward::Tun) => Self::tun(session),
+            (_, Forward::Wrap) => Self::wrap(session),
             (_, Forward::Snat) => Self::snat(session),
         }
     }
@@ -215,6 +225,9 @@ pub(super) fn agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
         };
         let back = schedule::way_back(session.forward(), session.client(), snapshot);
         session.set_hops(backend.hop, back);
+        if let Forward::Tun | Forward::Wrap = session.forward() {
+            session.set_tunnel(backend.forward);
+        }
     }
     session.agree(*generation);
     true

@@ -61,8 +61,11 @@ pub enum Forward {
     Nat,
     /// Only the Ethernet addresses are.
     Dr,
-    /// The packet travels inside another one, IP in IP.
+    /// The packet travels inside another one, IP in IP of one family.
     Tun,
+    /// The packet travels inside another one, as the snapshot says of its backend. A session of a
+    /// service that is `Tun`.
+    Wrap,
     /// As NAT, and the backend sees an address of the director in place of the client's.
     FullNat,
     /// As NAT, but the backend is a host inside, which began: the client is whom it addressed, and
@@ -76,7 +79,7 @@ impl Forward {
     pub fn from_client(self) -> Direction {
         match self {
             Self::Nat | Self::FullNat | Self::Snat => Direction::Forward,
-            Self::Dr | Self::Tun => Direction::ForwardOnly,
+            Self::Dr | Self::Tun | Self::Wrap => Direction::ForwardOnly,
         }
     }
 
@@ -149,7 +152,7 @@ impl<A: Family> Session<A> {
             vip: word(new.vip),
             rip: word(new.rip),
             reply_to: match (new.forward, new.local) {
-                (Forward::Dr | Forward::Tun, _) => A::Word::default(),
+                (Forward::Dr | Forward::Tun | Forward::Wrap, _) => A::Word::default(),
                 (Forward::Nat | Forward::Snat, _) | (Forward::FullNat, None) => word(new.client),
                 (Forward::FullNat, Some(local)) => word(local),
             },
@@ -290,6 +293,12 @@ impl<A: Family> Session<A> {
     #[inline]
     pub fn forward(&self) -> Forward {
         self.forward
+    }
+
+    /// Sends its packets in another tunnel from now on.
+    pub fn set_tunnel(&mut self, forward: Forward) {
+        debug_assert!(matches!(forward, Forward::Tun | Forward::Wrap));
+        self.forward = forward;
     }
 
     /// The next hop of its packets.

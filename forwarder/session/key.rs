@@ -191,6 +191,22 @@ impl<A: Family> FlowKey<A> {
         }
     }
 
+    /// 14 bits that tell flows apart for others on the way. Whoever chooses addresses can choose
+    /// them, too.
+    #[inline]
+    pub fn entropy(&self) -> u16 {
+        const ODD: [u64; 3] = [
+            0x9e37_79b9_7f4a_7c15,
+            0xc2b2_ae3d_27d4_eb4f,
+            0x1656_67b1_9e37_79f9,
+        ];
+        let [a, b, c] = ODD;
+        let mixed = A::mixed(self.source, [a, b]).wrapping_mul(a)
+            ^ A::mixed(self.destination, [b, c]).wrapping_mul(b);
+        let [.., low, high] = mixed.to_le_bytes();
+        u16::from_le_bytes([low, high]) >> 2
+    }
+
     /// Where packets come from.
     #[inline]
     pub fn source(&self) -> Endpoint<A> {

@@ -9,7 +9,7 @@ use ipnet::{Ipv4Net, Ipv6Net};
 use prefix_trie::Prefix;
 use rustc_hash::FxHashMap;
 
-use super::{Hop, Neighbours, Own, PortFacts, Routes, Services, Snapshot, Snat, SnatRule};
+use super::{Hop, Neighbours, Own, PortFacts, Routes, Services, Snapshot, Snat, SnatRule, Tunnels};
 use crate::{
     io::PortIx,
     session::{Family, ServiceIx},
@@ -51,6 +51,8 @@ pub struct Network<A: Ip> {
     pub own_addresses: Arc<FxHashMap<A, Own>>,
     /// Services and their backends.
     pub services: Arc<Services<A>>,
+    /// What packets for backends travel in that is more than IP in IP of one family.
+    pub tunnels: Arc<Tunnels>,
     /// Hosts inside that go out by other addresses.
     pub snat: Arc<Snat<A>>,
     /// Where addresses are.
@@ -95,6 +97,7 @@ impl<A: Ip> Default for Network<A> {
             ports: Arc::default(),
             own_addresses: Arc::default(),
             services: Arc::default(),
+            tunnels: Arc::default(),
             snat: Arc::default(),
             routes: Arc::default(),
             neighbours: Arc::default(),

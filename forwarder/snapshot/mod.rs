@@ -17,6 +17,7 @@ mod services;
 mod slots;
 mod snat;
 mod toeplitz;
+mod tunnels;
 
 use std::{
     net::{Ipv4Addr, Ipv6Addr},
@@ -29,7 +30,7 @@ pub use capture::Capture;
 pub use filter::{Filter, Side, Test};
 pub use ip::{Ip, Network};
 pub use limits::{Limits, SourceLimit};
-pub use neighbours::{Exit, Fixed, Neighbours, Reach};
+pub use neighbours::{Exit, Fixed, Neighbours, Reach, Way};
 pub use publish::{Publisher, Subscriber};
 pub use quic::{Quic, Told};
 pub use routes::{Hop, Routes};
@@ -39,6 +40,7 @@ pub use services::{
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use snat::{Snat, SnatRule};
 pub use toeplitz::Toeplitz;
+pub use tunnels::{Between, Outside, Sealed, Tunnel, Tunnels};
 
 /// Everything a worker needs to know that is not a session.
 #[derive(Clone, Debug)]

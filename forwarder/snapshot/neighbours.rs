@@ -36,6 +36,15 @@ pub enum Reach {
 #[derive(Clone, Copy, Debug)]
 #[repr(align(32))]
 pub struct Exit<A = Ipv4Addr> {
+    /// What is the same for packets of any family.
+    pub way: Way,
+    /// The port's first address.
+    pub dip: A,
+}
+
+/// A way to a next hop, whatever family of addresses that has.
+#[derive(Clone, Copy, Debug)]
+pub struct Way {
     /// The next hop.
     pub hop: Hop,
     /// The port.
@@ -44,22 +53,24 @@ pub struct Exit<A = Ipv4Addr> {
     pub reach: Reach,
     /// The port's MAC.
     pub mac: Mac,
-    /// The port's first address.
-    pub dip: A,
     /// Octets of the largest IP packet.
     pub mtu: u16,
 }
+
+const _: () = assert!(size_of::<Exit>() == 32);
 
 impl<A: Address> Exit<A> {
     /// The exit to `hop` behind a port, of which these are the facts.
     pub(super) fn new(hop: Hop, port: PortIx, facts: PortFacts<A>, reach: Reach) -> Self {
         Self {
-            hop,
-            port,
-            reach,
-            mac: facts.mac,
+            way: Way {
+                hop,
+                port,
+                reach,
+                mac: facts.mac,
+                mtu: facts.mtu,
+            },
             dip: facts.dip,
-            mtu: facts.mtu,
         }
     }
 }
@@ -107,7 +118,7 @@ impl<A: Address> Neighbours<A> {
     ) -> Self {
         let reach = |fixed: &Fixed<A>| {
             let known = known.get(&(fixed.port, fixed.address));
-            known.map_or(Reach::Unknown, |exit| exit.reach)
+            known.map_or(Reach::Unknown, |exit| exit.way.reach)
         };
         let exit = |(ix, fixed): (FixedIx, &Fixed<A>)| {
             let facts = ports.get(fixed.port.index())?;
@@ -171,7 +182,7 @@ mod tests {
             host: false,
         };
         let nothing = Neighbours::new([fixed].into(), [facts; 2].into());
-        let reach = |all: &Neighbours, hop, to| all.exit(hop, to).map(|exit| exit.reach);
+        let reach = |all: &Neighbours, hop, to| all.exit(hop, to).map(|exit| exit.way.reach);
         let (by_place, by_link) = (Hop::Fixed(FixedIx(0)), Hop::Link(port));
         assert_eq!(reach(&nothing, by_place, client), Some(Reach::Unknown));
         let (at, failed) = (Reach::At(Mac([2; 6])), Reach::Failed);
@@ -187,7 +198,7 @@ mod tests {
             Some(Reach::Unknown)
         );
         let exit = known.exit(by_place, client).unwrap();
-        assert_eq!((exit.port, exit.hop), (port, by_place));
-        assert_eq!((exit.mac, exit.mtu), (facts.mac, facts.mtu));
+        assert_eq!((exit.way.port, exit.way.hop), (port, by_place));
+        assert_eq!((exit.way.mac, exit.way.mtu), (facts.mac, facts.mtu));
     }
 }

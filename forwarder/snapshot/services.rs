@@ -117,9 +117,12 @@ pub enum Meant {
 pub struct Backend<A: Ip = Ipv4Addr> {
     /// What sessions and counters know it by.
     pub number: BackendIx,
-    /// RIP and port; port 0 is the one that the client asked for.
+    /// RIP and port; port 0 is the one that the client asked for. No address where it is of the
+    /// other family.
     pub address: Endpoint<A>,
-    /// Its next hop.
+    /// How packets reach it: as those of its service do, but for what its tunnel is.
+    pub forward: Forward,
+    /// Its next hop, among those of its own family.
     pub hop: FixedIx,
     /// False where it is down: sessions may not stay with it.
     pub serves: bool,

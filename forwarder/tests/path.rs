@@ -55,6 +55,8 @@ mod six;
 mod snat;
 #[path = "path/states.rs"]
 mod states;
+#[path = "path/tunnels.rs"]
+mod tunnels;
 #[path = "path/world.rs"]
 mod world;
 
@@ -78,6 +80,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     routed::cases,
     sessions::cases,
     six::cases,
+    tunnels::cases,
     snat::cases,
 ];
 
@@ -174,6 +177,11 @@ fn six_cases() {
 #[test]
 fn snat_cases() {
     case::run(&snat::cases());
+}
+
+#[test]
+fn tunnel_cases() {
+    case::run(&tunnels::cases());
 }
 
 #[test]

@@ -253,7 +253,7 @@ fn one_arm(ports: &[MemoryPort]) -> Director<MemoryPort, MemoryPool> {
 fn the_first_frame_finds_its_neighbour() {
     let director = one_arm(&[MemoryPort::new(8), MemoryPort::new(8)]);
     let neighbours = &director.manager.snapshot().four.neighbours;
-    let reach = |port, address| neighbours.exit(Hop::Link(port), address).unwrap().reach;
+    let reach = |port, address| neighbours.exit(Hop::Link(port), address).unwrap().way.reach;
     let of_client = reach(PortIx(0), CLIENTS[0].parse().unwrap());
     assert_eq!(of_client, Reach::At(client_mac(0)));
     let mut fixed = neighbours.fixed().iter();

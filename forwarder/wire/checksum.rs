@@ -97,9 +97,28 @@ impl Sum {
             .add_u16(octets)
     }
 
+    /// The sum of octets that end with this one, where the checksum in them is right: of a segment
+    /// with its pseudo-header's sum.
+    #[inline]
+    pub const fn of_the_rest(self) -> Self {
+        Self(!self.0)
+    }
+
+    /// Adds what another one adds up.
+    #[inline]
+    pub const fn then(self, other: Self) -> Self {
+        Self(plus(self.0, other.0))
+    }
+
+    /// The sum itself.
+    #[inline]
+    pub const fn word(self) -> u16 {
+        self.0
+    }
+
     /// Adds one word.
     #[inline]
-    const fn add_u16(self, word: u16) -> Self {
+    pub const fn add_u16(self, word: u16) -> Self {
         Self(plus(self.0, word))
     }
 

@@ -26,6 +26,9 @@ pub trait Address:
     /// What marks frames that carry them.
     const ETHERTYPE: u16;
 
+    /// The number of the protocol that a packet of this family is inside another.
+    const IN_IP: u8;
+
     /// The address, if it is of this family.
     fn of(address: IpAddr) -> Option<Self>;
 
@@ -89,6 +92,9 @@ pub trait IpHeader<A>: FromBytes + IntoBytes + Immutable + KnownLayout + Unalign
     /// True where routers may not fragment the packet.
     fn dont_fragment(&self) -> bool;
 
+    /// True for a part of a datagram.
+    fn is_fragment(&self) -> bool;
+
     /// Sets the sender's address; the checksum is the caller's.
     fn set_source(&mut self, address: A);
 
@@ -113,6 +119,7 @@ impl Address for Ipv4Addr {
     type Header = ipv4::Header;
 
     const ETHERTYPE: u16 = ethernet::ETHERTYPE_IPV4;
+    const IN_IP: u8 = ipv4::PROTOCOL_IPIP;
 
     fn of(address: IpAddr) -> Option<Self> {
         match address {
@@ -185,6 +192,11 @@ impl IpHeader<Ipv4Addr> for ipv4::Header {
     }
 
     #[inline]
+    fn is_fragment(&self) -> bool {
+        self.is_fragment()
+    }
+
+    #[inline]
     fn set_source(&mut self, address: Ipv4Addr) {
         self.set_source(address);
     }
@@ -222,6 +234,7 @@ impl Address for Ipv6Addr {
     type Header = ipv6::Header;
 
     const ETHERTYPE: u16 = ethernet::ETHERTYPE_IPV6;
+    const IN_IP: u8 = ipv6::PROTOCOL_IPV6;
 
     fn of(address: IpAddr) -> Option<Self> {
         match address {
@@ -297,6 +310,12 @@ impl IpHeader<Ipv6Addr> for ipv6::Header {
     #[inline]
     fn dont_fragment(&self) -> bool {
         true
+    }
+
+    /// Fragments of IPv6 are not forwarded.
+    #[inline]
+    fn is_fragment(&self) -> bool {
+        false
     }
 
     #[inline]

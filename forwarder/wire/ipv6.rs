@@ -19,7 +19,10 @@
 
 use std::net::Ipv6Addr;
 
-use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_endian::U16};
+use zerocopy::{
+    FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
+    network_endian::{U16, U32},
+};
 
 /// Octets of the header.
 pub const LEN: usize = size_of::<Header>();
@@ -92,6 +95,48 @@ pub fn parse_head(head: &[u8], octets: usize) -> Result<(&Header, &[u8]), Malfor
         return Err(Malformed::PayloadLength);
     }
     Ok((header, behind.get(..payload_octets).unwrap_or(behind)))
+}
+
+/// Octets of the header of a fragment (RFC 8200 section 4.5).
+pub const FRAGMENT_OCTETS: usize = size_of::<Fragment>();
+
+/// The header of a fragment.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+struct Fragment {
+    next_header: u8,
+    reserved: u8,
+    offset_more: U16,
+    identification: U32,
+}
+
+/// Writes the header of a fragment into the room behind a fixed header, as if the packet were the
+/// first of several. None where there is no room.
+pub fn begin_fragment(packet: &mut [u8], identification: u32) -> Option<()> {
+    let (header, behind) = Header::mut_from_prefix(packet).ok()?;
+    let (fragment, _) = Fragment::mut_from_prefix(behind).ok()?;
+    *fragment = Fragment {
+        next_header: header.next_header,
+        reserved: 0,
+        offset_more: U16::ZERO,
+        identification: U32::new(identification),
+    };
+    header.next_header = FRAGMENT;
+    Some(())
+}
+
+/// Makes of a packet that has such a header, and ends with these octets, the fragment at `offset`.
+/// None where it is too short.
+pub fn set_fragment(packet: &mut [u8], offset: usize, more: bool) -> Option<()> {
+    let octets = u16::try_from(packet.len().checked_sub(LEN)?).ok()?;
+    let offset = u16::try_from(offset).ok()?;
+    let (header, behind) = Header::mut_from_prefix(packet).ok()?;
+    let (fragment, _) = Fragment::mut_from_prefix(behind).ok()?;
+    header.payload_octets.set(octets);
+    fragment.offset_more.set(offset & !7 | u16::from(more));
+    Some(())
 }
 
 /// What is behind the extension headers.

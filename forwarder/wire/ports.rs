@@ -34,6 +34,15 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// From this port to that.
+    #[inline]
+    pub fn new(source: u16, destination: u16) -> Self {
+        Self {
+            source: U16::new(source),
+            destination: U16::new(destination),
+        }
+    }
+
     /// The sender's port.
     #[inline]
     pub fn source(&self) -> u16 {

@@ -32,6 +32,9 @@ use super::{
     checksum::{Delta, Sum},
 };
 
+/// Where the checksum stands in the header.
+pub const CHECKSUM_AT: u16 = 16;
+
 /// Octets of the header without options.
 pub const LEN: usize = size_of::<Header>();
 
@@ -198,6 +201,9 @@ const NO_OPERATION: u8 = 1;
 const MSS: u8 = 2;
 
 impl Header {
+    /// Where the checksum stands in the header.
+    pub const CHECKSUM_AT: u16 = 16;
+
     /// Octets of the header with its options: 20 to 60 in a header that [`parse`] gives.
     #[inline]
     pub fn header_octets(&self) -> usize {

@@ -14,6 +14,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_
 
 use super::Ports;
 
+/// Where the checksum stands in the header.
+pub const CHECKSUM_AT: u16 = 6;
+
 /// Octets of the header.
 pub const LEN: usize = size_of::<Header>();
 
@@ -61,10 +64,26 @@ pub fn parse_head(head: &[u8], octets: usize) -> Result<(&Header, &[u8]), Malfor
 }
 
 impl Header {
+    /// Of a datagram without checksum, of so many octets with this header.
+    #[inline]
+    pub fn new(ports: Ports, octets: u16) -> Self {
+        Self {
+            ports,
+            octets: U16::new(octets),
+            checksum: U16::ZERO,
+        }
+    }
+
     /// Octets of the header and the data.
     #[inline]
     pub fn octets(&self) -> u16 {
         self.octets.get()
+    }
+
+    /// Sets the octets of the header and the data.
+    #[inline]
+    pub fn set_octets(&mut self, octets: u16) {
+        self.octets.set(octets);
     }
 
     /// The checksum, over pseudo-header, header and data; zero means that there is none.

@@ -2,6 +2,8 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
+use crate::config::{GueChecksum, Tunnel};
+
 /// The largest weight that weir knows.
 const MAX_WEIGHT: u32 = 65_535;
 
@@ -43,6 +45,7 @@ pub(super) struct Backend {
     pub(super) weight: u32,
     /// Upper and lower, 0 where there is none.
     pub(super) thresholds: [u32; 2],
+    pub(super) tunnel: Tunnel,
     pub(super) notes: Vec<String>,
     /// Why it cannot be one.
     pub(super) left_out: Option<String>,
@@ -147,8 +150,11 @@ impl Service {
     /// Adds a backend that is reached by `forward`.
     pub(super) fn add(&mut self, mut backend: Backend, forward: Forward) {
         let chosen = *self.forward.get_or_insert(forward);
-        if backend.address.is_ipv6() != self.address.is_ipv6() {
-            let why = "of another family than its service, which is not built yet";
+        if chosen != Forward::Tun {
+            backend.tunnel = Tunnel::Ipip;
+        }
+        if chosen != Forward::Tun && backend.address.is_ipv6() != self.address.is_ipv6() {
+            let why = "of another family than its service, which tunnels alone lead to";
             backend.left_out = Some(why.to_owned());
         } else if chosen != forward {
             let why =
@@ -188,8 +194,39 @@ impl Backend {
             address,
             weight: 1,
             thresholds: [0; 2],
+            tunnel: Tunnel::Ipip,
             notes: Vec::new(),
             left_out: None,
+        }
+    }
+
+    /// Notes its tunnel in ipvsadm's words: kind, port, and how its checksum is made, `nocsum`,
+    /// `csum` or `remcsum`.
+    pub(super) fn set_tunnel(&mut self, kind: &str, port: Option<&str>, checksum: &str) {
+        let full = checksum == "csum";
+        let gue_checksum = match checksum {
+            "remcsum" => GueChecksum::Remote,
+            "csum" => GueChecksum::Full,
+            _ => GueChecksum::Off,
+        };
+        let port: Option<u16> = port.and_then(|port| port.parse().ok());
+        match (kind, port.filter(|port| *port > 0)) {
+            ("" | "ipip", _) => {}
+            ("gre", _) => self.tunnel = Tunnel::Gre { checksum: full },
+            ("gue", Some(port)) => {
+                self.tunnel = Tunnel::Gue {
+                    port,
+                    checksum: gue_checksum,
+                }
+            }
+            ("gue", None) => {
+                let why = "a GUE tunnel without its port".to_owned();
+                self.left_out.get_or_insert(why);
+            }
+            (kind, _) => {
+                let why = format!("{kind} tunnels have no counterpart");
+                self.left_out.get_or_insert(why);
+            }
         }
     }
 

@@ -157,10 +157,13 @@ impl Rule {
         let mut backend = Backend::new(address);
         backend.weight = self.weight;
         backend.set_thresholds(self.u_threshold, self.l_threshold);
-        if let Some(kind) = self.tun_type.as_deref().filter(|kind| *kind != "ipip") {
-            let note = format!("--tun-type {kind}: no counterpart; tunnels are IP in IP");
-            backend.notes.push(note);
-        }
+        let checksum = match (self.tun_remcsum, self.tun_csum) {
+            (true, _) => "remcsum",
+            (_, true) => "csum",
+            _ => "nocsum",
+        };
+        let kind = self.tun_type.as_deref().unwrap_or_default();
+        backend.set_tunnel(kind, self.tun_port.as_deref(), checksum);
         backend
     }
 }

@@ -140,7 +140,8 @@ fn service(block: &Block, address: SocketAddr) -> Result<Service, String> {
         "UDP" => true,
         other => return Err(format!("{other} is not built into this weir")),
     };
-    let forward = match value(&["lb_kind", "lvs_method"]) {
+    let method = value(&["lb_kind", "lvs_method"]);
+    let forward = match method {
         Some(line) => forward_by(line)?,
         None => Forward::Nat,
     };
@@ -162,7 +163,7 @@ fn service(block: &Block, address: SocketAddr) -> Result<Service, String> {
             | "ip_family" => {}
             "lb_algo" | "lvs_sched" => service.schedule_by(line.word(1)),
             flag @ ("sh-port" | "sh-fallback" | "mh-port" | "mh-fallback") => service.flag(flag),
-            "real_server" => match real_server(line, &service, weight.unwrap_or(1)) {
+            "real_server" => match real_server(line, &service, weight.unwrap_or(1), method) {
                 Ok((backend, own)) => service.add(backend, own.unwrap_or(forward)),
                 Err(why) => service
                     .notes
@@ -178,10 +179,11 @@ fn service(block: &Block, address: SocketAddr) -> Result<Service, String> {
 }
 
 /// A backend, and how it is reached where it is not as its service says.
-fn real_server(
-    block: &Block,
+fn real_server<'b>(
+    block: &'b Block,
     service: &Service,
     weight: u32,
+    mut method: Option<&'b Block>,
 ) -> Result<(Backend, Option<Forward>), String> {
     let port = match block.word(2) {
         "" => service.address.port().to_string(),
@@ -198,7 +200,10 @@ fn real_server(
                     .parse()
                     .map_err(|_| format!("`{weight}` is no weight"))?;
             }
-            "lvs_method" => forward = Some(forward_by(line)?),
+            "lvs_method" => {
+                forward = Some(forward_by(line)?);
+                method = Some(line);
+            }
             "uthreshold" => upper = line.word(1).parse().ok(),
             "lthreshold" => lower = line.word(1).parse().ok(),
             _ => backend
@@ -207,6 +212,9 @@ fn real_server(
         }
     }
     backend.set_thresholds(upper, lower);
+    if let Some(line) = method {
+        set_tunnel(&mut backend, line);
+    }
     Ok((backend, forward))
 }
 
@@ -214,10 +222,22 @@ fn forward_by(line: &Block) -> Result<Forward, String> {
     match line.word(1) {
         "NAT" => Ok(Forward::Nat),
         "DR" => Ok(Forward::Dr),
-        "TUN" if matches!(line.word(3), "" | "ipip") => Ok(Forward::Tun),
-        "TUN" => Err(format!("{} tunnels have no counterpart", line.word(3))),
+        "TUN" => Ok(Forward::Tun),
         other => Err(format!("`{other}` is no forwarding method")),
     }
+}
+
+/// Notes the tunnel of `lvs_method TUN type gue port 6080 csum`.
+fn set_tunnel(backend: &mut Backend, line: &Block) {
+    let words = line.words.get(3..).unwrap_or_default();
+    let [kind, options @ ..] = words else { return };
+    let mut at = options.iter();
+    let port = at.find(|word| *word == "port").and_then(|_| at.next());
+    let sums = ["remcsum", "csum"];
+    let checksum = sums
+        .into_iter()
+        .find(|sum| options.iter().any(|word| word == sum));
+    backend.set_tunnel(kind, port.map(|port| &**port), checksum.unwrap_or("nocsum"));
 }
 
 /// Where checks stand.

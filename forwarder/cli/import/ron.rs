@@ -7,6 +7,7 @@ use std::{
 };
 
 use super::draft::{Backend, Draft, Forward, Service, label};
+use crate::cli::ipvsadm::written_tunnel;
 
 /// The configuration as text. `file` is where it comes from.
 pub(super) fn write(draft: &Draft, file: &str) -> String {
@@ -106,6 +107,7 @@ fn put_backend(out: &mut String, backend: &Backend) -> std::fmt::Result {
         address,
         weight,
         thresholds: [upper, lower],
+        tunnel,
         ..
     } = backend;
     let indent = "                ";
@@ -124,9 +126,11 @@ fn put_backend(out: &mut String, backend: &Backend) -> std::fmt::Result {
     let named = named.into_iter().filter(|(_, threshold)| **threshold > 0);
     let thresholds: Vec<_> = named.map(|(key, n)| format!(", {key}: {n}")).collect();
     let thresholds = thresholds.concat();
+    let tunnel = written_tunnel(*tunnel).map(|tunnel| format!(", tunnel: {tunnel}"));
+    let tunnel = tunnel.unwrap_or_default();
     writeln!(
         out,
-        "{indent}(name: \"{}\", address: \"{}\"{weight}{thresholds}),",
+        "{indent}(name: \"{}\", address: \"{}\"{weight}{thresholds}{tunnel}),",
         label(*address),
         any_port(*address, "")
     )

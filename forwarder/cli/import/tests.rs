@@ -78,7 +78,10 @@ fn rules_of_ipv6_become_services() {
 -a -t [2001:db8::1]:80 -r [2001:db8:1::11]:8080 -m
 -a -t [2001:db8::1]:80 -r [2001:db8:1::12] -m
 -a -t [2001:db8::1]:80 -r 10.1.0.11:80 -m
--A -u [2001:db8::1]:0 -s rr -p";
+-A -u [2001:db8::1]:0 -s rr -p
+-a -u [2001:db8::1]:0 -r 10.1.0.11 -i --tun-type gue --tun-port 6080 --tun-csum
+-a -u [2001:db8::1]:0 -r [2001:db8:1::13] -i --tun-type gre --tun-nocsum
+-a -u [2001:db8::1]:0 -r 10.1.0.12 -i --tun-type gue";
     let (text, checked) = imported(&ipvsadm::read(rules));
     let [web, any] = &checked.config.services[..] else {
         panic!("{text}")
@@ -92,9 +95,12 @@ fn rules_of_ipv6_become_services() {
     assert_eq!(any.key().to_string(), "[2001:db8::1]:*");
     for part in [
         "forward: Nat, scheduler: rr, persistence: (timeout: \"60s\", mask: 64),",
-        "forward: Nat, scheduler: rr, persistence: (timeout: \"300s\", mask: 128),",
+        "forward: Tun, scheduler: rr, persistence: (timeout: \"300s\", mask: 128),",
+        "address: \"10.1.0.11\", tunnel: Gue(port: 6080, checksum: Full)),",
+        "address: \"2001:db8:1::13\", tunnel: Gre()),",
+        "// 10.1.0.12:0, weight 1: left out, a GUE tunnel without its port",
         "                // 10.1.0.11:80, weight 1: left out, of another family than its service",
-        "addresses: [\"2001:db8::fffe/64\", \"2001:db8:1::fffe/64\"],",
+        "addresses: [\"10.1.0.254/24\", \"2001:db8::fffe/64\", \"2001:db8:1::fffe/64\"],",
     ] {
         assert!(text.contains(part), "{part}\n{text}");
     }

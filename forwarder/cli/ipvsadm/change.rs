@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use anyhow::Result;
 
-use super::{Said, commands::Command, meant, words::Words};
+use super::{Said, commands::Command, meant, tunnel, words::Words};
 use crate::{
     cli::import::label,
     config::{Action, Edit, Edited, EditedKeys},
@@ -162,9 +162,11 @@ impl Draft {
 
     fn add_server(&mut self, words: &Words) -> Result<()> {
         let forward = words.method().unwrap_or(Forward::Route);
-        let keys = of_server(words)?;
+        let mut keys = of_server(words, forward)?;
         let given = server(words)?;
         let known = self.known(words, "Service not defined")?;
+        known.reaches(given, forward)?;
+        keys.retain(|(_, value)| value.is_some());
         let changes = known.forward != forward;
         if changes && !known.servers.is_empty() {
             return Err(mixed(known).into());
@@ -191,14 +193,18 @@ impl Draft {
     }
 
     fn edit_server(&mut self, words: &Words) -> Result<()> {
-        let keys = of_server(words)?;
         let given = server(words)?;
         let known = self.known(words, "Service not defined")?;
+        // Who names no method means the weight: the service has its method.
+        let forward = words.method().unwrap_or(known.forward);
+        let mut keys = of_server(words, forward)?;
+        if words.method().is_none() && words.tun_type.is_none() {
+            keys.retain(|(key, _)| *key != "tunnel");
+        }
         let address = known.reached_at(given);
         let none = || Said::failure("No such destination");
         let backend = known.server(address).ok_or_else(none)?.to_owned();
-        // Who names no method means the weight: the service has its method.
-        let forward = words.method().unwrap_or(known.forward);
+        known.reaches(given, forward)?;
         let changes = known.forward != forward;
         if changes && known.servers.len() > 1 {
             return Err(mixed(known).into());
@@ -283,6 +289,15 @@ impl Known {
             given.set_port(self.address.port());
         }
         given
+    }
+
+    /// Refuses a server of the other family, where only a tunnel leads to one.
+    fn reaches(&self, server: SocketAddr, forward: Forward) -> Result<()> {
+        if forward == Forward::Tunnel || server.is_ipv4() == self.address.is_ipv4() {
+            return Ok(());
+        }
+        let text = "Different address family is allowed only for tunneling servers";
+        Err(Said::usage(text).into())
     }
 
     fn server(&self, address: SocketAddr) -> Option<&str> {
@@ -377,11 +392,8 @@ fn length_of(mask: Ipv4Addr) -> Option<u32> {
 }
 
 /// What is said of a server.
-fn of_server(words: &Words) -> Result<Vec<Key>> {
-    if let Some(kind) = words.tun_type.as_deref().filter(|kind| *kind != "ipip") {
-        let text = format!("tunnels of type {kind} have no counterpart; weir's are IP in IP");
-        return Err(Said::failure(text).into());
-    }
+fn of_server(words: &Words, forward: Forward) -> Result<Vec<Key>> {
+    let tunnel = tunnel::of(words, forward)?;
     let number = |option: &Option<String>, name: &str, usual: u32| {
         let Some(text) = option else {
             return Ok(Some(usual.to_string()));
@@ -400,6 +412,7 @@ fn of_server(words: &Words) -> Result<Vec<Key>> {
             "min_connections",
             number(&words.l_threshold, "l_threshold", 0)?,
         ),
+        ("tunnel", tunnel::written(tunnel)),
     ])
 }
 

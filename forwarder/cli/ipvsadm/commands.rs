@@ -64,6 +64,11 @@ impl Command {
             ("u-threshold", words.u_threshold.is_some(), of_server),
             ("l-threshold", words.l_threshold.is_some(), of_server),
             ("sched-flags", words.sched_flags.is_some(), of_service),
+            ("tun-type", words.tun_type.is_some(), of_server),
+            ("tun-port", words.tun_port.is_some(), of_server),
+            ("tun-nocsum", words.tun_nocsum, of_server),
+            ("tun-csum", words.tun_csum, of_server),
+            ("tun-remcsum", words.tun_remcsum, of_server),
         ];
         for (option, given, fits) in options {
             let command = self.name();

@@ -31,13 +31,14 @@ pub(super) fn write(out: &mut impl Write, services: &[Service], name: Name) -> i
             writeln!(out, " -b {flags}")?;
         }
         for backend in &service.backends {
-            let (method, tunnel) = match backend.forward {
-                Forward::Masq => ("-m", ""),
-                Forward::Route => ("-g", ""),
-                Forward::Tunnel => ("-i", " --tun-type ipip"),
+            let method = match backend.forward {
+                Forward::Masq => "-m",
+                Forward::Route => "-g",
+                Forward::Tunnel => "-i",
                 // LVS has none; `--restore` takes this word.
-                Forward::FullNat => ("--full-nat", ""),
+                Forward::FullNat => "--full-nat",
             };
+            let tunnel = backend.tunnel.as_deref().map(tunnel).unwrap_or_default();
             let address = name(&backend.address, service.protocol);
             let weight = backend.weight;
             write!(out, "-a {target} -r {address} {method} -w {weight}")?;
@@ -71,6 +72,19 @@ pub(super) fn unreadable(service: &Service) -> Option<String> {
              --restore will refuse it; keep the configuration's file, or `weir show config`"
         )
     })
+}
+
+/// The options of a tunnel that `--tun-info` has in these words.
+fn tunnel(info: &str) -> String {
+    let mut words = info.split(':');
+    let kind = words.next().unwrap_or_default();
+    let options = words.map(|word| match word {
+        "-c" => " --tun-nocsum".to_owned(),
+        "+c" => " --tun-csum".to_owned(),
+        "r+c" => " --tun-remcsum".to_owned(),
+        port => format!(" --tun-port {port}"),
+    });
+    format!(" --tun-type {kind}{}", options.collect::<String>())
 }
 
 /// The flags that ipvsadm knows of those in parentheses; those with a value are weir's own.

@@ -1,7 +1,11 @@
 use super::*;
 use crate::{
     config::Config,
-    control::{api::tests::Program, explain::Unstarted, views::samples},
+    control::{
+        api::tests::Program,
+        explain::Unstarted,
+        views::{Forward, samples},
+    },
 };
 
 /// What the services of the samples are configured by.
@@ -205,6 +209,11 @@ async fn services_and_servers_change_by_ipvsadms_words() {
             "set backend `web/web2`: max_connections: 0, min_connections: 0, weight: 0",
         ),
         (
+            "-e -t 10.9.0.100:80 -r 10.10.0.12:8080 -m",
+            "set backend `web/web2`: max_connections: 0, min_connections: 0, tunnel: none, \
+             weight: 1",
+        ),
+        (
             "-d -t 10.9.0.100:80 -r 10.10.0.11:80",
             "remove backend `web/web1`",
         ),
@@ -214,6 +223,57 @@ async fn services_and_servers_change_by_ipvsadms_words() {
         ),
     ] {
         assert_eq!(asked(line).await, Ok(expected.to_owned()), "{line}");
+    }
+}
+
+#[test]
+fn tunnels_are_said_as_a_file_says_them() {
+    for (line, expected) in [
+        ("-i", None),
+        ("-i --tun-type ipip", None),
+        ("-i --tun-type gre", Some("Gre()")),
+        ("-i --tun-type gre --tun-csum", Some("Gre(checksum: Full)")),
+        ("-i --tun-type gue --tun-port 6080", Some("Gue(port: 6080)")),
+        (
+            "-i --tun-type gue --tun-port 6080 --tun-csum",
+            Some("Gue(port: 6080, checksum: Full)"),
+        ),
+        (
+            "-i --tun-type gue --tun-port 6080 --tun-remcsum",
+            Some("Gue(port: 6080, checksum: Remote)"),
+        ),
+    ] {
+        for server in ["10.10.0.21", "[2001:db8::21]"] {
+            let line = format!("-a -u 10.9.0.101:53 -r {server} {line}");
+            let words = Words::try_parse_from(line.split_whitespace()).unwrap();
+            let mut draft = Draft::of(&samples::services());
+            draft.obey(Command::AddServer, &words).unwrap();
+            let keys = &draft.edits.last().unwrap().keys;
+            let tunnel = keys.get("tunnel").and_then(Option::as_deref);
+            assert_eq!(tunnel, expected, "{line}");
+        }
+    }
+}
+
+#[test]
+fn rules_have_the_options_of_tunnels() {
+    let mut services = samples::services();
+    for (tunnel, options) in [
+        ("ipip", " --tun-type ipip"),
+        ("gre:-c", " --tun-type gre --tun-nocsum"),
+        ("gre:+c", " --tun-type gre --tun-csum"),
+        (
+            "gue:6080:r+c",
+            " --tun-type gue --tun-port 6080 --tun-remcsum",
+        ),
+    ] {
+        services[0].backends[0].forward = Forward::Tunnel;
+        services[0].backends[0].tunnel = Some(tunnel.to_owned());
+        let mut out = Vec::new();
+        rules::write(&mut out, &services, tables::numeric).unwrap();
+        let line = format!("-a -t 10.9.0.100:80 -r 10.10.0.11:80 -i -w 1{options}\n");
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains(&line), "{out}");
     }
 }
 
@@ -286,6 +346,38 @@ const REFUSED: &[(&str, &str)] = &[
         "2 Illegal 'weight' option with the 'add-service' command",
     ),
     (
+        "-a -t 10.9.0.100:80 -r 10.10.0.9 -m --tun-type gre",
+        "2 Tunnel options conflict with forward method",
+    ),
+    (
+        "-a -t 10.9.0.100:80 -r 10.10.0.9 -i --tun-type gue",
+        "2 You need to supply the 'tun-port' option for the 'gue' tunnel type",
+    ),
+    (
+        "-a -t 10.9.0.100:80 -r 10.10.0.9 -i --tun-type gue --tun-port 0",
+        "2 illegal tunnel port specified",
+    ),
+    (
+        "-a -t 10.9.0.100:80 -r 10.10.0.9 -i --tun-type none",
+        "2 illegal tunnel type specified",
+    ),
+    (
+        "-a -t 10.9.0.100:80 -r 10.10.0.9 -i --tun-csum",
+        "2 Illegal 'tun-csum' option with the 'ipip' tunnel type",
+    ),
+    (
+        "-a -t 10.9.0.100:80 -r 10.10.0.9 -i --tun-type gre --tun-remcsum",
+        "2 Illegal 'tun-remcsum' option with the 'gre' tunnel type",
+    ),
+    (
+        "-a -t 10.9.0.100:80 -r 10.10.0.9 -i --tun-type gre --tun-nocsum --tun-csum",
+        "2 The option 'tun-csum' conflicts with the 'tun-nocsum' option in the 'gre' tunnel type",
+    ),
+    (
+        "-a -t 10.9.0.100:80 -r [2001:db8::9] -m",
+        "2 Different address family is allowed only for tunneling servers",
+    ),
+    (
         "-a -t 10.9.0.100:80 -r 10.10.0.9 -i",
         "255 all servers of a service are reached in one way, those of this one by Masq; make \
              it a service of its own",
@@ -319,7 +411,7 @@ async fn rules_are_restored_together() {
 fn servers_of_full_nat_are_saved_in_a_word_that_restores_them() {
     let mut services = samples::services();
     for backend in services.iter_mut().flat_map(|one| &mut one.backends) {
-        backend.forward = crate::control::views::Forward::FullNat;
+        backend.forward = Forward::FullNat;
     }
     let mut out = Vec::new();
     rules::write(&mut out, &services, tables::numeric).unwrap();
@@ -327,7 +419,7 @@ fn servers_of_full_nat_are_saved_in_a_word_that_restores_them() {
     let servers = rules.lines().filter(|line| line.starts_with("-a"));
     for line in servers {
         let words = Words::try_parse_from(line.split_whitespace()).unwrap();
-        let full = crate::control::views::Forward::FullNat;
+        let full = Forward::FullNat;
         assert_eq!(words.method(), Some(full), "{line}");
     }
 }

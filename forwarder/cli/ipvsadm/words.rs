@@ -103,6 +103,14 @@ pub(super) struct Words {
     pub(super) l_threshold: Option<String>,
     #[arg(long)]
     pub(super) tun_type: Option<String>,
+    #[arg(long)]
+    pub(super) tun_port: Option<String>,
+    #[arg(long)]
+    pub(super) tun_nocsum: bool,
+    #[arg(long)]
+    pub(super) tun_csum: bool,
+    #[arg(long)]
+    pub(super) tun_remcsum: bool,
 
     #[arg(short = 'n', long)]
     pub(super) numeric: bool,

@@ -5,9 +5,7 @@ use std::{
     net::SocketAddr,
 };
 
-use crate::control::views::{
-    Backend, Forward, Listener, Protocol, Rates, Service, Session, Traffic,
-};
+use crate::control::views::{Backend, Listener, Protocol, Rates, Service, Session, Traffic};
 
 /// As `ipvsadm -Ln`, trailing blanks and all, so that what reads that reads this.
 pub(in crate::cli) fn services(
@@ -210,10 +208,7 @@ fn row(backend: &Backend, style: &Style) -> String {
         }
         Columns::Persistent => format!(" {weight:<9} {:<11} {connections}", backend.persistent),
         Columns::Tunnels => {
-            let tunnel = match backend.forward {
-                Forward::Tunnel => "ipip",
-                Forward::Masq | Forward::Route | Forward::FullNat => "n/a",
-            };
+            let tunnel = backend.tunnel.as_deref().unwrap_or("n/a");
             format!(" {forward:<7} {tunnel:<13} {weight:<6} {connections}")
         }
     }

@@ -14,7 +14,7 @@ use crate::{
         Scheduler, Service, ServiceLimits, SourceLimit, Strays, service::bits_of,
     },
     session::{Timeouts, tcp::State},
-    wire::{Listener, Protocol},
+    wire::{GueChecksum, Listener, Protocol, Tunnel},
 };
 
 /// A service of this configuration, without its backends.
@@ -80,6 +80,7 @@ pub(in crate::config) fn backend(backend: &Backend, service: &Service) -> Keys {
                 connections_per_second,
             },
         server_id,
+        tunnel,
         health,
     } = backend;
     let address = match address.port {
@@ -101,11 +102,34 @@ pub(in crate::config) fn backend(backend: &Backend, service: &Service) -> Keys {
             number(0),
         )
         .may("server_id", id)
+        .unless("tunnel", of_tunnel(*tunnel), choice("Ipip"))
         .unless(
             "health",
             check(health.as_deref()),
             check(service.health.as_deref()),
         )
+}
+
+fn of_tunnel(tunnel: Tunnel) -> Value {
+    let with = |name: &str, keys: Keys, checksum: &str| {
+        let keys = keys.unless("checksum", choice(checksum), choice("Off"));
+        Value::Group(name.to_owned(), keys.0)
+    };
+    match tunnel {
+        Tunnel::Ipip => choice("Ipip"),
+        Tunnel::Gre { checksum } => {
+            let checksum = if checksum { "Full" } else { "Off" };
+            with("Gre", Keys::default(), checksum)
+        }
+        Tunnel::Gue { port, checksum } => {
+            let checksum = match checksum {
+                GueChecksum::Off => "Off",
+                GueChecksum::Full => "Full",
+                GueChecksum::Remote => "Remote",
+            };
+            with("Gue", Keys::default().set("port", number(port)), checksum)
+        }
+    }
 }
 
 /// Times as far as they differ from these.

@@ -222,14 +222,18 @@ fn the_reference_states_the_defaults() {
 #[test]
 fn the_reference_explains_every_key() {
     let reference = fs::read_to_string(configs().join("reference.ron")).unwrap();
-    let keys: Vec<&str> = concat!(include_str!("../raw.rs"), include_str!("../raw/health.rs"))
-        .lines()
-        .filter_map(|line| {
-            let public = ["    pub(super) ", "    pub(in crate::config) "];
-            let key = public.iter().find_map(|word| line.strip_prefix(word))?;
-            key.split(':').next()
-        })
-        .collect();
+    let keys: Vec<&str> = concat!(
+        include_str!("../raw.rs"),
+        include_str!("../raw/health.rs"),
+        include_str!("../raw/tunnel.rs"),
+    )
+    .lines()
+    .filter_map(|line| {
+        let public = ["    pub(super) ", "    pub(in crate::config) "];
+        let key = public.iter().find_map(|word| line.strip_prefix(word))?;
+        key.split(':').next()
+    })
+    .collect();
     assert!(keys.len() > 50, "{keys:?}");
     for key in keys {
         assert!(reference.contains(&format!("{key}: ")), "{key}");
@@ -259,6 +263,7 @@ fn all_the_examples_load_without_a_warning() {
             "pair.ron",
             "reference.ron",
             "snat.ron",
+            "tun-gue.ron",
             "tun.ron"
         ]
     );

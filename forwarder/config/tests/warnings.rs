@@ -72,6 +72,29 @@ fn a_quic_server_without_an_id_is_doubtful() {
 }
 
 #[test]
+fn a_tunnel_too_narrow_for_ipv6_is_doubtful() {
+    let text = |mtu: u16| {
+        format!(
+            r#"(dpdk: (workers: [1]),
+    ports: [(name: "wan", device: Vdev("net_null0"), mtu: {mtu},
+        addresses: ["192.0.2.2/24", "2001:db8::2/64"])],
+    services: [(name: "web", address: "[2001:db8::100]:80", protocol: Tcp, forward: Tun,
+        backends: [(name: "a", address: "192.0.2.9:80", tunnel: Gue(port: 6080))])])"#
+        )
+    };
+    assert_eq!(parsed(&text(1312)).unwrap().warnings, []);
+    let warnings = parsed(&text(1311)).unwrap().warnings;
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "f:5:41: packets of 1280 octets, to which every sender of IPv6 may keep, are 1312 in \
+             this tunnel, and port `wan` has `mtu: 1311`: they are lost"
+        ]
+    );
+}
+
+#[test]
 fn a_local_address_off_all_links_is_doubtful() {
     let text = "forward: FullNat, local_addresses: [\"10.1.0.200\", \"10.9.0.1\"]";
     assert_eq!(

@@ -435,7 +435,7 @@ async fn backends_know_their_service() {
         backends[1],
         json!({
             "service": "web", "protocol": "TCP", "virtual_address": "10.9.0.100:80",
-            "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
+            "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq", "tunnel": null,
             "sorry": false, "max_connections": 100, "min_connections": 50,
             "weight": 0, "state": "down", "unlike_file": false,
             "health": {

@@ -1,9 +1,6 @@
 //! What the packet's way has changed in a packet.
 
-use crate::{
-    control::{ends::Ends, views::Change},
-    wire::{ipv4, ipv6},
-};
+use crate::control::{ends::Ends, views::Change};
 
 /// What is another in the frame `after` than it was in `before`. Either carries TCP or UDP; that
 /// after may carry it in a tunnel.
@@ -12,19 +9,20 @@ pub(in crate::control) fn changes(before: &[u8], after: &[u8]) -> Vec<Change> {
     let Some(mut after) = Ends::of_frame(after) else {
         return changes;
     };
-    if let ipv4::PROTOCOL_IPIP | ipv6::PROTOCOL_IPV6 = after.protocol
-        && let Some(inner) = Ends::of_packet(after.payload)
+    let Some(before) = Ends::of_frame(before) else {
+        return changes;
+    };
+    // In a tunnel ports and addresses stay as they are.
+    if let Some((how, inner)) = after.carried()
+        && inner.flow() == before.flow()
     {
         changes.push(Change {
             field: "tunnel".to_owned(),
             from: None,
-            to: format!("{} > {}", after.source, after.destination),
+            to: format!("{} > {}{how}", after.source, after.destination),
         });
         after = inner;
     }
-    let Some(before) = Ends::of_frame(before) else {
-        return changes;
-    };
     let (Some(was), Some(is)) = (before.flow(), after.flow()) else {
         return changes;
     };

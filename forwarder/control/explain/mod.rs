@@ -149,7 +149,7 @@ fn explain_one<A: Ip, F: Frame>(
     let remembered = recall.and_then(|recall| recall.session.as_ref());
     let kind = kind(flow, remembered);
     let back = route::exit(flow.source.address, snapshot);
-    let port = back.map_or(PortIx::default(), |exit| exit.port);
+    let port = back.map_or(PortIx::default(), |exit| exit.way.port);
     let mac = snapshot.four.port(port).map(|port| port.mac);
     let before = packet::frame(flow, kind, mac.unwrap_or_default());
     let worker = owner.unwrap_or_default();
@@ -172,7 +172,10 @@ fn explain_one<A: Ip, F: Frame>(
         service,
         backend,
         direction: rehearsal.fate.direction,
-        session: remembered.map(|one| session(one, worker.index(), scene.now.ms())),
+        session: remembered.map(|one| {
+            let roster = scene.books.roster();
+            session(one, &roster, worker.index(), scene.now.ms())
+        }),
         new_session: rehearsal.fate.new_session,
         hop: target.and_then(|target| hop(target, scene)),
         changes: after.map_or_else(Vec::new, |after| changes(&before, after)),

@@ -62,11 +62,11 @@ fn hop_of<A: Ip<Net: Display>, F: Frame>(address: A, scene: &Scene<'_, F>) -> Op
     let neighbour = gateway.unwrap_or(address);
     let known = scene
         .neighbours
-        .find((exit.port, neighbour.into()), scene.now);
+        .find((exit.way.port, neighbour.into()), scene.now);
     Some(views::Hop {
         prefix: prefix.to_string(),
         gateway: gateway.map(Into::into),
-        port: scene.books.port_name(exit.port),
+        port: scene.books.port_name(exit.way.port),
         source: exit.dip.into(),
         neighbour: neighbour.into(),
         mac: known.and_then(|row| row.mac).map(|mac| mac.to_string()),

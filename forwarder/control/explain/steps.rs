@@ -342,7 +342,7 @@ impl<A: Ip> Account<'_, A> {
                 Forward::Nat | Forward::FullNat | Forward::Snat => {
                     format!("answers leave as from {}", self.flow.destination)
                 }
-                Forward::Dr | Forward::Tun => "answers do not pass here".to_owned(),
+                Forward::Dr | Forward::Tun | Forward::Wrap => "answers do not pass here".to_owned(),
             });
         }
         Some(texts.join("; "))

@@ -142,7 +142,7 @@ impl Moment<'_> {
         let mut tables = self.workers.iter().map(table).enumerate();
         let (worker, held) = tables.find_map(|(ix, table)| Some((ix, table.look(&key)?)))?;
         Some((
-            session(held, worker, self.now.ms()),
+            session(held, &self.books.roster(), worker, self.now.ms()),
             explain::behind(held, flow.destination),
         ))
     }

@@ -94,6 +94,7 @@ fn backend(name: &str, address: &str, forward: Forward, traffic: Traffic) -> Bac
         name: name.to_owned(),
         address: address.parse().unwrap(),
         forward,
+        tunnel: (forward == Forward::Tunnel).then(|| "gue:6080:r+c".to_owned()),
         weight: 1,
         sorry: false,
         max_connections: 0,

@@ -111,6 +111,9 @@ pub struct Backend {
     pub address: SocketAddr,
     /// How packets reach it.
     pub forward: Forward,
+    /// What they travel in, as `ipvsadm --tun-info` prints it: `ipip`, `gre:+c`, `gue:6080:-c`;
+    /// nothing but with Tunnel.
+    pub tunnel: Option<String>,
     /// Its share of new flows; 0 gets none.
     pub weight: u32,
     /// Whether it serves only while the others have no quorum.

@@ -18,7 +18,7 @@ where
 fn services_and_backends() {
     let backends = json!([
         {
-            "name": "web1", "address": "10.10.0.11:80", "forward": "Masq",
+            "name": "web1", "address": "10.10.0.11:80", "forward": "Masq", "tunnel": null,
             "weight": 1, "sorry": false, "max_connections": 0, "min_connections": 0,
             "active": 0, "inactive": 119, "persistent": 0, "ports_exhausted": 0, "connections": 119,
             "in_packets": 1190, "out_packets": 952,
@@ -30,7 +30,7 @@ fn services_and_backends() {
             "state": "up", "unlike_file": false, "health": null,
         },
         {
-            "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq",
+            "name": "web2", "address": "10.10.0.12:8080", "forward": "Masq", "tunnel": null,
             "weight": 0, "sorry": false, "max_connections": 100, "min_connections": 50,
             "active": 0, "inactive": 0, "persistent": 0, "ports_exhausted": 0, "connections": 0,
             "in_packets": 0, "out_packets": 0, "in_octets": 0, "out_octets": 0,

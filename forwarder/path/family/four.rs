@@ -12,12 +12,11 @@ use crate::{
         view::{ip_at, ip_at_mut},
     },
     session::{FlowKey, Table, Templates},
-    snapshot::{Exit, Own, Snapshot},
+    snapshot::{Own, Snapshot},
     wire::{checksum::Delta, icmp, ipv4},
 };
 
 impl Family for Ipv4Addr {
-    const IN_IP: u8 = ipv4::PROTOCOL_IPIP;
     const ICMP: u8 = ipv4::PROTOCOL_ICMP;
     const ECHO: u8 = icmp::ECHO;
     const ECHO_REPLY: u8 = icmp::ECHO_REPLY;
@@ -36,13 +35,13 @@ impl Family for Ipv4Addr {
     }
 
     #[cold]
-    fn too_big<F: Frame>(frame: &F, meta: &Meta, mtu: u16, exit: &Exit) -> Verdict {
+    fn too_big<F: Frame>(frame: &F, meta: &Meta, [mtu, out]: [u16; 2]) -> Verdict {
         let whole = frame.head().len() == frame.octets();
         match ip_at::<Self, F>(frame, meta.l3) {
             Some(header) if header.dont_fragment() => {
                 Verdict::Answer(Answer::FragmentationNeeded { mtu })
             }
-            Some(_) if whole => Verdict::Fragment { mtu: exit.mtu },
+            Some(_) if whole => Verdict::Fragment { mtu: out },
             // Nobody reads what lies in further segments.
             _ => Verdict::Drop(DropReason::TooBig),
         }

@@ -9,7 +9,7 @@ use crate::{
     io::Frame,
     path::view::ip_at_mut,
     session::{FlowKey, Table, Templates},
-    snapshot::{Exit, Snapshot},
+    snapshot::Snapshot,
     wire::{
         icmpv6,
         ipv6::{self, Upper},
@@ -17,7 +17,6 @@ use crate::{
 };
 
 impl Family for Ipv6Addr {
-    const IN_IP: u8 = ipv6::PROTOCOL_IPV6;
     const ICMP: u8 = ipv6::PROTOCOL_ICMPV6;
     const ECHO: u8 = icmpv6::ECHO;
     const ECHO_REPLY: u8 = icmpv6::ECHO_REPLY;
@@ -37,7 +36,7 @@ impl Family for Ipv6Addr {
 
     /// Nobody but the sender fragments.
     #[cold]
-    fn too_big<F: Frame>(_: &F, _: &Meta<Self>, mtu: u16, _: &Exit<Self>) -> Verdict {
+    fn too_big<F: Frame>(_: &F, _: &Meta<Self>, [mtu, _]: [u16; 2]) -> Verdict {
         Verdict::Answer(Answer::FragmentationNeeded { mtu })
     }
 
