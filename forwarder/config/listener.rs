@@ -172,3 +172,11 @@ impl From<raw::Protocol> for Protocol {
         }
     }
 }
+
+/// Bits of an address that clients have.
+pub(super) fn bits_of(listeners: &[Listener<IpAddr>]) -> u8 {
+    match listeners.first().map(|first| first.address) {
+        Some(IpAddr::V6(_)) => 128,
+        Some(IpAddr::V4(_)) | None => 32,
+    }
+}

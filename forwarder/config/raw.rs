@@ -141,6 +141,7 @@ pub(super) struct Service<'a> {
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) connections_per_second: Option<Number<'a>>,
     pub(super) source_limit: Option<Written<'a, SourceLimit<'a>>>,
+    pub(super) source_filter: Option<Written<'a, SourceFilter<'a>>>,
     pub(super) backend_gone: Option<Written<'a, Gone>>,
     pub(super) quorum: Option<Number<'a>>,
     pub(super) hysteresis: Option<Number<'a>>,
@@ -290,6 +291,14 @@ pub(super) struct Backend<'a> {
 pub(super) struct SourceLimit<'a> {
     pub(super) prefix: Option<Number<'a>>,
     pub(super) connections_per_second: Number<'a>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct SourceFilter<'a> {
+    pub(super) allow: Option<List<'a, String>>,
+    pub(super) deny: Option<List<'a, String>>,
+    pub(super) denied: Option<Written<'a, Refusal>>,
 }
 
 #[derive(Deserialize)]

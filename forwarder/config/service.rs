@@ -5,9 +5,9 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc};
 use ipnet::IpNet;
 
 use super::{
-    Backend, Check, Life, Persistence, Quic, Refusal, Route, Scheduler, ServiceLimits, Tables,
-    backend, health, life, listener,
-    listener::Said,
+    Backend, Check, Life, Persistence, Quic, Refusal, Route, Scheduler, ServiceLimits,
+    SourceFilter, Tables, backend, health, life, listener,
+    listener::{Said, bits_of},
     local::{self, Lip},
     problem::Problems,
     quic, raw,
@@ -44,6 +44,8 @@ pub struct Service {
     pub clamp_mss: bool,
     /// How many sessions may begin.
     pub limits: ServiceLimits,
+    /// Which clients it takes, where not all.
+    pub source_filter: Option<Arc<SourceFilter>>,
     /// What is said of backends that come and go.
     pub life: Life,
     /// How long its sessions may be idle.
@@ -160,6 +162,7 @@ fn read<'a>(
     life::check_strays(&raw, said.tcp, forward, scheduler, of_backends, problems);
     check_use(&raw, said, scheduler, backends.as_deref(), problems);
     let limits = ServiceLimits::read(&raw, bits_of(&listeners), problems);
+    let source_filter = SourceFilter::read(raw.source_filter, &listeners, problems);
     let life = Life::read(&raw, usual.strays, problems);
     if let Some(life) = &life {
         life::check(&raw, life, scheduler, of_backends, problems);
@@ -177,6 +180,7 @@ fn read<'a>(
         quic: quic.quic(),
         clamp_mss: clamp_mss?,
         limits: limits?,
+        source_filter: source_filter?,
         life: life?,
         timeouts: timeouts?,
         health,
@@ -190,14 +194,6 @@ fn read<'a>(
         lips: lips?,
         backends_at,
     })
-}
-
-/// Bits of an address that clients have.
-pub(super) fn bits_of(listeners: &[Listener<IpAddr>]) -> u8 {
-    match listeners.first().map(|first| first.address) {
-        Some(IpAddr::V6(_)) => 128,
-        Some(IpAddr::V4(_)) | None => 32,
-    }
 }
 
 fn warn_of_nobody<'a>(service: &Service, at: &'a str, problems: &mut Problems<'a>) {

@@ -12,7 +12,7 @@ use super::{
     reach::{Own, connected},
     timeouts,
     unique::Unique,
-    value::{find_port, name},
+    value::{find_port, name, several},
     written::Written,
 };
 use crate::{io::PortIx, session::Timeouts, wire::Protocol};
@@ -118,24 +118,6 @@ fn read<'a>(
         protocols,
         timeouts,
     })
-}
-
-/// Reads a list of which there is to be at least one element.
-fn several<'a, T>(
-    written: List<'a, String>,
-    what: &str,
-    problems: &mut Problems<'a>,
-    read: impl Fn(raw::Text<'a>, &mut Problems<'a>) -> Option<T>,
-) -> Option<Vec<(T, &'a str)>> {
-    let list = written.read(what, problems)?;
-    let expected = list.len();
-    if expected == 0 {
-        problems.refuse(written.text(), format!("this list is empty; write {what}"));
-        return None;
-    }
-    let one = |written: raw::Text<'a>| Some((read(written, problems)?, written.text()));
-    let all: Vec<_> = list.into_iter().filter_map(one).collect();
-    (all.len() == expected).then_some(all)
 }
 
 fn read_protocols<'a>(

@@ -5,7 +5,7 @@ use std::{fmt::Display, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use super::{
     problem::Problems,
-    raw::{Number, Text},
+    raw::{List, Number, Text},
     reach::Own,
     written::Written,
 };
@@ -97,6 +97,24 @@ pub(super) fn name<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option
         format!("`{name}` is no name; write 1 to 64 letters, digits and `.`, `_`, `-`, `/`, `:`"),
     );
     None
+}
+
+/// Reads a list of which there is to be at least one element.
+pub(super) fn several<'a, T>(
+    written: List<'a, String>,
+    what: &str,
+    problems: &mut Problems<'a>,
+    read: impl Fn(Text<'a>, &mut Problems<'a>) -> Option<T>,
+) -> Option<Vec<(T, &'a str)>> {
+    let list = written.read(what, problems)?;
+    let expected = list.len();
+    if expected == 0 {
+        problems.refuse(written.text(), format!("this list is empty; write {what}"));
+        return None;
+    }
+    let one = |written: Text<'a>| Some((read(written, problems)?, written.text()));
+    let all: Vec<_> = list.into_iter().filter_map(one).collect();
+    (all.len() == expected).then_some(all)
 }
 
 /// The port of a name, by its number and its name.

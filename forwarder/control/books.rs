@@ -258,6 +258,7 @@ impl Books {
             number: enrolled.number.0,
             quorum: enrolled.quorum,
             unlike_file: false,
+            source_filter: service.source_filter.as_deref().map(Into::into),
             scheduler: service.scheduler.name.to_owned(),
             flags: flags::of(service),
             forward,

@@ -2,6 +2,7 @@
 
 mod addresses;
 mod family;
+mod filter;
 mod snat;
 mod tunnels;
 
@@ -329,7 +330,7 @@ fn backends<A: Ip>(
     made.expect("every backend has a next hop and, but in tunnels, its service's family")
 }
 
-fn compile<'c, A: Ip>(
+fn compile<'c, A: Compiled>(
     config: &Config,
     service: &'c config::Service,
     enrolled: &Enrolled,
@@ -356,6 +357,10 @@ fn compile<'c, A: Ip>(
             prefix: limit.prefix,
             per_1000_s: per_1000_s(limit.connections_per_second, workers),
         }),
+        source_filter: service
+            .source_filter
+            .as_deref()
+            .map(|filter| Arc::new(filter::compiled(filter))),
         bounds_backends,
         forward: tunnels::forward(service, None),
         consistent: scheduler.goes_by_key_alone()

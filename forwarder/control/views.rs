@@ -13,7 +13,9 @@ pub use frames::{Capture, Direction, Drop, Explained, Replay, Sent, Verdict, Wor
 pub use health::{Checks, Event, Health};
 pub use network::{DriverCounters, Group, Neighbour, NeighbourKind, Port, Route};
 pub use persistence::{Template, Templates};
-pub use services::{Backend, Listener, Rates, Service, ServiceBackend, State, Traffic};
+pub use services::{
+    Backend, Listener, Rates, Service, ServiceBackend, SourceFilter, State, Traffic,
+};
 pub use sessions::{Cursor, Page, Session};
 pub use snat::{Snat, SnatAddress};
 

@@ -16,7 +16,7 @@ pub(super) fn run<A: Family, F: Frame>(
     snapshot: &Snapshot,
 ) -> Verdict {
     let told = match reason {
-        DropReason::NoSession => true,
+        DropReason::NoSession | DropReason::SourceDenied => true,
         _ => snapshot.closed_ports_answer,
     };
     let answer = match meta.transport {

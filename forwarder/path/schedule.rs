@@ -107,6 +107,7 @@ pub(super) fn run<A: Family>(
     let Some(service) = A::network(snapshot).services.service(service_ix) else {
         return DropReason::NoService.into();
     };
+    is_taken(meta.key.source().address, service)?;
     let admitted = opens(meta) || service.strays == Strays::Admit && goes_on(meta);
     // What a later fragment carries tells no connection of QUIC.
     let is_lost = matches!(meta.transport, Transport::Rest(_)) && service.quic.is_some();
@@ -136,6 +137,19 @@ pub(super) fn run<A: Family>(
     let ends = (meta.key.source(), meta.key.destination());
     let mut new = session(meta, ends, direction, local, service_ix, service, backend);
     remember(meta, &mut new, direction, service, backend, bench)
+}
+
+/// Ends what comes from who may not come.
+#[inline]
+fn is_taken<A: Family>(client: A, service: &Service<A>) -> Step {
+    match service.source_filter.as_deref() {
+        Some(filter) if !filter.takes(client) => Step::Break(if filter.answers {
+            Verdict::Refuse(DropReason::SourceDenied)
+        } else {
+            Verdict::Drop(DropReason::SourceDenied)
+        }),
+        _ => Step::Continue(()),
+    }
 }
 
 /// Ends what begins beyond the rate of its service or of the client's prefix.
@@ -195,6 +209,9 @@ pub(super) fn answered<A: Family>(
     let Some(vip) = service.only_vip().filter(|_| goes_on(meta)) else {
         return DropReason::NoSession.into();
     };
+    if !service.takes(meta.key.destination().address) {
+        return DropReason::SourceDenied.into();
+    }
     let (ends, direction) = ((meta.key.destination(), vip), Direction::Reverse);
     let mut new = session(meta, ends, direction, None, service_ix, service, backend);
     remember(meta, &mut new, direction, service, backend, bench)

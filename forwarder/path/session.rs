@@ -194,7 +194,7 @@ fn find<A: Family>(meta: &Meta<A>, bench: &mut Bench<'_>) -> Option<SessionIx> {
 }
 
 /// Derives a session's next hops again where its service has changed since it last agreed with
-/// it. False where its backend may not keep it.
+/// it. False where its backend may not keep it, or its client may not come any more.
 pub(super) fn agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
     let Bench {
         flows,
@@ -218,7 +218,7 @@ pub(super) fn agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
         let backend = service.backends.numbered(session.backend());
         let stays = |backend: &&Backend<A>| {
             let to = (session.vip(), session.protocol());
-            backend.serves && service.listens(to.0, to.1)
+            backend.serves && service.listens(to.0, to.1) && service.takes(session.client().address)
         };
         let Some(backend) = backend.filter(stays) else {
             return false;

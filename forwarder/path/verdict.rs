@@ -250,6 +250,7 @@ drop_reasons! {
     IcmpUnmatched, "icmp_unmatched", Session, "an ICMP error to the director, about no session";
     NoService, "no_service", Service, "to an address of the director, but to no service";
     OtherRefused, "other_refused", Service, "not for the director, and `other` is Drop";
+    SourceDenied, "source_denied", Service, "from a client that the service's filter denies";
     Untranslatable, "untranslatable", Service,
         "from a host inside, and nothing that SNAT translates";
     SourceElsewhere, "source_elsewhere", Service,
@@ -257,7 +258,8 @@ drop_reasons! {
     NoSession, "no_session", Session, "TCP that belongs to no session and opens none";
     FlowTaken, "flow_taken", Session,
         "the client already reaches this backend from the same port, by another service";
-    BackendGone, "backend_gone", Session, "of a session whose backend is down or removed";
+    BackendGone, "backend_gone", Session,
+        "of a session whose backend is down or removed, or whose client is denied by now";
     TableFull, "table_full", Session, "no room for a new session";
     NoRoute, "no_route", Way, "no route to the destination";
     TtlExpired, "ttl_expired", Way, "TTL run out, and no answer allowed";

@@ -19,7 +19,7 @@ use crate::{
 /// A family of addresses, by what a snapshot has for it.
 pub trait Ip: Family {
     /// Its prefixes.
-    type Net: Prefix + Copy + From<Self> + std::fmt::Debug + Send + Sync;
+    type Net: Prefix + Copy + From<Self> + std::fmt::Debug + std::fmt::Display + Send + Sync;
 
     /// What the snapshot says of addresses of this family.
     fn network(snapshot: &Snapshot) -> &Network<Self>;

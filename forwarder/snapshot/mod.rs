@@ -16,6 +16,7 @@ mod routes;
 mod services;
 mod slots;
 mod snat;
+mod source_filter;
 mod toeplitz;
 mod tunnels;
 
@@ -39,6 +40,7 @@ pub use services::{
 };
 pub use slots::{SlotHash, Slots, WorkerIx};
 pub use snat::{Snat, SnatRule};
+pub use source_filter::SourceFilter;
 pub use toeplitz::Toeplitz;
 pub use tunnels::{Between, Outside, Sealed, Tunnel, Tunnels};
 

@@ -4,7 +4,7 @@ use std::{net::Ipv4Addr, ops::RangeInclusive, sync::Arc};
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Ip, Limits, Quic, SourceLimit, Told};
+use super::{Ip, Limits, Quic, SourceFilter, SourceLimit, Told};
 use crate::{
     session::{BackendIx, FixedIx, Forward, Generation, ServiceIx, Timeouts},
     wire::{Endpoint, Listener, Protocol},
@@ -40,6 +40,8 @@ pub struct Service<A: Ip = Ipv4Addr> {
     pub per_1000_s: u64,
     /// Those of clients who have a prefix in common.
     pub source_limit: Option<SourceLimit>,
+    /// Which clients it takes, where not all.
+    pub source_filter: Option<Arc<SourceFilter<A>>>,
     /// True where any backend has limits.
     pub bounds_backends: bool,
     /// In the order of the configuration, which is that of the scheduler's candidates.
@@ -218,6 +220,13 @@ impl<A: Ip> Service<A> {
             }
             _ => Meant::Key(self.hash_by.key(client, vip)),
         }
+    }
+
+    /// False for a client that it does not take.
+    #[inline]
+    pub fn takes(&self, client: A) -> bool {
+        let filter = self.source_filter.as_deref();
+        filter.is_none_or(|filter| filter.takes(client))
     }
 
     /// True where a client addresses this service so, if no other one takes that for itself.

@@ -17,6 +17,8 @@ mod arp;
 mod case;
 #[path = "path/direct.rs"]
 mod direct;
+#[path = "path/filter.rs"]
+mod filter;
 #[path = "path/fragments.rs"]
 mod fragments;
 #[path = "path/full.rs"]
@@ -64,6 +66,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     admitted::cases,
     arp::cases,
     direct::cases,
+    filter::cases,
     fragments::cases,
     full::cases,
     gone::cases,
@@ -97,6 +100,11 @@ fn arp_cases() {
 #[test]
 fn dr_and_tun_cases() {
     case::run(&direct::cases());
+}
+
+#[test]
+fn filter_cases() {
+    case::run(&filter::cases());
 }
 
 #[test]

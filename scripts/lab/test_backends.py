@@ -2,6 +2,7 @@
 
 import http.client
 import pathlib
+import socket
 import time
 
 from lab import plan
@@ -39,6 +40,12 @@ ADMITTING = """\
                 (name: "web1", address: "{first}:{port}"),
                 (name: "web2", address: "{second}:{port}"),
             ],
+        ),"""
+
+FILTERED = """\
+        (
+            name: "{name}", address: "{vip}:{port}", protocol: Tcp, forward: Nat, scheduler: rr,
+            source_filter: ({filter}), backends: [(name: "web1", address: "{first}:8080")],
         ),"""
 
 
@@ -136,6 +143,26 @@ class Backends(LabCase):
             weir.tell("backend", "enable", "Drop", server)
             # The client has asked again and again meanwhile.
             self.assertEqual(connection.answer(), server)
+
+    def test_who_is_denied_gets_nothing(self):
+        client = plan.CLIENT
+        filters = {
+            "taken": f'allow: ["{client}/32"], deny: ["0.0.0.0/0"]',
+            "silent": f'deny: ["{client}/32"]',
+            "told": 'allow: ["198.51.100.0/24"], denied: Answer',
+        }
+        services = [
+            FILTERED.format(name=name, vip=VIP, port=port, filter=text, first=FIRST)
+            for port, (name, text) in enumerate(filters.items(), 80)
+        ]
+        with self.lab.weir([Written("\n".join(services))], workers=2) as weir:
+            self.assertEqual(self.connect(VIP, 80).ask(), "web1")
+            with self.lab.client.inside(), self.assertRaises(TimeoutError):
+                socket.create_connection((VIP, 81), timeout=1)
+            with self.assertRaises(ConnectionRefusedError):
+                self.connect(VIP, 82)
+            drops = {one["reason"]: one["packets"] for one in weir.show_json("drops")}
+            self.assertGreaterEqual(drops["source_denied"], 1)
 
     def test_connections_outlast_a_restart_of_weir(self):
         modes = ["nat", "dr", "tun"]

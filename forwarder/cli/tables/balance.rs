@@ -114,10 +114,12 @@ pub(in crate::cli) fn list(
             }
             Columns::Rates => writeln!(out, "{target:<33}{}", rates(service.rates, style.exact))?,
             _ => {
+                let filter = filter(service, style);
                 let words = [
                     &*target,
                     &service.scheduler,
                     &service.flags,
+                    &filter,
                     star(service.unlike_file, style),
                 ];
                 let words: Vec<&str> = words.into_iter().filter(|one| !one.is_empty()).collect();
@@ -136,6 +138,14 @@ pub(in crate::cli) fn list(
         }
     }
     Ok(())
+}
+
+/// How many prefixes tell who may come, which ipvsadm has no word for.
+fn filter(service: &Service, style: &Style) -> String {
+    match service.source_filter.filter(|_| style.stars) {
+        Some(filter) => format!("(allow {}, deny {})", filter.allow, filter.deny),
+        None => String::new(),
+    }
 }
 
 fn star(unlike_file: bool, style: &Style) -> &'static str {

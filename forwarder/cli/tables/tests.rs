@@ -18,7 +18,7 @@ fn services_are_as_ipvsadm_lists_them() {
             "TCP  10.9.0.100:80 wlc\n",
             "  -> 10.10.0.11:80                Masq    1      0          119       \n",
             "  -> 10.10.0.12:8080              Masq    0      0          0         \n",
-            "UDP  10.9.0.101:53 mh (mh-port)\n",
+            "UDP  10.9.0.101:53 mh (mh-port) (allow 2, deny 1)\n",
         )
     );
 }

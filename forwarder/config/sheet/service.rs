@@ -11,7 +11,7 @@ use super::{
 use crate::{
     config::{
         Backend, BackendLimits, Config, Draining, Forward, Gone, Life, Persistence, Quic, Refusal,
-        Scheduler, Service, ServiceLimits, SourceLimit, Strays, service::bits_of,
+        Scheduler, Service, ServiceLimits, SourceFilter, SourceLimit, Strays, listener::bits_of,
     },
     session::{Timeouts, tcp::State},
     wire::{GueChecksum, Listener, Protocol, Tunnel},
@@ -29,6 +29,7 @@ pub(in crate::config) fn service(service: &Service, config: &Config) -> Keys {
         quic,
         clamp_mss,
         limits,
+        source_filter,
         life,
         timeouts: times,
         health,
@@ -61,7 +62,9 @@ pub(in crate::config) fn service(service: &Service, config: &Config) -> Keys {
         )
         .may("quic", quic.map(of_quic))
         .unless("clamp_mss", yes(*clamp_mss), yes(clamps));
-    of_life(of_limits(keys, *limits, bits), life, tcp, config.strays)
+    let filter = source_filter.as_deref().map(of_filter);
+    let keys = of_limits(keys, *limits, bits).may("source_filter", filter);
+    of_life(keys, life, tcp, config.strays)
         .unless_empty("timeouts", timeouts(times, &config.timeouts))
         .may("health", health.as_deref().map(health::check))
 }
@@ -260,6 +263,22 @@ fn of_limits(keys: Keys, limits: ServiceLimits, bits: u8) -> Keys {
         number(0),
     )
     .may("source_limit", source)
+}
+
+fn of_filter(filter: &SourceFilter) -> Value {
+    let SourceFilter {
+        allow,
+        deny,
+        denied,
+    } = filter;
+    let denied = match denied {
+        Refusal::Answer => "Answer",
+        Refusal::Drop => "Drop",
+    };
+    let keys = Keys::default()
+        .some("allow", texts(allow))
+        .some("deny", texts(deny));
+    group(keys.unless("denied", choice(denied), choice("Drop")))
 }
 
 fn of_life(keys: Keys, life: &Life, tcp: bool, strays_of_all: Refusal) -> Keys {

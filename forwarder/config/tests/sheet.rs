@@ -78,6 +78,20 @@ fn what_holds_for_others_later_is_kept() {
     assert_eq!(again(&config), config);
 }
 
+#[test]
+fn filters_are_written_back() {
+    for filter in [
+        r#"deny: ["10.9.0.0/16"]"#,
+        r#"allow: ["10.0.0.0/8", "192.0.2.0/24"], denied: Answer"#,
+        r#"allow: ["10.0.0.0/8"], deny: ["10.9.0.0/16", "0.0.0.0/0"], denied: Drop"#,
+    ] {
+        let keys = format!("protocol: Tcp, source_filter: ({filter}),");
+        let config = parsed(&with("protocol: Tcp,", &keys)).unwrap().config;
+        assert!(config.services[0].source_filter.is_some());
+        assert_eq!(again(&config), config, "{filter}");
+    }
+}
+
 /// What is usual for the one family is not for the other.
 #[test]
 fn numbers_of_bits_are_written_back_for_both_families() {

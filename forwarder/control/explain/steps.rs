@@ -17,7 +17,7 @@ use crate::{
     },
     path::{DropReason, Layer, Recall},
     session::{Forward, Session},
-    snapshot::{Ip, Service, Snapshot, Strays},
+    snapshot::{Ip, Service, Snapshot, SourceFilter, Strays},
     wire::Endpoint,
 };
 
@@ -92,8 +92,10 @@ impl<A: Ip> Account<'_, A> {
     fn service(&self) -> String {
         let Self { flow, snapshot, .. } = self;
         let network = A::network(snapshot);
-        if let Some((service, _)) = self.addressed() {
-            return described(service);
+        if let Some((service, compiled)) = self.addressed() {
+            let filter = compiled.source_filter.as_deref();
+            let filter = filter.map(|filter| filtered(flow.source.address, filter));
+            return format!("{}{}", described(service), filter.unwrap_or_default());
         }
         if is_lip(snapshot, flow) {
             let lip = flow.destination.address;
@@ -261,7 +263,10 @@ impl<A: Ip> Account<'_, A> {
     }
 
     fn scheduler(&self) -> Option<String> {
-        let (service, _) = self.addressed()?;
+        let (service, compiled) = self.addressed()?;
+        if !compiled.takes(self.flow.source.address) {
+            return None;
+        }
         if let Some(answer) = self.answer {
             let name = choice::name(&service.scheduler);
             let why = choice::nobody(service);
@@ -404,6 +409,16 @@ fn described(service: &config::Service) -> String {
     let forward = views::Forward::from(service.forward).name();
     let scheduler = choice::name(&service.scheduler);
     format!("{name}: {listeners}, {forward}, {scheduler}")
+}
+
+/// What a filter says of a client, and by which prefix.
+fn filtered<A: Ip>(client: A, filter: &SourceFilter<A>) -> String {
+    match filter.decides(client) {
+        (Some(net), true) => format!("; {client} may come by `allow` {net}"),
+        (Some(net), false) => format!("; {client} may not come by `deny` {net}"),
+        (None, true) => format!("; {client} is in no prefix of `deny`"),
+        (None, false) => format!("; {client} is in no prefix of `allow`, so it may not come"),
+    }
 }
 
 /// Minutes and seconds, as `show sessions` prints them.

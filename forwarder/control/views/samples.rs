@@ -3,8 +3,8 @@
 use super::{
     Backend, Change, Changed, Checks, Configuration, Difference, Direction, DriverCounters, Drop,
     Event, Explanation, Forward, Group, Health, Hop, Listener, Neighbour, NeighbourKind, Port,
-    Protocol, Rates, Route, RouteTo, Sent, Service, Session, State, Step, Template, Timeouts,
-    Traffic, Verdict, Worker,
+    Protocol, Rates, Route, RouteTo, Sent, Service, Session, SourceFilter, State, Step, Template,
+    Timeouts, Traffic, Verdict, Worker,
 };
 use crate::config::DifferenceKind;
 
@@ -36,6 +36,7 @@ pub(crate) fn services() -> Vec<Service> {
             number: 0,
             quorum: true,
             unlike_file: false,
+            source_filter: None,
             scheduler: "wlc".to_owned(),
             flags: String::new(),
             forward: Forward::Masq,
@@ -71,6 +72,7 @@ pub(crate) fn services() -> Vec<Service> {
             number: 1,
             quorum: true,
             unlike_file: false,
+            source_filter: Some(source_filter()),
             scheduler: "mh".to_owned(),
             flags: "(mh-port)".to_owned(),
             forward: Forward::Route,
@@ -79,6 +81,14 @@ pub(crate) fn services() -> Vec<Service> {
             backends: Vec::new(),
         },
     ]
+}
+
+fn source_filter() -> SourceFilter {
+    SourceFilter {
+        allow: 2,
+        deny: 1,
+        answers: false,
+    }
 }
 
 pub(crate) fn listener(protocol: Protocol, address: &str, ports: &str) -> Listener {

@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use serde::{Deserialize, Serialize};
 
 use super::{Forward, Health, Protocol};
-use crate::wire;
+use crate::{config, wire};
 
 /// What has passed through a service or a backend.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +58,27 @@ impl From<&wire::Listener<IpAddr>> for Listener {
     }
 }
 
+/// Which clients a service takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceFilter {
+    /// Prefixes whose clients it takes; where there are none, it takes those of no prefix too.
+    pub allow: usize,
+    /// Prefixes whose clients it does not take.
+    pub deny: usize,
+    /// Whether clients are told that it does not take.
+    pub answers: bool,
+}
+
+impl From<&config::SourceFilter> for SourceFilter {
+    fn from(filter: &config::SourceFilter) -> Self {
+        Self {
+            allow: filter.allow.len(),
+            deny: filter.deny.len(),
+            answers: filter.denied == config::Refusal::Answer,
+        }
+    }
+}
+
 /// A service with its backends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Service {
@@ -77,6 +98,8 @@ pub struct Service {
     pub flags: String,
     /// How packets reach its backends.
     pub forward: Forward,
+    /// Which clients it takes, where not all.
+    pub source_filter: Option<SourceFilter>,
     /// Whether those of its backends that are up weigh enough.
     pub quorum: bool,
     /// Whether it is otherwise than the file says, but for its backends.

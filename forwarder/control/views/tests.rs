@@ -55,6 +55,7 @@ fn services_and_backends() {
             "listeners": [{ "protocol": "TCP", "address": "10.9.0.100", "ports": "80" }],
             "number": 0,
             "quorum": true,
+            "source_filter": null,
             "unlike_file": false,
             "scheduler": "wlc",
             "flags": "",

@@ -71,6 +71,48 @@ fn sessions_and_orders_are_told_in_words() {
     );
 }
 
+#[test]
+fn filters_are_told_with_the_prefix_that_decides() {
+    for (filter, told, takes) in [
+        (
+            r#"allow: ["192.0.2.0/24"], deny: ["192.0.2.8/31"]"#,
+            "192.0.2.9 may not come by `deny` 192.0.2.8/31",
+            false,
+        ),
+        (
+            r#"allow: ["192.0.2.9/32"], deny: ["192.0.2.8/31"]"#,
+            "192.0.2.9 may come by `allow` 192.0.2.9/32",
+            true,
+        ),
+        (
+            r#"allow: ["10.0.0.0/8"], denied: Answer"#,
+            "192.0.2.9 is in no prefix of `allow`, so it may not come",
+            false,
+        ),
+        (
+            r#"deny: ["10.0.0.0/8"]"#,
+            "192.0.2.9 is in no prefix of `deny`",
+            true,
+        ),
+    ] {
+        let scheduler = format!("rr, source_filter: ({filter})");
+        let mut asked = Asked::new(2, Arms::Two, &scheduler);
+        let web = "tcp 192.0.2.9:40000 192.0.2.100:80".parse().unwrap();
+        let said = asked.explain(&web);
+        hold(&mut asked, &web);
+        let service = line(&said, "service").unwrap();
+        assert!(service.ends_with(told), "{service}");
+        assert_eq!(said.new_session, takes, "{filter}");
+        assert_eq!(line(&said, "scheduler").is_some(), takes, "{filter}");
+        let reason = match (takes, filter.contains("Answer")) {
+            (true, _) => None,
+            (false, true) => Some("reset"),
+            (false, false) => Some("source_denied"),
+        };
+        assert_eq!(said.reason.as_deref(), reason, "{filter}");
+    }
+}
+
 /// Two services share backends, so that clients who begin anew find their flows taken.
 #[test]
 fn clients_that_begin_anew_are_explained_too() {

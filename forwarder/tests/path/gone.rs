@@ -26,7 +26,7 @@ use crate::{
 };
 
 /// What both ends are told, as it is counted.
-const TOLD: &str = "made port0.tx port1.tx answer.session_reset";
+pub const TOLD: &str = "made port0.tx port1.tx answer.session_reset";
 
 /// Says how the first backend stands.
 fn tell(rig: &mut Rig, protocol: &str, health: Health) {
@@ -57,7 +57,7 @@ fn disabled(rig: &mut Rig) {
 }
 
 /// The reset that follows `about` or, with other numbers, answers it.
-fn reset(about: &Spec, sequence: u32, acknowledgement: Option<u32>) -> Vec<u8> {
+pub fn reset(about: &Spec, sequence: u32, acknowledgement: Option<u32>) -> Vec<u8> {
     let header = Ipv4Header {
         dont_fragment: true,
         time_to_live: about.ttl,
@@ -79,7 +79,7 @@ fn reset(about: &Spec, sequence: u32, acknowledgement: Option<u32>) -> Vec<u8> {
 }
 
 /// What tells the client, of a segment from 1000 on that acknowledges 2000.
-fn to_cip() -> Vec<u8> {
+pub fn to_cip() -> Vec<u8> {
     reset(
         &spec(0, VIP, "192.0.2.9:31337").macs(mac(0), CLIENT_MAC),
         2000,

@@ -20,6 +20,8 @@ const FAR: &str = "2001:db8:ffff::5";
 /// In the same network.
 const NEAR_FAR: &str = "2001:db8:ffff::6";
 const PREFIX_LIMIT: &str = "source_limit: (prefix: 64, connections_per_second: 1),";
+const FILTER: &str =
+    r#"source_filter: (allow: ["2001:db8::/32"], deny: ["2001:db8:ffff::/64", "2001:db8::/127"]),"#;
 const DIP: &str = "2001:db8::2";
 const LAN_DIP: &str = "2001:db8:1::1";
 const VIP: &str = "2001:db8::100";
@@ -238,6 +240,17 @@ fn nat_cases() -> Vec<Case> {
         .moved(NEW)
         .rx(0, inbound().ends((NEAR_FAR, 4000), TO_VIP).tcp("S"))
         .drops("rate_limited")
+        .rx(0, inbound().tcp("S"))
+        .tx(1, to_backend.tcp("S"))
+        .moved(NEW),
+        case(
+            "IPv6 NAT: the longest prefix of a filter that a client is in decides",
+            service("Tcp Nat", 8080, FILTER),
+        )
+        .rx(0, inbound().ends(far, TO_VIP).tcp("S"))
+        .drops("source_denied")
+        .rx(0, inbound().ends(("2001:db9::1", 4000), TO_VIP).tcp("S"))
+        .drops("source_denied")
         .rx(0, inbound().tcp("S"))
         .tx(1, to_backend.tcp("S"))
         .moved(NEW),

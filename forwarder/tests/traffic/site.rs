@@ -133,6 +133,7 @@ const ROUTES_AND_SERVICES: &str = r#"
                 (name: "c", address: "10.2.0.1:8080"),
             ]),
         (name: "shop", address: "192.0.2.101:80", protocol: Tcp, forward: Nat, scheduler: wrr,
+            source_filter: (deny: ["198.51.100.0/27"], denied: Answer),
             backends: [
                 (name: "a", address: "10.1.0.11:8080", weight: 2),
                 (name: "b", address: "10.1.0.13:8080", weight: 5),
