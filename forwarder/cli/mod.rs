@@ -22,6 +22,8 @@ mod explain;
 mod import;
 mod ipvsadm;
 #[cfg(feature = "dpdk")]
+mod lasting;
+#[cfg(feature = "dpdk")]
 mod privileges;
 mod replay;
 mod route;

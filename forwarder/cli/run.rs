@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 
-use super::privileges;
+use super::{lasting::Lasting, privileges};
 use crate::{
     config::{self, Checked, Config},
     control::{
@@ -51,29 +51,27 @@ pub fn run(file: &Path) -> Result<ExitCode> {
     // Another weir on this socket is told of before this one opens its ports, where
     // both would answer ARP and open connections to two backends for each SYN.
     let listeners = runtime.block_on(listen(&config))?;
+    let clock = Clock::start();
+    let mut lasting = Lasting::begin(&config)?;
     let eal = Eal::start(&eal_options(&config))?;
     let pool = MbufPool::new(&eal, &pool_spec(&config, &eal)?)?;
-    let toeplitz = Toeplitz::new(u16::from_ne_bytes(random()?));
+    let slots = lasting.slots();
+    let toeplitz = Toeplitz::new(u16::from_ne_bytes([slots[0], slots[1]]));
     let (devices, ends) = open(&config, &pool, &toeplitz)?;
     let taps = taps(&config, &devices)?;
     let mut kernel = match taps.len() {
         0 => None,
         _ => Some(runtime.block_on(Kernel::set_up(&config))?),
     };
-    let seeds = seeds(&devices, toeplitz)?;
-    let clock = Clock::start();
+    let seeds = seeds(&devices, toeplitz, u64::from_ne_bytes(slots))?;
     let mut director = Director::new(&config, ends, pool, &seeds, clock.now())?;
-    let manner = Manner {
-        cores: config.dpdk.workers.clone(),
-        main_core: config.dpdk.main_core,
-        idle: config.idle,
-        clock,
-    };
+    lasting.know(&director, clock)?;
     let register = move || EalThread::register(&eal).map_err(|error| error.to_string());
     privileges::drop()?;
-    let (mut threads, seen) = Threads::start(director.workers, &manner, register)?;
+    let (mut threads, seen) = Threads::start(director.workers, &manner(&config, clock), register)?;
     let tables = seen.iter().map(|worker| Arc::clone(&worker.counts));
     director.manager.watch(tables);
+    lasting.go_on(&config, &mut director.manager, clock)?;
     for (port, tap) in taps {
         director.manager.host().attach(port, Box::new(tap));
     }
@@ -101,12 +99,22 @@ pub fn run(file: &Path) -> Result<ExitCode> {
         )
         .await
     });
+    lasting.end();
     threads.stop();
     tracing::info!("ended");
     Ok(match end {
         End::Signal => ExitCode::SUCCESS,
         End::WorkerGone | End::JobGone | End::NoChecks => ExitCode::FAILURE,
     })
+}
+
+fn manner(config: &Config, clock: Clock) -> Manner {
+    Manner {
+        cores: config.dpdk.workers.clone(),
+        main_core: config.dpdk.main_core,
+        idle: config.idle,
+        clock,
+    }
 }
 
 /// Where the API is asked.
@@ -242,7 +250,7 @@ fn taps(config: &Config, devices: &[Device]) -> Result<Vec<(PortIx, Tap)>> {
 }
 
 /// By the hash of the NICs where they can make one that serves.
-fn seeds(devices: &[Device], toeplitz: Toeplitz) -> Result<Seeds> {
+fn seeds(devices: &[Device], toeplitz: Toeplitz, slots: u64) -> Result<Seeds> {
     let in_hardware = devices
         .iter()
         .any(|device| matches!(device.rss(), Rss::Owners { .. }));
@@ -250,7 +258,7 @@ fn seeds(devices: &[Device], toeplitz: Toeplitz) -> Result<Seeds> {
         slots: if in_hardware {
             SlotHash::Toeplitz(Box::new(toeplitz))
         } else {
-            SlotHash::Keyed(u64::from_ne_bytes(random()?))
+            SlotHash::Keyed(slots)
         },
         sessions: u64::from_ne_bytes(random()?),
     })
@@ -301,7 +309,7 @@ fn facts(device: &Device) -> DeviceFacts {
 }
 
 /// Octets that nobody can guess, from the kernel.
-fn random<const N: usize>() -> Result<[u8; N]> {
+pub(super) fn random<const N: usize>() -> Result<[u8; N]> {
     let mut octets = [0; N];
     File::open("/dev/urandom")
         .and_then(|mut file| file.read_exact(&mut octets))

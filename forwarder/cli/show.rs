@@ -65,6 +65,8 @@ enum What {
     Neighbours,
     /// Groups: who has their addresses, and what was heard of other directors
     Groups,
+    /// The other director that sessions are shared with, and what is shared
+    Sync,
     /// SNAT: who goes online, by which addresses, and what is in use of these
     Snat,
     /// The routing table, as `route -n`
@@ -152,6 +154,7 @@ async fn show(out: &mut impl Write, arguments: &Arguments) -> anyhow::Result<()>
         What::Neighbours => {
             tables::neighbours(out, &client::get::<Vec<_>>(socket, "/neighbours").await?)?;
         }
+        What::Sync => tables::syncs(out, &client::get::<Vec<_>>(socket, "/sync").await?)?,
         What::Groups => tables::groups(out, &client::get::<Vec<_>>(socket, "/groups").await?)?,
         What::Snat => tables::snat(out, &client::get::<Vec<_>>(socket, "/snat").await?)?,
         What::Routes => tables::routes(out, &client::get::<Vec<_>>(socket, "/routes").await?)?,
@@ -179,6 +182,7 @@ async fn json(out: &mut impl Write, socket: &Path, what: What) -> anyhow::Result
         What::Persistence => all_pages::<Templates>(out, socket).await?,
         What::Ports => all::<views::Port>(out, socket, "/ports").await?,
         What::Neighbours => all::<views::Neighbour>(out, socket, "/neighbours").await?,
+        What::Sync => all::<views::Sync>(out, socket, "/sync").await?,
         What::Groups => all::<views::Group>(out, socket, "/groups").await?,
         What::Snat => all::<views::Snat>(out, socket, "/snat").await?,
         What::Routes => all::<views::Route>(out, socket, "/routes").await?,

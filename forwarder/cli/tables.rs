@@ -27,7 +27,7 @@ pub(super) use balance::{
 pub(super) use explained::{explanation, route_to};
 pub(super) use frames::{drops, workers};
 pub(super) use health::{events, health};
-pub(super) use network::{groups, neighbours, ports, routes};
+pub(super) use network::{groups, neighbours, ports, routes, syncs};
 pub(super) use persistence::{templates, templates_head};
 pub(super) use snat::snat;
 

@@ -110,6 +110,6 @@ fn token_file<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<Path
     None
 }
 
-fn is_absolute(path: &str) -> bool {
+pub(super) fn is_absolute(path: &str) -> bool {
     path.starts_with('/') && !path.ends_with('/') && !path.contains('\0')
 }

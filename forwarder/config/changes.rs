@@ -18,6 +18,7 @@ impl Config {
             ("host", self.host == other.host),
             ("tables", self.tables == other.tables),
             ("api", self.api == other.api),
+            ("sync", self.sync == other.sync),
         ];
         let differs = keys.into_iter().find(|(_, same)| !same);
         differs.map(|(key, _)| key)

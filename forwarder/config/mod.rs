@@ -42,6 +42,7 @@ mod service;
 mod sheet;
 mod snat;
 mod spelling;
+mod sync;
 mod timeouts;
 mod track;
 mod tunnel;
@@ -74,6 +75,7 @@ pub use scheduler::Scheduler;
 pub use service::{Forward, Service};
 pub use sheet::Unwritable;
 pub use snat::Snat;
+pub use sync::Sync;
 pub use track::{Tracked, Tracks};
 pub use tunnel::{GueChecksum, Tunnel};
 pub use value::parse_duration;
@@ -81,6 +83,7 @@ pub use value::parse_duration;
 use problem::Problems;
 use reach::Own;
 use track::There;
+use value::optional;
 
 /// What the operator means.
 #[derive(Clone, Debug, PartialEq)]
@@ -121,6 +124,8 @@ pub struct Config {
     pub api: Api,
     /// What holds for all checks.
     pub checks: Checks,
+    /// The other director, which sessions are shared with.
+    pub sync: Option<Sync>,
 }
 
 /// What becomes of packets that belong to no service.
@@ -272,6 +277,7 @@ fn read<'a>(
     let host = Host::read(raw.host, problems);
     let api = Api::read(raw.api, problems);
     let checks = Checks::read(raw.checks, problems);
+    let sync = optional(raw.sync, |written| Sync::read(written, problems));
     let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
 
     let (ports, complete, mut lips) = port::read_all(raw.ports, file, problems);
@@ -297,9 +303,7 @@ fn read<'a>(
     local::check(&lips, &own, problems);
     let routes = route::read_routes(raw.routes, &own, problems);
     let neighbours = route::read_neighbours(raw.neighbours, &own, problems);
-    if let (Some(tables), Some(neighbours), Some(written)) = (tables, &neighbours, raw.neighbours) {
-        check_room(neighbours.len(), tables, written.text(), problems);
-    }
+    check_room(neighbours.as_deref(), tables, raw.neighbours, problems);
     let snat = snat.and_then(|drafts| snat::check_all(drafts, &own, problems));
     let there = There {
         own: &own,
@@ -330,12 +334,21 @@ fn read<'a>(
         host: host?,
         api: api?,
         checks: checks?,
+        sync: sync?,
     })
 }
 
 /// Checks that the table has room for so many neighbours.
-fn check_room<'a>(given: usize, tables: Tables, at: &'a str, problems: &mut Problems<'a>) {
-    let room = tables.neighbours;
+fn check_room<'a>(
+    neighbours: Option<&[Neighbour]>,
+    tables: Option<Tables>,
+    written: Option<raw::List<'a, raw::Neighbour<'a>>>,
+    problems: &mut Problems<'a>,
+) {
+    let (Some(neighbours), Some(tables), Some(written)) = (neighbours, tables, written) else {
+        return;
+    };
+    let (given, room, at) = (neighbours.len(), tables.neighbours, written.text());
     if given > room as usize {
         let text = format!(
             "{given} neighbours, but `tables` has room for {room}; \

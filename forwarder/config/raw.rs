@@ -40,6 +40,7 @@ pub(super) struct Config<'a> {
     pub(super) host: Option<Written<'a, Host<'a>>>,
     pub(super) api: Option<Written<'a, Api<'a>>>,
     pub(super) checks: Option<Written<'a, Checks<'a>>>,
+    pub(super) sync: Option<Written<'a, Sync<'a>>>,
 }
 
 #[derive(Deserialize)]
@@ -370,6 +371,15 @@ pub(super) struct Host<'a> {
 pub(super) struct Api<'a> {
     pub(super) socket: Option<Text<'a>>,
     pub(super) tcp: Option<Written<'a, ApiTcp<'a>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, bound(deserialize = "'de: 'a"))]
+pub(super) struct Sync<'a> {
+    pub(super) peer: Text<'a>,
+    pub(super) address: Option<Text<'a>>,
+    pub(super) port: Option<Number<'a>>,
+    pub(super) key_file: Text<'a>,
 }
 
 #[derive(Deserialize)]

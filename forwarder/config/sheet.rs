@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use super::{
     Config, Device, Dpdk, Host, Hugepages, Idle, Limits, Neighbour, Other, Port, Refusal, Route,
-    Rss, Tables,
+    Rss, Sync, Tables,
+    sync::{DEFAULT_PORT, any_like},
 };
 use crate::config::Api;
 
@@ -101,6 +102,7 @@ fn config(config: &Config) -> Keys {
         host,
         api,
         checks,
+        sync,
     } = config;
     let usual = usual();
     let all = |things: Vec<Keys>| list(things.into_iter().map(group));
@@ -117,6 +119,7 @@ fn config(config: &Config) -> Keys {
         .unless_empty("host", of_host(*host, usual.host))
         .unless_empty("api", of_api(api, &usual.api))
         .unless_empty("checks", health::checks(checks, &usual.checks))
+        .may("sync", sync.as_ref().map(of_sync))
         .set("ports", all(ports.iter().map(port).collect()))
         .some("routes", all(routes.iter().map(route).collect()))
         .some(
@@ -286,6 +289,21 @@ fn of_api(api: &Api, usual: &Api) -> Keys {
     Keys::default()
         .unless("socket", path(socket), path(&usual.socket))
         .may("tcp", tcp)
+}
+
+fn of_sync(sync: &Sync) -> Value {
+    let Sync {
+        peer,
+        address,
+        port,
+        key_file,
+    } = sync;
+    let keys = Keys::default().set("peer", text(peer.to_string()));
+    let usual = text(any_like(*peer).to_string());
+    let keys = keys
+        .unless("address", text(address.to_string()), usual)
+        .unless("port", number(port), number(DEFAULT_PORT));
+    group(keys.set("key_file", text(key_file.to_string_lossy())))
 }
 
 /// A port.

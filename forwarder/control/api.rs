@@ -131,6 +131,8 @@ pub enum Query {
     Neighbours(oneshot::Sender<Vec<views::Neighbour>>),
     /// All groups.
     Groups(oneshot::Sender<Vec<views::Group>>),
+    /// The other director that sessions are shared with, if there is one.
+    Sync(oneshot::Sender<Vec<views::Sync>>),
     /// All rules of SNAT.
     Snat(oneshot::Sender<Vec<views::Snat>>),
     /// The routing table.

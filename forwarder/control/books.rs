@@ -1,6 +1,7 @@
 //! What workers count and what is configured, row by row as `show` and replay tell it.
 
 mod snat;
+mod sync;
 
 use std::{
     net::{IpAddr, Ipv4Addr, Ipv6Addr},

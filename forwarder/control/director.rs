@@ -15,8 +15,8 @@ use super::{
 };
 use crate::{
     config::Config,
-    io::{Now, Pool, Port},
-    path::{Counters, Ends, Inquiries, Loads, Rings, WorkerSpec},
+    io::{BURST, Now, Pool, Port},
+    path::{Counters, Ends, Inquiries, Loads, Rings, Sharing, WorkerSpec},
     snapshot::{Publisher, SlotHash, Slots, Snapshot, WorkerIx},
     wire::Mac,
 };
@@ -31,6 +31,10 @@ pub struct PortEnds<P> {
     /// Transmit queues: the first workers have one each.
     pub tx_queues: u16,
 }
+
+/// Changes of sessions that there is room for at least, on their way to another director and from
+/// it: more than a worker tells of at once.
+const LEAST_CHANGES: usize = 2048;
 
 /// Numbers that differ at every start, except in tests and replay.
 #[derive(Clone, Debug)]
@@ -90,6 +94,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             .map(|_| Arc::new(Loads::new(backends)))
             .collect();
         let tally = Tally::new(others.clone());
+        let changes = bursts.saturating_mul(BURST).max(LEAST_CHANGES);
         let spec = |((worker, ends), others): ((WorkerIx, Vec<Ends<P>>), _)| WorkerSpec {
             worker,
             counters: Arc::new(Counters::new(ends.len(), backends)),
@@ -106,6 +111,7 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             rings: Arc::clone(&rings),
             inquiries: Arc::new(Inquiries::default()),
             others,
+            sharing: (config.sync.is_some()).then(|| Arc::new(Sharing::new(changes))),
         };
         let workers: Vec<_> = WorkerIx::all().zip(ends).zip(others).map(spec).collect();
         let counters = workers.iter().map(|spec| Arc::clone(&spec.counters));

@@ -19,6 +19,7 @@ use super::{
     neighbour::{Event, Neighbours, Output, State},
     numbers::Numbers,
     roster::Roster,
+    sync::{Shared, Standing},
     tally::Tally,
     threads::Seen,
     vrrp::{self, Groups},
@@ -37,6 +38,10 @@ const PUNTS_A_TURN: usize = 256;
 /// Frames to the kernel in one turn, and from each TAP: each costs a system call, so these are
 /// fewer. At a turn a millisecond they come to more than the rate that is allowed by default.
 const HOST_A_TURN: usize = 128;
+
+/// From the start on, how long groups leave another master alone until it is found with which
+/// sessions are shared.
+const PATIENCE_MS: u64 = 10_000;
 
 /// The owner.
 pub struct Manager<L: Pool> {
@@ -59,6 +64,8 @@ pub struct Manager<L: Pool> {
     capture: Option<capture::UnderWay>,
     /// How many captures there were.
     captures: u32,
+    /// How the director stands with which sessions are shared.
+    shared: Option<Arc<Shared>>,
 }
 
 /// What an owner is made of.
@@ -97,6 +104,7 @@ impl<L: Pool> Manager<L> {
             notices: None,
             capture: None,
             captures: 0,
+            shared: None,
         };
         manager.publish(now);
         manager.track_services(now);
@@ -242,6 +250,12 @@ impl<L: Pool> Manager<L> {
                 self.host.give(punted.port, &punted.frame, now);
             }
         }
+        if let Some(shared) = &self.shared {
+            let standing = shared.read();
+            let waits = !standing.up && standing.counts.links == 0 && now.ms() < PATIENCE_MS;
+            self.groups
+                .set_patient(waits || standing.up && !standing.has_all);
+        }
         self.groups.handle_timeout(now);
         while let Some(output) = self.groups.next_output(&self.pool) {
             match output {
@@ -287,6 +301,18 @@ impl<L: Pool> Manager<L> {
     /// Lets operators' programs be told there from now on.
     pub fn notify_by(&mut self, notices: Notices) {
         self.notices = Some(notices);
+    }
+
+    /// Sessions are shared with another director from now on. While that tells of its own, no
+    /// group takes over from it, but where it is silent.
+    pub fn share(&mut self, shared: Arc<Shared>) {
+        self.shared = Some(shared);
+    }
+
+    /// How the director stands with which sessions are shared.
+    pub fn standing(&self) -> Standing {
+        let shared = self.shared.as_ref();
+        shared.map(|shared| shared.read()).unwrap_or_default()
     }
 
     /// Resigns wherever it is master; the adverts that say so leave with the next turn.

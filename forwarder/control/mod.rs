@@ -36,6 +36,7 @@ mod schedulers;
 mod serve;
 pub mod socket;
 mod summary;
+pub mod sync;
 mod tally;
 mod threads;
 pub mod views;

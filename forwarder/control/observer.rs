@@ -226,6 +226,7 @@ impl Observer {
             arp: neighbours.counters(),
             neighbours: neighbours.table(now).map(|row| row.state).collect(),
             held: neighbours.held(),
+            syncs: self.books.syncs(&manager.standing(), now),
             groups: self.books.groups(&manager.groups().standings(now)),
             checks,
             now,

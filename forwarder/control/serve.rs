@@ -315,16 +315,16 @@ fn answer<L: Pool>(
         Query::Ports(reply) => drop(reply.send(observer.ports())),
         Query::Neighbours(reply) => drop(reply.send(neighbours())),
         Query::Groups(reply) => {
-            let standings = manager.groups().standings(clock.now());
-            drop(reply.send(observer.books().groups(&standings)));
+            drop(reply.send(books.groups(&manager.groups().standings(clock.now()))));
         }
-        Query::Snat(reply) => drop(reply.send(observer.books().snat())),
-        Query::Routes(reply) => drop(reply.send(observer.books().routes())),
+        Query::Sync(reply) => drop(reply.send(books.syncs(&manager.standing(), clock.now()))),
+        Query::Snat(reply) => drop(reply.send(books.snat())),
+        Query::Routes(reply) => drop(reply.send(books.routes())),
         Query::Checks(reply) => drop(reply.send(record.checks())),
         Query::Events(reply) => drop(reply.send(record.events())),
         Query::Drops(reply) => drop(reply.send(observer.books().drops(&manager.losses()))),
         Query::Workers(reply) => drop(reply.send(observer.books().workers(clock.now()))),
-        Query::Timeouts(reply) => drop(reply.send(observer.books().timeouts())),
+        Query::Timeouts(reply) => drop(reply.send(books.timeouts())),
         Query::Configuration(reply) => configuration(reply, manager.in_force(), &desk.file),
         Query::Differences(reply) => drop(reply.send(Arc::clone(manager.in_force().unlike_file()))),
         Query::Zero { service, answer } => drop(answer.send(observer.zero(service.as_deref()))),

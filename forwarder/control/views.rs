@@ -11,7 +11,7 @@ pub use crate::config::Difference;
 pub use explained::{Change, Explanation, Hop, RouteTo, Step};
 pub use frames::{Capture, Direction, Drop, Explained, Replay, Sent, Verdict, Worker};
 pub use health::{Checks, Event, Health};
-pub use network::{DriverCounters, Group, Neighbour, NeighbourKind, Port, Route};
+pub use network::{DriverCounters, Group, Neighbour, NeighbourKind, Port, Route, Sync};
 pub use persistence::{Template, Templates};
 pub use services::{
     Backend, Listener, Rates, Service, ServiceBackend, SourceFilter, State, Traffic,

@@ -40,6 +40,7 @@ mod rings;
 mod route;
 mod schedule;
 mod session;
+mod sharing;
 mod snat;
 mod verdict;
 mod view;
@@ -57,6 +58,7 @@ pub use outbox::Ends;
 pub use persist::Lasting;
 pub use recall::{Recall, Recalled};
 pub use rings::{Inbox, Parcel, Punted, Rings, Visit};
+pub use sharing::{News, Sharing};
 pub use verdict::{Answer, DropReason, Layer, Punt, Verdict};
 pub use worker::{Worker, WorkerSpec};
 

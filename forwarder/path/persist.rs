@@ -10,7 +10,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use super::{Bench, Came, Family, Meta, Step, Verdict, schedule};
 use crate::{
     io::Now,
-    session::{ServiceIx, Session, Table, Templates},
+    session::{BackendIx, ServiceIx, Session, Table, Templates},
     snapshot::{Backend, Ip, Persistence, Service, Snapshot, WorkerIx},
 };
 
@@ -164,6 +164,9 @@ fn kept_by<A: Ip>(session: &Session<A>, snapshot: &Snapshot) -> Option<(WorkerIx
         service,
         client: persistence.client(client).into(),
         assured: !session.may_go(),
+        copy: session
+            .is_copy()
+            .then(|| (session.backend(), persistence.timeout_ms.max(LASTS_MS))),
     };
     Some((owner(client, service, persistence, snapshot), lasting))
 }
@@ -193,11 +196,33 @@ pub(super) fn last(
         service,
         client,
         assured,
+        copy,
     } = lasting;
     let (least_ms, now_ms) = (LASTS_MS, now.ms());
     match client {
-        IpAddr::V4(client) => templates.last(service, client, assured, least_ms, now_ms),
-        IpAddr::V6(client) => templates6.last(service, client, assured, least_ms, now_ms),
+        IpAddr::V4(client) => {
+            begin(templates, service, client, copy, now_ms);
+            templates.last(service, client, assured, least_ms, now_ms);
+        }
+        IpAddr::V6(client) => {
+            begin(templates6, service, client, copy, now_ms);
+            templates6.last(service, client, assured, least_ms, now_ms);
+        }
+    }
+}
+
+/// Remembers a client who began with another director.
+fn begin<A: Ip>(
+    templates: &mut Templates<A>,
+    service: ServiceIx,
+    client: A,
+    copy: Option<(BackendIx, u32)>,
+    now_ms: u64,
+) {
+    if let Some((backend, timeout_ms)) = copy
+        && templates.get(service, client, now_ms).is_none()
+    {
+        templates.set(service, client, backend, timeout_ms, now_ms);
     }
 }
 
@@ -210,4 +235,7 @@ pub struct Lasting {
     pub client: IpAddr,
     /// True where it is established.
     pub assured: bool,
+    /// Where another director carries the session: its backend, and for how many milliseconds the
+    /// client is to have it.
+    pub copy: Option<(BackendIx, u32)>,
 }

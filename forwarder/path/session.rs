@@ -194,8 +194,17 @@ fn find<A: Family>(meta: &Meta<A>, bench: &mut Bench<'_>) -> Option<SessionIx> {
 }
 
 /// Derives a session's next hops again where its service has changed since it last agreed with
-/// it. False where its backend may not keep it, or its client may not come any more.
+/// it, and carries from now on what another director did. False where its backend may not keep it,
+/// or its client may not come any more.
 pub(super) fn agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
+    let agrees = still_agrees::<A>(ix, bench);
+    if agrees {
+        A::sessions(bench.flows).carry(ix, bench.now_ms);
+    }
+    agrees
+}
+
+fn still_agrees<A: Family>(ix: SessionIx, bench: &mut Bench<'_>) -> bool {
     let Bench {
         flows,
         snapshot,

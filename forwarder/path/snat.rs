@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// How long an identifier is kept for the answer to the last ping, as by Linux.
-const ECHO_TIMEOUT_MS: u32 = 30_000;
+pub(super) const ECHO_TIMEOUT_MS: u32 = 30_000;
 
 /// The rule by which a packet that has ports goes out.
 pub(super) fn rule<'a, A: Family>(

@@ -8,14 +8,15 @@ use std::{
 use crossbeam::queue::ArrayQueue;
 
 use super::{
-    Batch, Bench, Came, Counters, DropReason, Ends, Inquiries, Inquiry, Loads, Outbox, Parcel,
-    Recalled, Rings, Visit,
+    Batch, Bench, Came, Counters, Ends, Inquiries, Inquiry, Loads, Outbox, Parcel, Recalled, Rings,
+    Sharing, Visit,
     capture::Recording,
     flows::Flows,
     gate::{Gate, Room},
     inquiry,
     outbox::Outside,
-    persist, run,
+    run,
+    sharing::Recital,
 };
 use crate::{
     io::{BURST, Now, Port, PortIx},
@@ -24,15 +25,12 @@ use crate::{
     snapshot::{Subscriber, WorkerIx},
 };
 
+mod news;
+mod sweep;
+
 /// Frames from which on a ring waits for the next turn, so that no ring starves the queues. Not
 /// parcels: among many workers each holds few frames, and each turn brings many.
 const RING_FRAMES_A_TURN: usize = 8 * BURST;
-
-/// Within this time every session is looked at, and removed if its time is up.
-const SWEEP_NS: u64 = 60_000_000_000;
-
-/// Sessions looked at in one turn at most: more than the largest table asks for in a millisecond.
-const SWEEP_A_TURN: u32 = 2048;
 
 /// What a worker is made of.
 pub struct WorkerSpec<P: Port> {
@@ -66,6 +64,8 @@ pub struct WorkerSpec<P: Port> {
     pub inquiries: Arc<Inquiries>,
     /// The other workers' sessions.
     pub others: Arc<Loads>,
+    /// What is shared with another director, if there is one.
+    pub sharing: Option<Arc<Sharing>>,
 }
 
 /// One worker.
@@ -81,6 +81,8 @@ pub struct Worker<P: Port> {
     inquiries: Arc<Inquiries>,
     /// The question it is busy with, and the session to go on from.
     inquiry: Option<(Inquiry, u32)>,
+    sharing: Option<Arc<Sharing>>,
+    recital: Recital,
     /// Up to when sessions have been looked at as they should.
     swept_ns: u64,
     /// When the last turn began that moved a frame; none after one that moved none.
@@ -95,16 +97,19 @@ impl<P: Port> Worker<P> {
         let workers = spec.rings.workers();
         let snapshot = spec.subscriber.snapshot();
         let slots = snapshot.slots.of(spec.worker);
+        let sharing = spec.sharing.as_ref();
         let sessions = Table::new(spec.sessions, spec.counters.backends(), spec.seed)?
-            .with_local_ports(spec.local_port_pairs, slots)?;
+            .with_local_ports(spec.local_port_pairs, slots)?
+            .with_journal(sharing.map(|sharing| Arc::clone(&sharing.four)));
         let slots = snapshot.slots.of(spec.worker);
         let pairs6 = if spec.sessions6 == 0 {
             0
         } else {
             spec.local_port_pairs
         };
-        let sessions6 =
-            Table::beside(&sessions, spec.sessions6, spec.seed)?.with_local_ports(pairs6, slots)?;
+        let sessions6 = Table::beside(&sessions, spec.sessions6, spec.seed)?
+            .with_local_ports(pairs6, slots)?
+            .with_journal(sharing.map(|sharing| Arc::clone(&sharing.six)));
         let cursors = Flows::cursors(snapshot, spec.services);
         let room = Room {
             backends: sessions.counts().len(),
@@ -141,6 +146,8 @@ impl<P: Port> Worker<P> {
             counters: spec.counters,
             inquiries: spec.inquiries,
             inquiry: None,
+            sharing: spec.sharing,
+            recital: Recital::default(),
             swept_ns: 0,
             busy_since: None,
         })
@@ -184,6 +191,7 @@ impl<P: Port> Worker<P> {
     /// One turn: takes what has come in on queues and rings, sends what is to be sent. Returns
     /// the number of frames it moved, and one more for work on a question: 0 is idle.
     pub fn turn(&mut self, now: Now) -> usize {
+        let taken = self.take_news(now);
         let Self {
             worker,
             subscriber,
@@ -251,11 +259,17 @@ impl<P: Port> Worker<P> {
         }
         outbox.flush_ports(outside);
         outbox.recorder.after_turn(&inquiries.pages, recording);
+        let asked = self.end_turn(moved, now);
+        moved + taken + usize::from(asked)
+    }
+
+    /// Does what is due beside frames, of which so many were moved. True where something was asked.
+    fn end_turn(&mut self, moved: usize, now: Now) -> bool {
         self.sweep(now);
         self.take_lasting(now);
-        let inquired = self.inquire(now);
+        let asked = self.inquire(now) | self.recite(now);
         self.count(moved, now);
-        moved + usize::from(inquired)
+        asked
     }
 
     /// Counts a turn that moved so many frames, and what is counted elsewhere.
@@ -273,89 +287,6 @@ impl<P: Port> Worker<P> {
             counters.busy_ns.add(now.ns.saturating_sub(began.ns));
         }
         self.busy_since = (moved > 0).then_some(now);
-    }
-
-    /// Ends fragments that have waited too long, and looks at as many sessions as the time since
-    /// the last look asks for. What is too much for one turn is left to the next ones.
-    fn sweep(&mut self, now: Now) {
-        if self.outbox.waiting.len() > 0 {
-            let expired = self.outbox.waiting.expire(now);
-            self.counters.dropped(DropReason::FragmentOrphaned, expired);
-        }
-        let capacity = u64::from(self.flows.sessions.capacity());
-        let six = u64::from(self.flows.sessions6.capacity());
-        let passed_ns = now.ns.saturating_sub(self.swept_ns).min(SWEEP_NS);
-        let due = capacity.saturating_mul(passed_ns) / SWEEP_NS;
-        let looked = u32::try_from(due).unwrap_or(u32::MAX).min(SWEEP_A_TURN);
-        if let Some(looked_ns) = (u64::from(looked) * SWEEP_NS).checked_div(capacity)
-            && looked > 0
-        {
-            self.swept_ns = now.ns.saturating_sub(passed_ns).saturating_add(looked_ns);
-            let from = (self.flows.sessions.swept(), self.flows.sessions6.swept());
-            self.flows.sessions.sweep(now.ms(), looked);
-            // No more than there are of IPv4, and so within the same time.
-            debug_assert!(six <= capacity);
-            self.flows.sessions6.sweep(now.ms(), looked);
-            let snapshot = self.subscriber.snapshot();
-            if snapshot.four.services.persistent() || snapshot.six.services.persistent() {
-                self.keep_templates(from, looked, now);
-            }
-            let Flows {
-                templates,
-                templates6,
-                ..
-            } = &mut self.flows;
-            let share = |of: u32| {
-                let share = (u64::from(looked) * u64::from(of)).div_ceil(capacity);
-                u32::try_from(share).unwrap_or(u32::MAX)
-            };
-            templates.sweep(now.ms(), share(templates.capacity()));
-            templates6.sweep(now.ms(), share(templates6.capacity()));
-        }
-    }
-
-    /// Keeps the templates of those whose sessions are among these entries.
-    #[cold]
-    fn keep_templates(&mut self, (from, from6): (u32, u32), count: u32, now: Now) {
-        let snapshot = self.subscriber.snapshot();
-        let outside = Outside {
-            rings: &self.rings,
-            counters: &self.counters,
-            snapshot,
-            recording: None,
-        };
-        let Flows {
-            sessions,
-            sessions6,
-            templates,
-            templates6,
-            ..
-        } = &mut self.flows;
-        let four = persist::lasting(sessions, from, count, snapshot, now);
-        let six = persist::lasting(sessions6, from6, count, snapshot, now);
-        for (owner, lasting) in four.chain(six) {
-            if owner == self.worker {
-                persist::last(templates, templates6, lasting, now);
-            } else {
-                self.outbox.keep(owner, lasting, outside);
-            }
-        }
-        self.outbox.flush_lasting(outside);
-    }
-
-    /// Keeps the templates of those who have sessions with other workers.
-    fn take_lasting(&mut self, now: Now) {
-        let inbox = self.rings.inbox(self.worker);
-        if let Some(inbox) = inbox.filter(|inbox| !inbox.lasting.is_empty()) {
-            let Flows {
-                templates,
-                templates6,
-                ..
-            } = &mut self.flows;
-            for lasting in inbox.lasting.pop().into_iter().flatten() {
-                persist::last(templates, templates6, lasting, now);
-            }
-        }
     }
 
     /// Works on a question from the management thread, a bounded piece in each turn. False where

@@ -32,7 +32,7 @@ pub struct Session<A: Family = Ipv4Addr> {
     /// The generation of services that it was last found to agree with; in a blank entry the next
     /// free one.
     mark: u32,
-    /// The backend's number, and [`LASTS`].
+    /// The backend's number, [`LASTS`] and [`COPY`].
     backend: u32,
     service: u16,
     hop: u16,
@@ -48,7 +48,10 @@ const _: () = assert!(size_of::<Session<Ipv6Addr>>() == 128);
 /// Set beside a backend's number once the client has sent a second UDP datagram.
 const LASTS: u32 = 1 << 31;
 
-const _: () = assert!(BackendIx::MOST <= LASTS);
+/// Set beside it while another director carries the session.
+const COPY: u32 = 1 << 30;
+
+const _: () = assert!(BackendIx::MOST <= COPY);
 
 /// In place of the number of a fixed neighbour; there are fewer than this.
 const NO_HOP: u16 = u16::MAX;
@@ -268,7 +271,7 @@ impl<A: Family> Session<A> {
     /// The backend that it goes to.
     #[inline]
     pub fn backend(&self) -> BackendIx {
-        BackendIx(self.backend & !LASTS)
+        BackendIx(self.backend & !(LASTS | COPY))
     }
 
     /// The services that it was last found to agree with.
@@ -349,6 +352,30 @@ impl<A: Family> Session<A> {
         if self.backend & LASTS == 0 {
             self.backend |= LASTS;
         }
+    }
+
+    /// True while another director carries it: no packet of it came here since that was told.
+    #[inline]
+    pub fn is_copy(&self) -> bool {
+        self.backend & COPY != 0
+    }
+
+    pub(super) fn set_copy(&mut self, copy: bool) {
+        if copy {
+            self.backend |= COPY;
+        } else {
+            self.backend &= !COPY;
+        }
+    }
+
+    /// Has it expire after so long, whatever its idle time.
+    pub(super) fn expire_in(&mut self, ms: u32, now_ms: u64) {
+        self.deadline = Deadline::after(now_ms, Deadline::cut(ms));
+    }
+
+    /// How long no packet of it came.
+    pub(super) fn idle_ms(&self, now_ms: u64) -> u32 {
+        self.timeout_ms.saturating_sub(self.remaining_ms(now_ms))
     }
 
     /// What its packets change by.

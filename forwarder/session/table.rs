@@ -13,6 +13,7 @@ use super::{
     counts::Counts,
     entry::Session,
     index::Index,
+    journal::Teller,
     key::{Family, FlowKey, Hash, Hasher},
     local_ports::LocalPorts,
     tcp::{Direction, State},
@@ -20,6 +21,7 @@ use super::{
 };
 use crate::mem::{NoMemory, Slab};
 
+mod copies;
 mod insert;
 mod local;
 mod public;
@@ -67,6 +69,7 @@ pub struct Table<A: Family = Ipv4Addr> {
     counts: Counts,
     counters: Counters,
     local_ports: LocalPorts<A>,
+    teller: Teller<A>,
     seed: u64,
 }
 
@@ -103,6 +106,7 @@ impl<A: Family> Table<A> {
             counts,
             counters: Counters::default(),
             local_ports: LocalPorts::new(0, std::iter::empty(), seed)?,
+            teller: Teller(None),
             seed,
         })
     }
@@ -194,14 +198,18 @@ impl<A: Family> Table<A> {
     /// Sets the TCP state, keeps the counts right and restarts the idle time.
     #[inline]
     pub fn set_state(&mut self, ix: SessionIx, state: State, now_ms: u64, timeout_ms: u32) {
-        let Some(session) = self.get_mut(ix) else {
+        let entry = self.entries.get_mut(ix.0 as usize);
+        let Some(session) = entry.filter(|session| !session.is_blank()) else {
             return;
         };
-        let (backend, was_active) = (session.backend(), session.is_active());
+        let (backend, was, was_active) = (session.backend(), session.state(), session.is_active());
         session.set_state(state);
         session.set_timeout(timeout_ms);
         session.touch(now_ms);
         let is_active = session.is_active();
+        if state != was {
+            self.teller.tell(session, now_ms);
+        }
         if is_active != was_active {
             self.counts.subtract(backend, was_active);
             self.counts.add(backend, is_active);
@@ -210,6 +218,14 @@ impl<A: Family> Table<A> {
 
     /// Forgets a session; does nothing where there is none.
     pub fn remove(&mut self, ix: SessionIx) {
+        if let Some(session) = self.get(ix) {
+            self.teller.tell_end(session);
+        }
+        self.remove_quietly(ix);
+    }
+
+    /// The same, and tells nobody of it.
+    fn remove_quietly(&mut self, ix: SessionIx) {
         let Some(session) = self.get(ix) else {
             return;
         };

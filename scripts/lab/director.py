@@ -20,7 +20,7 @@ CONFIG = """\
 (
     dpdk: (
         workers: {workers}, main_core: {main_core},
-        hugepages: Off, memory_mb: 256, file_prefix: "weir-lab",
+        hugepages: Off, memory_mb: 256, file_prefix: "{name}-lab",
     ),
     idle: {idle},
     api: (socket: "{socket}"),
@@ -167,25 +167,28 @@ def cores(workers):
     return usable[-workers:], usable[0]
 
 
-def config(services, *, workers, other, arms, driver, taps, more, lan_mtu, idle, placed):
+def config(
+    services, *, workers, other, arms, driver, taps, more, lan_mtu, idle, placed, name="weir"
+):
     """The text of a configuration file."""
     ports, gateways = arms
     worker_cores, main_core = placed or cores(workers)
     port_texts = [
         PORT.format(
-            name=name,
+            name=port,
             device=DEVICES[driver].format(number=number, interface=interface, queues=workers),
             addresses=json.dumps(addresses),
-            tap=f' tap: "{tap_of(name)}",' if taps else "",
-            mtu=f" mtu: {lan_mtu}," if lan_mtu and name == "lan" else "",
+            tap=f' tap: "{tap_of(port)}",' if taps else "",
+            mtu=f" mtu: {lan_mtu}," if lan_mtu and port == "lan" else "",
         )
-        for number, (name, interface, addresses) in enumerate(ports)
+        for number, (port, interface, addresses) in enumerate(ports)
     ]
     return CONFIG.format(
         workers=worker_cores,
         main_core=main_core,
         idle=idle,
-        socket=SOCKET,
+        socket=SOCKET.with_name(f"{name}.sock"),
+        name=name,
         other=other,
         more=more,
         ports="\n".join(port_texts),
@@ -201,6 +204,7 @@ class Director:
     """A weir with these services; as a context manager it runs meanwhile and must end cleanly.
 
     `placed` are the cores of its workers and the core of its management thread, where it matters.
+    Where there are several at once each has another `name`.
     """
 
     def __init__(
@@ -218,13 +222,15 @@ class Director:
         lan_mtu=None,
         idle='Sleep(max: "50us")',
         placed=None,
+        name="weir",
     ):
         self._namespace = namespace
-        self._log = log_folder / "weir.log"
-        self._config = log_folder / "weir.ron"
+        self._socket = SOCKET.with_name(f"{name}.sock")
+        self._log = log_folder / f"{name}.log"
+        self._config = log_folder / f"{name}.ron"
         settings = {"workers": workers, "other": other, "arms": arms, "driver": driver}
         settings |= {"taps": taps, "more": more, "lan_mtu": lan_mtu}
-        text = config(services, **settings, idle=idle, placed=placed)
+        text = config(services, **settings, idle=idle, placed=placed, name=name)
         self._config.write_text(text)
         self.process = None
 
@@ -269,7 +275,7 @@ class Director:
                 raise self._fault(f"ended with {self.process.returncode}")
             if time.monotonic() > deadline:
                 self._kill()
-                raise self._fault(f"does not answer on {SOCKET} after {START_S} s")
+                raise self._fault(f"does not answer on {self._socket} after {START_S} s")
             time.sleep(0.1)
 
     def stop(self):
@@ -283,7 +289,7 @@ class Director:
 
     def _ask(self, *words):
         return subprocess.run(
-            [weir_binary(), *words, "--socket", SOCKET],
+            [weir_binary(), *words, "--socket", self._socket],
             capture_output=True, text=True, timeout=20,
         )  # fmt: skip
 
@@ -300,7 +306,7 @@ class Director:
 
     def ipvsadm(self, *words):
         """What `weir ipvsadm` prints, whose last words are ipvsadm's own."""
-        command = [weir_binary(), "ipvsadm", "--socket", SOCKET, *words]
+        command = [weir_binary(), "ipvsadm", "--socket", self._socket, *words]
         return subprocess.run(
             command, capture_output=True, text=True, timeout=20, check=True
         ).stdout

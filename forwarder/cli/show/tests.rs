@@ -73,6 +73,7 @@ async fn every_table_is_that_of_the_running_program() {
         (What::Ports, "0: wan:", "inet 192.0.2.2/24"),
         (What::Neighbours, "Address", "02:fc:00:00:00:05"),
         (What::Groups, "Group", "pair -> 10.1.0.254"),
+        (What::Sync, "Peer", "6 forged"),
         (What::Routes, "weir IP routing", "255.255.255.0"),
         (What::Drops, "Packets", "ttl_expired"),
         (What::Workers, "Worker", "12/1048576"),
@@ -101,6 +102,7 @@ async fn json_is_what_the_api_answers() {
             What::Groups,
             serde_json::to_string_pretty(&samples::groups()),
         ),
+        (What::Sync, serde_json::to_string_pretty(&samples::syncs())),
         (
             What::Routes,
             serde_json::to_string_pretty(&samples::routes()),

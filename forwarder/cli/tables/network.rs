@@ -6,7 +6,7 @@ use super::{
     Even::{Left, Right},
     columns,
 };
-use crate::control::views::{Group, Neighbour, Port, Route};
+use crate::control::views::{Group, Neighbour, Port, Route, Sync};
 
 /// As `route -n`.
 pub(in crate::cli) fn routes(out: &mut impl Write, routes: &[Route]) -> io::Result<()> {
@@ -59,6 +59,63 @@ pub(in crate::cli) fn neighbours(out: &mut impl Write, neighbours: &[Neighbour])
         ],
         &rows,
     )
+}
+
+/// One row for the other director, with what was lost below.
+pub(in crate::cli) fn syncs(out: &mut impl Write, syncs: &[Sync]) -> io::Result<()> {
+    let yes = |yes: bool| if yes { "all" } else { "some" }.to_owned();
+    let row = |sync: &Sync| {
+        [
+            sync.peer.to_string(),
+            sync.state.clone(),
+            format!("{}s", sync.age_ms / 1000),
+            format!("{}.{}ms", sync.lag_us / 1000, sync.lag_us % 1000 / 100),
+            yes(sync.has_all),
+            yes(sync.gave_all),
+            sync.told.to_string(),
+            sync.heard.to_string(),
+            sync.taken.to_string(),
+        ]
+    };
+    let rows: Vec<_> = syncs.iter().map(row).collect();
+    columns(
+        out,
+        [
+            (Left, "Peer"),
+            (Left, "State"),
+            (Right, "Since"),
+            (Right, "Lag"),
+            (Left, "Has"),
+            (Left, "Gave"),
+            (Right, "Told"),
+            (Right, "Heard"),
+            (Right, "Taken"),
+        ],
+        &rows,
+    )?;
+    for sync in syncs {
+        let Sync {
+            missed,
+            resent,
+            unknown,
+            refused,
+            early,
+            forged,
+            stale,
+            malformed,
+            ..
+        } = sync;
+        writeln!(
+            out,
+            "told late for want of room: {missed} changes; sent again: {resent} messages"
+        )?;
+        writeln!(
+            out,
+            "not taken: {unknown} unknown, {refused} in the way of others, \
+             {early} early, {stale} stale, {forged} forged, {malformed} malformed"
+        )?;
+    }
+    Ok(())
 }
 
 /// One row a group, with its addresses below.

@@ -175,6 +175,19 @@ pair lacks port lan
 }
 
 #[test]
+fn the_other_director_is_shown_with_what_was_lost() {
+    assert_eq!(
+        text(|out| syncs(out, &samples::syncs())),
+        "\
+Peer          State Since   Lag Has Gave Told Heard Taken
+10.2.0.3:8848 UP      61s 1.2ms all some 1000   500   495
+told late for want of room: 7 changes; sent again: 4 messages
+not taken: 3 unknown, 2 in the way of others, 1 early, 5 stale, 6 forged, 0 malformed
+"
+    );
+}
+
+#[test]
 fn snat_shows_what_is_in_use() {
     assert_eq!(
         text(|out| snat(out, &samples::snat())),

@@ -57,6 +57,7 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/ports", table(Query::Ports))
         .route("/neighbours", table(Query::Neighbours))
         .route("/groups", table(Query::Groups))
+        .route("/sync", table(Query::Sync))
         .route("/snat", table(Query::Snat))
         .route("/routes", table(Query::Routes))
         .route("/drops", table(Query::Drops))

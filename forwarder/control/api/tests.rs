@@ -140,6 +140,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
             Query::Ports(answer) => answer.send(samples::ports()).unwrap(),
             Query::Neighbours(answer) => answer.send(samples::neighbours()).unwrap(),
             Query::Groups(answer) => answer.send(samples::groups()).unwrap(),
+            Query::Sync(answer) => answer.send(samples::syncs()).unwrap(),
             Query::Snat(answer) => answer.send(samples::snat()).unwrap(),
             Query::Routes(answer) => answer.send(samples::routes()).unwrap(),
             Query::Checks(answer) => answer.send(samples::checks()).unwrap(),

@@ -123,6 +123,7 @@ fn spec(snapshot: &Snapshot, owner: WorkerIx, ports: &[MemoryPort]) -> WorkerSpe
         seed: 0,
         subscriber: Publisher::new(snapshot.clone()).subscribe(),
         rings: Arc::new(Rings::new(workers, ports.len(), 1)),
+        sharing: None,
         counters: Arc::new(Counters::new(ports.len(), backends)),
         inquiries: Arc::default(),
         others: Arc::new(Loads::new(backends)),

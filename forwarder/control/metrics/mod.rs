@@ -46,6 +46,8 @@ pub struct Scrape {
     pub(super) neighbours: Vec<State>,
     /// Frames that wait for a neighbour's answer.
     pub(super) held: usize,
+    /// How the other director stands with which sessions are shared, if there is one.
+    pub(super) syncs: Vec<views::Sync>,
     /// How groups stand.
     pub(super) groups: Vec<views::Group>,
     /// What all checks count.

@@ -41,6 +41,7 @@ pub(in crate::control) fn scrape() -> (Scrape, Arc<Counters>) {
         arp: neighbour::Counters::default(),
         neighbours: vec![State::Reachable, State::Reachable, State::Failed],
         held: 3,
+        syncs: views::samples::syncs(),
         groups: views::samples::groups(),
         checks: views::samples::checks(),
         now: Now::from_ms(1500),

@@ -1,6 +1,6 @@
 //! Ports, and who and what is behind them.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +102,48 @@ pub struct Group {
     pub rivals: u64,
     /// How often it became master.
     pub became_master: u64,
+}
+
+/// How another director and this one stand to each other, who share their sessions.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sync {
+    /// The other one.
+    pub peer: SocketAddr,
+    /// `UP` while it is there, else `DOWN`.
+    pub state: String,
+    /// Milliseconds since it is that.
+    pub age_ms: u64,
+    /// Whether this director has all of the other one's sessions.
+    pub has_all: bool,
+    /// Whether the other one has got all of this one's.
+    pub gave_all: bool,
+    /// How old the oldest change is of which it is not known that the other one has it.
+    pub lag_us: u64,
+    /// How often the two found each other.
+    pub links: u64,
+    /// Changes of sessions told.
+    pub told: u64,
+    /// Changes that the other one told.
+    pub heard: u64,
+    /// Of these, ones that are copies here, or ended some.
+    pub taken: u64,
+    /// Of these, ones of services or backends that are not here.
+    pub unknown: u64,
+    /// Of these, ones for which there was no room, or which a session of this one stood in the
+    /// way of.
+    pub refused: u64,
+    /// Changes that were not told at once, for want of room, but by the next sweep.
+    pub missed: u64,
+    /// Messages that were lost on their way, or late, and sent again.
+    pub resent: u64,
+    /// Messages that came before one that was missing, or when there was no room.
+    pub early: u64,
+    /// Datagrams that nobody with the key has made.
+    pub forged: u64,
+    /// Datagrams that came again, or of earlier links.
+    pub stale: u64,
+    /// Messages that make no sense.
+    pub malformed: u64,
 }
 
 /// Where a neighbour is known from.

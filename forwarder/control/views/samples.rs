@@ -9,8 +9,10 @@ use super::{
 use crate::config::DifferenceKind;
 
 mod snat;
+mod sync;
 
 pub(crate) use snat::snat;
+pub(crate) use sync::syncs;
 
 pub(crate) fn services() -> Vec<Service> {
     let traffic = Traffic {

@@ -93,6 +93,8 @@ pub struct Machine {
     master: Option<Heard>,
     /// Until when a master with a lower priority is let be.
     preempts_at: Option<Now>,
+    /// Whether any master is let be, whatever is configured.
+    patient: bool,
     outputs: VecDeque<Output>,
 }
 
@@ -105,6 +107,7 @@ impl Machine {
             due: None,
             master: None,
             preempts_at: None,
+            patient: false,
             outputs: VecDeque::new(),
         }
     }
@@ -179,6 +182,11 @@ impl Machine {
         self.settings.priority = priority;
     }
 
+    /// It lets any master be, as one that does not preempt, or does not any more.
+    pub fn set_patient(&mut self, patient: bool) {
+        self.patient = patient;
+    }
+
     /// It cannot serve, or can again: its port has no link, or what it depends on is down.
     pub fn set_fault(&mut self, fault: bool, now: Now) {
         match (fault, self.state) {
@@ -213,7 +221,7 @@ impl Machine {
             return;
         }
         let lower = advert.priority < self.settings.priority;
-        if lower && self.settings.preempt && !self.is_patient(now) {
+        if lower && self.settings.preempt && !self.patient && !self.is_patient(now) {
             return;
         }
         if !lower {

@@ -294,6 +294,13 @@ impl Groups {
         self.collect(now);
     }
 
+    /// Whether any master is let be: this director has not all of its sessions yet.
+    pub fn set_patient(&mut self, patient: bool) {
+        for group in &mut self.groups {
+            group.machine.set_patient(patient);
+        }
+    }
+
     /// Resigns wherever it is master.
     pub fn stop(&mut self, now: Now) {
         for group in &mut self.groups {

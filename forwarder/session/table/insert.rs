@@ -34,8 +34,22 @@ impl<A: Family> Table<A> {
     /// Where there is no room, something expired goes for it, or else what
     /// [may go](Session::may_go); neither established nor closing connections do before their
     /// time, nor UDP sessions that lasted beyond one datagram.
+    #[inline]
     pub fn insert(&mut self, new: &New<A>, now_ms: u64) -> Result<SessionIx, Refused> {
         let session = Session::new(new, now_ms);
+        let inserted = self.insert_quietly(session, now_ms);
+        if inserted.is_ok() {
+            self.teller.tell(&session, now_ms);
+        }
+        inserted
+    }
+
+    /// The same, and tells nobody of it.
+    pub(super) fn insert_quietly(
+        &mut self,
+        session: Session<A>,
+        now_ms: u64,
+    ) -> Result<SessionIx, Refused> {
         let key = session.forward_key();
         let forward = self.hash(&key);
         if let Some(taken) = self.find(forward, &key, now_ms) {

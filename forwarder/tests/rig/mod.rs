@@ -29,7 +29,7 @@ use weir::{
         Frame, Now, PortIx,
         memory::{MemoryFrame, MemoryPool, MemoryPort},
     },
-    path::{Answer, Counters, DropReason, Inquiries, Inquiry, Punt, Rings, Worker},
+    path::{Answer, Counters, DropReason, Inquiries, Inquiry, Punt, Rings, Sharing, Worker},
     snapshot::{SlotHash, WorkerIx},
     wire::Mac,
 };
@@ -70,6 +70,8 @@ pub struct Rig {
     /// What each worker may be asked.
     pub inquiries: Vec<Arc<Inquiries>>,
     pub rings: Arc<Rings<MemoryFrame>>,
+    /// What each worker shares with another director, where the configuration says so.
+    pub sharing: Vec<Arc<Sharing>>,
     /// By port, then by worker.
     pub ports: Vec<Vec<MemoryPort>>,
     pub now: Now,
@@ -133,6 +135,11 @@ impl Rig {
             .map(|spec| Arc::clone(&spec.inquiries))
             .collect();
         let rings = Arc::clone(&director.workers[0].rings);
+        let sharing = director
+            .workers
+            .iter()
+            .filter_map(|one| one.sharing.clone());
+        let sharing = sharing.collect();
         let workers: Vec<_> = director
             .workers
             .into_iter()
@@ -146,6 +153,7 @@ impl Rig {
             counters,
             inquiries,
             rings,
+            sharing,
             ports,
             now,
         }

@@ -44,7 +44,13 @@ pub const ROOMS: [Room; 11] = [
     hot(
         "session",
         &["wire", "mem"],
-        &["arrayvec", "rustc_hash", "xxhash_rust", "zerocopy"],
+        &[
+            "arrayvec",
+            "crossbeam",
+            "rustc_hash",
+            "xxhash_rust",
+            "zerocopy",
+        ],
     ),
     hot(
         "snapshot",
