@@ -62,7 +62,10 @@ fn every_mode(forward: &str) -> Case {
             with(&kind, DENY_NEAR, "10.1.0.11:80"),
             onward(far()).tcp("S"),
         ),
-        "Tun" => (with(&kind, DENY_NEAR, "10.1.0.11:80"), tunnelled(&syn)),
+        "Tun" => (
+            with(&kind, DENY_NEAR, "10.1.0.11:80"),
+            tunnelled(&onward(far()).tcp("S")),
+        ),
         "FullNat" => {
             let config = with(&kind, DENY_NEAR, B1).ports("", LIPS);
             let local = full_nat::local(&config, 0, &syn);
@@ -130,7 +133,7 @@ fn answered() -> Case {
 fn answered_by_icmp() -> Case {
     let filter = r#"source_filter: (deny: ["192.0.2.0/24"], denied: Answer),"#;
     let port = DestinationUnreachable(DestUnreachableHeader::Port);
-    let told = icmp_error(&inbound().udp(), port, "192.0.2.100", (0, CLIENT_MAC), 0);
+    let told = icmp_error(&inbound().udp(), port, "192.0.2.100", (0, CLIENT_MAC), 1);
     case(
         "who is denied is told by ICMP, where the filter says so",
         with("Udp Nat rr", filter, B1),
@@ -152,10 +155,7 @@ fn admitted() -> Case {
     .rx(0, inbound().tcp("A"))
     .drops("source_denied")
     .rx(1, outbound().to(FAR).tcp("A"))
-    .tx(
-        0,
-        to_client(outbound().to(FAR)).out(0, GATEWAY_MAC).tcp("A"),
-    )
+    .tx(0, outbound().to(FAR).from(VIP).out(0, GATEWAY_MAC).tcp("A"))
     .moved("port1.rx port0.tx backend0.connections backend0.reverse")
 }
 
