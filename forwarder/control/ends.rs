@@ -7,7 +7,7 @@ use zerocopy::FromBytes;
 use super::explain::Flow;
 use crate::wire::{
     Endpoint, Ports, Protocol, ethernet, gre, gue, ipv4,
-    ipv6::{self, Upper},
+    ipv6::{self, FragmentHeader, Upper},
     udp,
 };
 
@@ -48,17 +48,25 @@ impl<'a> Ends<'a> {
             });
         }
         let (header, behind) = ipv6::parse(packet).ok()?;
-        let (protocol, payload) = match ipv6::upper(header.next_header(), behind) {
-            Upper::Payload { protocol, offset } => (protocol, behind.get(offset..)?),
-            Upper::Fragment => (ipv6::FRAGMENT, &[][..]),
+        let upper = ipv6::upper(header.next_header(), behind);
+        let (protocol, payload) = match upper {
+            Upper::Payload { protocol, offset } | Upper::Fragment { protocol, offset } => {
+                (protocol, behind.get(offset..)?)
+            }
             Upper::TooShort | Upper::Refused => (header.next_header(), &[][..]),
+        };
+        let later_fragment = match upper {
+            Upper::Fragment { offset, .. } => {
+                FragmentHeader::last_of(behind.get(..offset)?)?.offset() > 0
+            }
+            _ => false,
         };
         Some(Self {
             source: header.source().into(),
             destination: header.destination().into(),
             hops: header.hop_limit(),
             protocol,
-            later_fragment: false,
+            later_fragment,
             payload,
         })
     }

@@ -2,7 +2,7 @@
 //! neither.
 
 use super::{
-    Answer, DropReason, Family, Meta, Punt, Step, Transport, Verdict, echo,
+    Answer, DropReason, Family, Meta, Punt, Step, Transport, Verdict, datagram, echo,
     related::{self, Quoted},
     snat,
 };
@@ -54,7 +54,7 @@ pub(super) fn run<A: Family>(meta: &Meta<A>, head: &[u8], snapshot: &Snapshot) -
         }
         Transport::Rest(protocol) => protocol,
         Transport::Refused(DropReason::Fragment) => {
-            return match A::datagram(meta, head, snapshot) {
+            return match datagram::id(meta, head, snapshot) {
                 Some(_) => Step::Continue(Whose::Datagram),
                 None => other(meta, head, snapshot),
             };

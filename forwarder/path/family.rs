@@ -1,13 +1,12 @@
 //! What the steps need to know of a family of addresses.
 
 use super::{
-    Answer, Bench, DropReason, Meta, Rewrite, Step, Transport, Verdict, flows::Flows,
-    related::Quote,
+    Answer, DropReason, Meta, Transport, Verdict, datagram::Cut, flows::Flows, related::Quote,
 };
 use crate::{
     io::Frame,
-    session::{FlowKey, Table, Templates},
-    snapshot::{Ip, Snapshot},
+    session::{Datagrams, Table, Templates},
+    snapshot::Ip,
 };
 
 mod four;
@@ -70,25 +69,18 @@ pub(super) trait Family: Ip {
     /// The MTU that an ICMP error tells, where it is about that.
     fn told_mtu(message: &[u8]) -> Option<u16>;
 
-    /// What tells the datagram of a fragment from others, if services may have to do with it.
-    fn datagram(meta: &Meta<Self>, head: &[u8], snapshot: &Snapshot) -> Option<FlowKey>;
+    /// What the headers of a packet say of the datagram that it is a part of. None where it is
+    /// whole.
+    fn cut(packet: &[u8]) -> Option<Cut>;
 
-    /// Makes a fragment a packet of its flow, where that is known.
-    fn join<F: Frame>(frame: &F, meta: &mut Meta<Self>, bench: &mut Bench<'_>) -> Step;
+    /// True for a part of a datagram.
+    fn is_fragment<F: Frame>(frame: &F, meta: &Meta<Self>) -> bool;
 
-    /// True for a fragment whose receiver sees one address in place of many.
-    fn is_to_be_told_apart<F: Frame>(
-        frame: &F,
-        meta: &Meta<Self>,
-        rewrite: &Rewrite<Self>,
-        snapshot: &Snapshot,
-    ) -> bool;
+    /// Sets what tells the fragments of a datagram from those of others, in one of them.
+    fn set_identification<F: Frame>(frame: &mut F, meta: &Meta<Self>, identification: u32);
 
-    /// Tells the fragments of a session's datagram from those of others behind that address.
-    fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta<Self>, rewrite: &Rewrite<Self>);
-
-    /// A key of IPv4.
-    fn four(key: FlowKey<Self>) -> Option<FlowKey>;
+    /// The datagrams whose fragments meet here.
+    fn datagrams(flows: &mut Flows) -> &mut Datagrams<Self>;
 
     /// The header of a packet that may end anywhere behind it.
     fn read(packet: &[u8]) -> Option<Quote<Self>>;

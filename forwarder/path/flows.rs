@@ -12,8 +12,8 @@ use super::{Answer, Loads, gate::Gate, limiter::Limiter};
 use crate::{
     io::{BURST, Now},
     session::{
-        self, Awaiting, BackendCounts, BackendIx, DatagramIx, Datagrams, FlowKey, ServiceIx, Table,
-        Templates,
+        self, Awaiting, BackendCounts, BackendIx, DatagramIx, Datagrams, FlowPorts, ServiceIx,
+        Table, Templates,
     },
     snapshot::{Backend, Ip, Service, Snapshot, WorkerIx},
 };
@@ -26,9 +26,11 @@ pub(super) struct Flows {
     pub(super) sessions6: Table<Ipv6Addr>,
     /// Datagrams whose fragments meet here.
     pub(super) datagrams: Datagrams,
+    /// Those of IPv6.
+    pub(super) datagrams6: Datagrams<Ipv6Addr>,
     /// Those of which the first fragment came in this batch, while others waited for it, and what
     /// flows they belong to.
-    pub(super) begun: ArrayVec<(Awaiting, FlowKey), BURST>,
+    pub(super) begun: ArrayVec<(Awaiting, FlowPorts), BURST>,
     /// Of which datagram the fragment is that was just told to wait.
     pub(super) waits_for: DatagramIx,
     /// Which backends clients of persistent services have.
@@ -70,7 +72,7 @@ impl Flows {
     pub(super) fn new(
         (sessions, sessions6): (Table, Table<Ipv6Addr>),
         (templates, templates6): (Templates, Templates<Ipv6Addr>),
-        datagrams: Datagrams,
+        (datagrams, datagrams6): (Datagrams, Datagrams<Ipv6Addr>),
         others: Arc<Loads>,
         cursors: impl Iterator<Item = Cursor>,
         gate: Gate,
@@ -81,6 +83,7 @@ impl Flows {
             sessions,
             sessions6,
             datagrams,
+            datagrams6,
             begun: ArrayVec::new(),
             waits_for: DatagramIx::default(),
             templates,
@@ -253,10 +256,14 @@ mod tests {
         let others = Arc::new(Loads::new(1));
         let templates = (table.templates(8).unwrap(), table6.templates(8).unwrap());
         let gate = Gate::new(Room::default(), 1, 0);
+        let datagrams = (
+            Datagrams::new(8, DatagramIx::default()),
+            Datagrams::new(8, DatagramIx::BEFORE_SIX),
+        );
         let mut flows = Flows::new(
             (table, table6),
             templates,
-            Datagrams::new(8),
+            datagrams,
             others,
             std::iter::empty(),
             gate,

@@ -2,10 +2,10 @@
 
 use zerocopy::FromBytes;
 
-use super::{Family, Meta, Transport, view};
+use super::{Family, Meta, Transport};
 use crate::{
     io::Frame,
-    wire::{IpHeader, checksum::Sum, gue, tcp, udp},
+    wire::{checksum::Sum, gue, tcp, udp},
 };
 
 /// The sum of a packet that is put into another.
@@ -52,7 +52,7 @@ pub(super) fn run<A: Family, F: Frame>(
 /// The sum of the pseudo-header that a packet's transport checksum covers, and where that stands in
 /// its header. None where there is none, or where it covers something else than the packet.
 fn summed_by_itself<A: Family, F: Frame>(frame: &F, meta: &Meta<A>) -> Option<(Sum, u16)> {
-    if view::ip_at::<A, F>(frame, meta.l3)?.is_fragment() {
+    if A::is_fragment(frame, meta) {
         return None;
     }
     let octets = meta

@@ -72,7 +72,7 @@ use session::Course;
 
 use crate::{
     io::{Frame, Now, Port, PortIx},
-    session::{BackendIx, FlowKey, Forward, Generation, SessionIx, Table, tcp::Direction},
+    session::{BackendIx, FlowPorts, Forward, Generation, SessionIx, Table, tcp::Direction},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -107,11 +107,12 @@ enum Came {
     /// From the worker that received them, since it owns their flows, or since the fragments of
     /// their datagrams meet at it. They are not handed over as whole packets again.
     HandedOver,
-    /// From where they had to wait for the first fragment of their datagram, which is of this
-    /// flow.
-    Waited(FlowKey),
-    /// From where fragments met, since it owns this flow, which is theirs. They go no further.
-    Joined(FlowKey),
+    /// From where they had to wait for the first fragment of their datagram, which has these
+    /// ports.
+    Waited(FlowPorts),
+    /// From where fragments met, since it owns their flow, which has these ports. They go no
+    /// further.
+    Joined(FlowPorts),
     /// From the owner of their flows, since it remembers their clients. They go back.
     Visiting,
     /// From there, with the backend, if there is one. They go no further.
@@ -259,7 +260,7 @@ fn fragment<A: Family, F: Frame>(
     meta: &mut Meta<A>,
     bench: &mut Bench<'_>,
 ) -> Step<Course<A>> {
-    A::join(frame, meta, bench)?;
+    datagram::run(frame, meta, bench)?;
     let whose = classify::run(meta, frame.head(), bench.snapshot)?;
     if !matches!(bench.came, Came::Joined(_))
         && let Step::Break(Verdict::HandOver(owner)) = own::run(meta, whose, bench)
@@ -271,7 +272,7 @@ fn fragment<A: Family, F: Frame>(
     }
     // Whatever it begins, it makes no visit: nobody else knows its ports.
     let came = bench.came;
-    bench.came = A::four(meta.key).map_or(came, Came::Joined);
+    bench.came = Came::Joined(meta.key.ports());
     let begun = begin(frame, meta, whose, bench);
     bench.came = came;
     begun
@@ -326,13 +327,13 @@ fn leave_at_last<A: Family, F: Frame>(
     bench: &mut Bench<'_>,
 ) -> Step<PortIx> {
     clamp::run(frame, meta, &course, bench.snapshot);
-    if A::is_to_be_told_apart(frame, meta, &course.rewrite, bench.snapshot) {
+    if datagram::is_to_be_told_apart(frame, meta, &course.rewrite, bench.snapshot) {
         // What is answered instead is quoted as it came.
         match route::run(frame, meta, &course, bench.snapshot) {
             Step::Continue(_) | Step::Break(Verdict::Fragment { .. }) => {}
             Step::Break(verdict) => return Step::Break(verdict),
         }
-        A::tell_apart(frame, meta, &course.rewrite);
+        datagram::tell_apart(frame, meta, &course.rewrite);
     }
     leave(frame, meta, course, bench)
 }

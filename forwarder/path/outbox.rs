@@ -178,7 +178,7 @@ impl<P: Port> Outbox<P> {
         meta: &Meta<A>,
         outside: Outside<'_, P::Frame>,
     ) {
-        let (port, flow) = (meta.port, A::four(meta.key));
+        let (port, flow) = (meta.port, Some(meta.key.ports()));
         let joins = self.passing.as_ref().is_some_and(|(to, parcel)| {
             let same = (*to, parcel.port, parcel.flow) == (owner, port, flow);
             same && !parcel.frames.is_full()

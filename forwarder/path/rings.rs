@@ -7,7 +7,7 @@ use crossbeam::queue::ArrayQueue;
 use super::{Lasting, Punt};
 use crate::{
     io::{BURST, Burst, PortIx},
-    session::{BackendIx, FlowKey},
+    session::{BackendIx, FlowPorts},
     snapshot::WorkerIx,
 };
 
@@ -16,9 +16,9 @@ use crate::{
 pub struct Parcel<F> {
     /// Where its frames came in (hand-over) or go out (transmit, inject).
     pub port: PortIx,
-    /// Of hand-over: the flow that the frames belong to, where they are fragments that met their
-    /// first elsewhere.
-    pub flow: Option<FlowKey>,
+    /// Of hand-over: the ports of the flows that the frames belong to, where they are fragments
+    /// that met their first elsewhere.
+    pub flow: Option<FlowPorts>,
     /// The frames.
     pub frames: Burst<F>,
 }

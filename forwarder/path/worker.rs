@@ -21,7 +21,7 @@ use super::{
 use crate::{
     io::{BURST, Now, Port, PortIx},
     mem::NoMemory,
-    session::{Datagrams, Table, Templates},
+    session::{DatagramIx, Datagrams, Table, Templates},
     snapshot::{Subscriber, WorkerIx},
 };
 
@@ -117,10 +117,10 @@ impl<P: Port> Worker<P> {
             sources: usize::try_from(spec.sources).unwrap_or_default(),
         };
         let gate = Gate::new(room, workers, spec.seed);
-        let clients6 = if spec.sessions6 == 0 {
-            0
+        let (clients6, datagrams6) = if spec.sessions6 == 0 {
+            (0, 0)
         } else {
-            spec.persistent_clients
+            (spec.persistent_clients, spec.datagrams)
         };
         let templates = (
             sessions.templates(spec.persistent_clients)?,
@@ -129,7 +129,10 @@ impl<P: Port> Worker<P> {
         let flows = Flows::new(
             (sessions, sessions6),
             templates,
-            Datagrams::new(spec.datagrams),
+            (
+                Datagrams::new(spec.datagrams, DatagramIx::default()),
+                Datagrams::new(datagrams6, DatagramIx::BEFORE_SIX),
+            ),
             spec.others,
             cursors,
             gate,
@@ -368,23 +371,33 @@ fn carry<P: Port>(
 ) -> usize {
     let moved = batch.frames().len();
     if moved > 0 {
-        run(batch, port, bench, outbox, outside);
-        if !outbox.aside.is_empty() {
-            std::mem::swap(batch6.frames(), &mut outbox.aside);
-            run(batch6, port, bench, outbox, outside);
-        }
-        outbox.flush_hand_over(outside);
+        each_family(port, (batch, batch6), bench, outbox, outside);
         let came = bench.came;
         while let Some((mut waiting, flow)) = bench.flows.begun.pop() {
             bench.came = Came::Waited(flow);
             while let Some(port) = outbox.waiting.take(&mut waiting, batch.frames()) {
-                run(batch, port, bench, outbox, outside);
-                outbox.flush_hand_over(outside);
+                each_family(port, (batch, batch6), bench, outbox, outside);
             }
         }
         bench.came = came;
     }
     moved
+}
+
+/// Those of IPv4 first, then those of IPv6 among them.
+fn each_family<P: Port>(
+    port: PortIx,
+    (batch, batch6): Batches<'_, P::Frame>,
+    bench: &mut Bench<'_>,
+    outbox: &mut Outbox<P>,
+    outside: Outside<'_, P::Frame>,
+) {
+    run(batch, port, bench, outbox, outside);
+    if !outbox.aside.is_empty() {
+        std::mem::swap(batch6.frames(), &mut outbox.aside);
+        run(batch6, port, bench, outbox, outside);
+    }
+    outbox.flush_hand_over(outside);
 }
 
 #[cfg(test)]

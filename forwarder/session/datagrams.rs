@@ -1,8 +1,10 @@
 //! Datagrams that come in fragments, which are all to go where the first one goes.
 
+use std::net::{Ipv4Addr, Ipv6Addr};
+
 use arrayvec::ArrayVec;
 
-use super::{FlowKey, Hash};
+use super::{Family, FlowKey, FlowPorts, Hash};
 
 /// How long a datagram is remembered: Linux's `ipfrag_time`.
 pub const DATAGRAM_MS: u64 = 30_000;
@@ -16,14 +18,19 @@ const WAYS: usize = 8;
 /// What one worker knows of the datagrams whose fragments meet at it. Where there is no room for
 /// another one, the oldest of those that might have its place is forgotten.
 #[derive(Debug)]
-pub struct Datagrams {
-    places: Box<[[Option<Datagram>; WAYS]]>,
+pub struct Datagrams<A: Family = Ipv4Addr> {
+    places: Box<[[Option<Datagram<A>>; WAYS]]>,
     last: DatagramIx,
 }
 
 /// A datagram by a number that no other is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct DatagramIx(u64);
+
+impl DatagramIx {
+    /// Before those of IPv6; those of IPv4 begin at 1, and never come to this.
+    pub const BEFORE_SIX: Self = Self(1 << 63);
+}
 
 /// Fragments that wait for the first of their datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +56,9 @@ pub struct Part {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Joined {
     /// What flow it belongs to.
-    Known(FlowKey),
+    Known(FlowPorts),
     /// The same, which was just learned and for which these have waited.
-    Awaited(Awaiting, FlowKey),
+    Awaited(Awaiting, FlowPorts),
     /// Its first fragment has not come yet.
     Waits(DatagramIx),
 }
@@ -67,11 +74,11 @@ pub enum Misfit {
 }
 
 #[derive(Clone, Debug)]
-struct Datagram {
-    id: FlowKey,
+struct Datagram<A: Family> {
+    id: FlowKey<A>,
     number: DatagramIx,
     forgotten_ms: u64,
-    flow: Option<FlowKey>,
+    flow: Option<FlowPorts>,
     /// Fragments that wait for the first.
     waiting: u16,
     broken: bool,
@@ -81,30 +88,35 @@ struct Datagram {
     runs: ArrayVec<(u16, u16), RUNS>,
 }
 
-impl Datagrams {
-    /// Room for `capacity` datagrams, rounded up to a multiple of 8.
-    pub fn new(capacity: u32) -> Self {
+// As the configuration's reference tells.
+const _: () = assert!(size_of::<Option<Datagram<Ipv4Addr>>>() <= 120);
+const _: () = assert!(size_of::<Option<Datagram<Ipv6Addr>>>() <= 152);
+
+impl<A: Family> Datagrams<A> {
+    /// Room for `capacity` datagrams, rounded up to a multiple of 8. `before` is the number before
+    /// the first that is given.
+    pub fn new(capacity: u32, before: DatagramIx) -> Self {
         let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
         Self {
             places: (0..capacity.div_ceil(WAYS).max(1))
                 .map(|_| Default::default())
                 .collect(),
-            last: DatagramIx::default(),
+            last: before,
         }
     }
 
     /// Takes in a fragment of the datagram `id`: a key of the addresses, with the identification
-    /// as a port, under its hash. `flow` is what a first fragment says.
+    /// in place of the ports, under its hash. `flow` is what a first fragment says.
     ///
     /// # Errors
     ///
     /// Why it cannot be part of that datagram.
     pub fn join(
         &mut self,
-        id: &FlowKey,
+        id: &FlowKey<A>,
         hash: Hash,
         part: Part,
-        flow: Option<FlowKey>,
+        flow: Option<FlowPorts>,
         now_ms: u64,
     ) -> Result<Joined, Misfit> {
         let home = hash.home(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
@@ -145,11 +157,11 @@ impl Datagrams {
 }
 
 /// Where a datagram is, or may be put.
-fn place<'a>(
-    ways: &'a mut [Option<Datagram>; WAYS],
-    id: &FlowKey,
+fn place<'a, A: Family>(
+    ways: &'a mut [Option<Datagram<A>>; WAYS],
+    id: &FlowKey<A>,
     now_ms: u64,
-) -> Option<&'a mut Option<Datagram>> {
+) -> Option<&'a mut Option<Datagram<A>>> {
     for way in ways.iter_mut() {
         if way.as_ref().is_some_and(|one| one.forgotten_ms <= now_ms) {
             *way = None;
@@ -161,14 +173,14 @@ fn place<'a>(
     if let Some(known) = known {
         return ways.get_mut(known);
     }
-    let age = |way: &&mut Option<Datagram>| way.as_ref().map(|one| one.forgotten_ms);
+    let age = |way: &&mut Option<Datagram<A>>| way.as_ref().map(|one| one.forgotten_ms);
     let place = ways.iter_mut().min_by_key(age)?;
     *place = None;
     Some(place)
 }
 
-impl Datagram {
-    fn new(id: FlowKey, number: DatagramIx, now_ms: u64) -> Self {
+impl<A: Family> Datagram<A> {
+    fn new(id: FlowKey<A>, number: DatagramIx, now_ms: u64) -> Self {
         Self {
             id,
             number,

@@ -182,6 +182,15 @@ impl<A: Family> FlowKey<A> {
         protocol(A::protocol_of(self.source))
     }
 
+    /// Its ports and protocol, without the addresses.
+    pub fn ports(&self) -> FlowPorts {
+        FlowPorts {
+            source: self.source().port,
+            destination: self.destination().port,
+            protocol: self.protocol(),
+        }
+    }
+
     /// The key of an endpoint alone, which no packet has.
     pub(super) fn of_endpoint(endpoint: Endpoint<A>) -> Self {
         let source = A::word(endpoint, NO_PORTS);
@@ -217,6 +226,23 @@ impl<A: Family> FlowKey<A> {
     #[inline]
     pub fn destination(&self) -> Endpoint<A> {
         A::endpoint_of(self.destination)
+    }
+}
+
+/// What a packet carries beside its addresses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlowPorts {
+    source: u16,
+    destination: u16,
+    protocol: Protocol,
+}
+
+impl FlowPorts {
+    /// The key of packets between these addresses that carry this.
+    pub fn between<A: Family>(self, source: A, destination: A) -> FlowKey<A> {
+        let source = Endpoint::new(source, self.source);
+        let destination = Endpoint::new(destination, self.destination);
+        FlowKey::new(source, destination, self.protocol)
     }
 }
 

@@ -23,7 +23,7 @@ pub use datagrams::{Awaiting, DATAGRAM_MS, DatagramIx, Datagrams, Joined, Misfit
 pub use entry::{Checksums, Deltas, Forward, New, Session};
 pub use ids::{BackendIx, FixedIx, Generation, ServiceIx};
 pub use journal::{Journal, Told};
-pub use key::{Family, FlowKey, Hash, fold};
+pub use key::{Family, FlowKey, FlowPorts, Hash, fold};
 pub use local_ports::Ports;
 pub use table::{Counters, PUBLIC_TRIES, Refused, SessionIx, Table};
 pub use templates::{Template, Templates};

@@ -9,7 +9,7 @@ use crate::wire::{
         ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_SERVICE_VLAN, ETHERTYPE_VLAN,
     },
     ipv4::{PROTOCOL_TCP, PROTOCOL_UDP},
-    ipv6::{self, Upper},
+    ipv6::{self, FragmentHeader, Upper},
 };
 
 /// SCTP, whose ports stand where TCP's do.
@@ -151,8 +151,16 @@ impl Facts {
         self.addresses = Some([v6_at(packet, 8)?, v6_at(packet, 24)?]);
         let (next_header, behind) = (*packet.get(6)?, packet.get(ipv6::LEN..)?);
         self.protocol = Some(next_header);
-        if let Upper::Payload { protocol, offset } = ipv6::upper(next_header, behind) {
-            self.protocol = Some(protocol);
+        let (protocol, offset, first) = match ipv6::upper(next_header, behind) {
+            Upper::Payload { protocol, offset } => (protocol, offset, true),
+            Upper::Fragment { protocol, offset } => {
+                let fragment = FragmentHeader::last_of(behind.get(..offset)?)?;
+                (protocol, offset, fragment.offset() == 0)
+            }
+            Upper::TooShort | Upper::Refused => return Some(()),
+        };
+        self.protocol = Some(protocol);
+        if first {
             self.read_ports(behind.get(offset..)?)?;
         }
         Some(())
@@ -266,6 +274,18 @@ mod tests {
         let fragment = syn(&[], [0, 185]);
         assert!(!ports(Side::Either, 0, u16::MAX).admits(&fragment));
         assert!(Filter::Is(Test::Protocol(6)).admits(&fragment));
+    }
+
+    #[test]
+    fn nor_have_those_of_ipv6() {
+        for (offset, first) in [(1, true), (8, false)] {
+            let mut six = [&MACS[..], &[0x86, 0xdd, 0x60, 0, 0, 0, 0, 16, 44, 64]].concat();
+            six.extend([0; 32]);
+            six.extend([17, 0, 0, offset, 0, 0, 0, 7]);
+            six.extend([0x9c, 0x40, 0, 53, 0, 8, 0, 0]);
+            assert_eq!(ports(Side::Destination, 53, 53).admits(&six), first);
+            assert!(Filter::Is(Test::Protocol(PROTOCOL_UDP)).admits(&six));
+        }
     }
 
     #[test]

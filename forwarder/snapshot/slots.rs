@@ -1,7 +1,5 @@
 //! Which worker owns which flow.
 
-use std::net::Ipv4Addr;
-
 use super::{Ip, Toeplitz};
 use crate::{
     session::{FlowKey, ServiceIx, fold},
@@ -118,10 +116,10 @@ impl Slots {
     }
 
     /// Where the fragments of a datagram meet, by its addresses and identification.
-    pub fn owner_of_datagram(&self, id: &FlowKey) -> WorkerIx {
+    pub fn owner_of_datagram<A: Ip>(&self, id: &FlowKey<A>) -> WorkerIx {
         let (source, destination) = (id.source(), id.destination());
-        let both = source.address.to_bits() ^ destination.address.to_bits();
-        self.owner(Endpoint::new(Ipv4Addr::from(both), source.port))
+        let rest = destination.address.folded() ^ source.port ^ destination.port;
+        self.owner(Endpoint::new(source.address, rest))
     }
 
     /// The slots of a worker.
@@ -156,7 +154,7 @@ mod tests {
         let of = |key| {
             let slots = Slots::new(SlotHash::Keyed(key), 2);
             (0..4096_u16)
-                .map(|port| slots.owner(Endpoint::new(Ipv4Addr::new(192, 0, 2, 7), port)))
+                .map(|port| slots.owner(Endpoint::new(std::net::Ipv4Addr::new(192, 0, 2, 7), port)))
                 .collect::<Vec<_>>()
         };
         let (one, other) = (of(0x1234_5678_9abc_def1), of(0x1234_5678_9abc_def3));

@@ -53,6 +53,8 @@ mod routed;
 mod sessions;
 #[path = "path/six.rs"]
 mod six;
+#[path = "path/six_fragments.rs"]
+mod six_fragments;
 #[path = "path/snat.rs"]
 mod snat;
 #[path = "path/states.rs"]
@@ -83,6 +85,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     routed::cases,
     sessions::cases,
     six::cases,
+    six_fragments::cases,
     tunnels::cases,
     snat::cases,
 ];
@@ -180,6 +183,11 @@ fn routed_cases() {
 #[test]
 fn six_cases() {
     case::run(&six::cases());
+}
+
+#[test]
+fn six_fragment_cases() {
+    case::run(&six_fragments::cases());
 }
 
 #[test]

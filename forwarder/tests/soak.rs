@@ -164,6 +164,7 @@ fn check_coverage(histogram: &Histogram) {
         "out.tunnelled",
         "out.pieces",
         "out.six",
+        "out.six_fragments",
         "sessions.evicted",
         "sessions.full",
         "sessions.wrapped",
@@ -201,6 +202,7 @@ fn add_to(soak: &Soak, histogram: &mut Histogram) {
     add("out.pieces", tally.pieces);
     add("out.arp", tally.arp);
     add("out.six", tally.six);
+    add("out.six_fragments", tally.six_fragments);
     add("out.unrecognised", tally.unrecognised);
     for worker in &soak.rig.workers {
         let counters = worker.sessions().counters();

@@ -92,9 +92,6 @@ pub trait IpHeader<A>: FromBytes + IntoBytes + Immutable + KnownLayout + Unalign
     /// True where routers may not fragment the packet.
     fn dont_fragment(&self) -> bool;
 
-    /// True for a part of a datagram.
-    fn is_fragment(&self) -> bool;
-
     /// Sets the sender's address; the checksum is the caller's.
     fn set_source(&mut self, address: A);
 
@@ -189,11 +186,6 @@ impl IpHeader<Ipv4Addr> for ipv4::Header {
     #[inline]
     fn dont_fragment(&self) -> bool {
         self.dont_fragment()
-    }
-
-    #[inline]
-    fn is_fragment(&self) -> bool {
-        self.is_fragment()
     }
 
     #[inline]
@@ -310,12 +302,6 @@ impl IpHeader<Ipv6Addr> for ipv6::Header {
     #[inline]
     fn dont_fragment(&self) -> bool {
         true
-    }
-
-    /// Fragments of IPv6 are not forwarded.
-    #[inline]
-    fn is_fragment(&self) -> bool {
-        false
     }
 
     #[inline]

@@ -61,6 +61,18 @@ pub struct Header {
     destination: [u8; 16],
 }
 
+/// The extension header of a fragment (RFC 8200 section 4.5).
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, FromBytes, IntoBytes, Immutable, KnownLayout, Unaligned,
+)]
+#[repr(C)]
+pub struct FragmentHeader {
+    next_header: u8,
+    reserved: u8,
+    offset_flags: U16,
+    identification: U32,
+}
+
 /// Why octets are no IPv6 packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Malformed {
@@ -150,7 +162,12 @@ pub enum Upper {
         offset: usize,
     },
     /// Part of a payload.
-    Fragment,
+    Fragment {
+        /// What the payload is, or begins with.
+        protocol: u8,
+        /// Octets of the extension headers before it, of which a [`FragmentHeader`] is the last.
+        offset: usize,
+    },
     /// Octets end before the headers do.
     TooShort,
     /// More headers than are passed over, or a route that goes on from here.
@@ -170,7 +187,14 @@ pub fn upper(next_header: u8, octets: &[u8]) -> Upper {
             return Upper::TooShort;
         };
         match protocol {
-            FRAGMENT if [*a, b & !0b110] != [0, 0] => return Upper::Fragment,
+            FRAGMENT if [*a, b & !0b110] != [0, 0] => {
+                let (protocol, offset) = (*next, offset + size_of::<FragmentHeader>());
+                return if offset > MAX_EXTENSIONS {
+                    Upper::Refused
+                } else {
+                    Upper::Fragment { protocol, offset }
+                };
+            }
             // The last octet counts the stations that are left.
             ROUTING if *b != 0 => return Upper::Refused,
             _ => {}
@@ -295,6 +319,38 @@ impl Header {
     #[inline]
     pub fn set_destination(&mut self, address: Ipv6Addr) {
         self.destination = address.octets();
+    }
+}
+
+impl FragmentHeader {
+    /// The last of these headers, which are those of a fragment.
+    #[inline]
+    pub fn last_of(headers: &[u8]) -> Option<&Self> {
+        Some(Self::ref_from_suffix(headers).ok()?.1)
+    }
+
+    /// Where in the payload of the datagram the fragment begins, in octets.
+    #[inline]
+    pub fn offset(&self) -> u16 {
+        self.offset_flags.get() & !7
+    }
+
+    /// False for the last fragment.
+    #[inline]
+    pub fn more_fragments(&self) -> bool {
+        self.offset_flags.get() & 1 != 0
+    }
+
+    /// What tells the fragments of one datagram from those of others between the same hosts.
+    #[inline]
+    pub fn identification(&self) -> u32 {
+        self.identification.get()
+    }
+
+    /// Sets that.
+    #[inline]
+    pub fn set_identification(&mut self, identification: u32) {
+        self.identification.set(identification);
     }
 }
 

@@ -2,17 +2,11 @@
 
 use std::net::Ipv4Addr;
 
-use super::{
-    Answer, Bench, DropReason, Family, Flows, Meta, Quote, Rewrite, Step, Transport, Verdict,
-};
+use super::{Answer, Cut, DropReason, Family, Flows, Meta, Quote, Transport, Verdict};
 use crate::{
     io::Frame,
-    path::{
-        Came, datagram,
-        view::{ip_at, ip_at_mut},
-    },
-    session::{FlowKey, Table, Templates},
-    snapshot::{Own, Snapshot},
+    path::view::{ip_at, ip_at_mut},
+    session::{Datagrams, Table, Templates},
     wire::{checksum::Delta, icmp, ipv4},
 };
 
@@ -123,40 +117,30 @@ impl Family for Ipv4Addr {
         told.then(|| header.sequence())
     }
 
-    fn datagram(meta: &Meta, head: &[u8], snapshot: &Snapshot) -> Option<FlowKey> {
-        datagram::id(meta, head, snapshot)
+    fn cut(packet: &[u8]) -> Option<Cut> {
+        let (header, _) = ipv4::parse_head(packet, usize::MAX).ok()?;
+        header.is_fragment().then(|| Cut {
+            protocol: header.protocol(),
+            identification: header.identification().into(),
+            begin: header.fragment_offset(),
+            last: !header.more_fragments(),
+        })
     }
 
-    fn join<F: Frame>(frame: &F, meta: &mut Meta, bench: &mut Bench<'_>) -> Step {
-        match bench.came {
-            Came::In | Came::HandedOver | Came::Visiting | Came::Told(_) => {
-                datagram::join(frame, meta, bench)
-            }
-            Came::Waited(flow) | Came::Joined(flow) => datagram::know(frame, meta, flow, bench),
+    #[inline]
+    fn is_fragment<F: Frame>(frame: &F, meta: &Meta) -> bool {
+        ip_at::<Self, F>(frame, meta.l3).is_some_and(ipv4::Header::is_fragment)
+    }
+
+    fn set_identification<F: Frame>(frame: &mut F, meta: &Meta, identification: u32) {
+        if let Some(header) = ip_at_mut::<Self, F>(frame, meta.l3) {
+            let [.., a, b] = identification.to_be_bytes();
+            header.change_identification(u16::from_be_bytes([a, b]));
         }
     }
 
-    fn is_to_be_told_apart<F: Frame>(
-        frame: &F,
-        meta: &Meta,
-        rewrite: &Rewrite,
-        snapshot: &Snapshot,
-    ) -> bool {
-        let own = &snapshot.four.own_addresses;
-        let many = match rewrite {
-            Rewrite::Both { .. } => true,
-            Rewrite::Source(by) => own.get(&by.to.address) == Some(&Own::Public),
-            _ => false,
-        };
-        many && ip_at::<Self, F>(frame, meta.l3).is_some_and(ipv4::Header::is_fragment)
-    }
-
-    fn tell_apart<F: Frame>(frame: &mut F, meta: &Meta, rewrite: &Rewrite) {
-        datagram::tell_apart(frame, meta, rewrite);
-    }
-
-    fn four(key: FlowKey) -> Option<FlowKey> {
-        Some(key)
+    fn datagrams(flows: &mut Flows) -> &mut Datagrams {
+        &mut flows.datagrams
     }
 
     fn read(packet: &[u8]) -> Option<Quote<Self>> {

@@ -2,17 +2,16 @@
 
 use std::net::Ipv6Addr;
 
-use super::{
-    Answer, Bench, DropReason, Family, Flows, Meta, Quote, Rewrite, Step, Transport, Verdict,
-};
+use zerocopy::FromBytes;
+
+use super::{Answer, Cut, Family, Flows, Meta, Quote, Transport, Verdict};
 use crate::{
     io::Frame,
     path::view::ip_at_mut,
-    session::{FlowKey, Table, Templates},
-    snapshot::Snapshot,
+    session::{Datagrams, Table, Templates},
     wire::{
         icmpv6,
-        ipv6::{self, Upper},
+        ipv6::{self, FragmentHeader, Upper},
     },
 };
 
@@ -107,41 +106,57 @@ impl Family for Ipv6Addr {
         told.then(|| u16::try_from(header.value()).unwrap_or(u16::MAX))
     }
 
-    /// They are not put together.
-    fn datagram(_: &Meta<Self>, _: &[u8], _: &Snapshot) -> Option<FlowKey> {
-        None
+    fn cut(packet: &[u8]) -> Option<Cut> {
+        let (header, behind) = ipv6::parse_head(packet, usize::MAX).ok()?;
+        let upper = ipv6::upper(header.next_header(), behind);
+        let Upper::Fragment { protocol, offset } = upper else {
+            return None;
+        };
+        let fragment = FragmentHeader::last_of(behind.get(..offset)?)?;
+        Some(Cut {
+            protocol,
+            identification: fragment.identification(),
+            begin: fragment.offset().into(),
+            last: !fragment.more_fragments(),
+        })
     }
 
-    fn join<F: Frame>(_: &F, _: &mut Meta<Self>, _: &mut Bench<'_>) -> Step {
-        DropReason::Fragment.into()
+    #[inline]
+    fn is_fragment<F: Frame>(frame: &F, meta: &Meta<Self>) -> bool {
+        let is_extended = usize::from(meta.l4) > usize::from(meta.l3) + ipv6::LEN;
+        let packet = frame.head().get(usize::from(meta.l3)..);
+        is_extended && packet.and_then(Self::cut).is_some()
     }
 
-    fn is_to_be_told_apart<F: Frame>(
-        _: &F,
-        _: &Meta<Self>,
-        _: &Rewrite<Self>,
-        _: &Snapshot,
-    ) -> bool {
-        false
+    /// Its header is the last before what it carries.
+    fn set_identification<F: Frame>(frame: &mut F, meta: &Meta<Self>, identification: u32) {
+        let headers = frame.head_mut().get_mut(..meta.l4.into());
+        let header = headers.and_then(|headers| FragmentHeader::mut_from_suffix(headers).ok());
+        if let Some((_, header)) = header {
+            header.set_identification(identification);
+        }
     }
 
-    fn tell_apart<F: Frame>(_: &mut F, _: &Meta<Self>, _: &Rewrite<Self>) {}
-
-    fn four(_: FlowKey<Self>) -> Option<FlowKey> {
-        None
+    fn datagrams(flows: &mut Flows) -> &mut Datagrams<Self> {
+        &mut flows.datagrams6
     }
 
     fn read(packet: &[u8]) -> Option<Quote<Self>> {
         let (header, behind) = ipv6::parse_head(packet, usize::MAX).ok()?;
-        let Upper::Payload { protocol, offset } = ipv6::upper(header.next_header(), behind) else {
-            return None;
+        let (protocol, offset, first) = match ipv6::upper(header.next_header(), behind) {
+            Upper::Payload { protocol, offset } => (protocol, offset, true),
+            Upper::Fragment { protocol, offset } => {
+                let fragment = FragmentHeader::last_of(behind.get(..offset)?)?;
+                (protocol, offset, fragment.offset() == 0)
+            }
+            Upper::TooShort | Upper::Refused => return None,
         };
         Some(Quote {
             source: header.source(),
             destination: header.destination(),
             protocol,
             octets: ipv6::LEN + offset,
-            first: true,
+            first,
         })
     }
 }

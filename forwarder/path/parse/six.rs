@@ -70,7 +70,11 @@ fn read<F: Frame>(frame: &mut F, meta: &mut Meta<Ipv6Addr>, mac: Mac) -> Result<
             let octets = behind.get(offset..).unwrap_or_default();
             (meta.transport, meta.key) = transport(protocol, ends, octets, payload);
         }
-        Upper::Fragment => meta.transport = Transport::Refused(DropReason::Fragment),
+        Upper::Fragment { offset, .. } => {
+            let l4 = usize::from(meta.l3) + ipv6::LEN + offset;
+            meta.l4 = u8::try_from(l4).map_err(|_| Verdict::Drop(DropReason::Ipv6Extensions))?;
+            meta.transport = Transport::Refused(DropReason::Fragment);
+        }
         Upper::TooShort => return Err(Verdict::Drop(short)),
         Upper::Refused => return Err(Verdict::Drop(DropReason::Ipv6Extensions)),
     }

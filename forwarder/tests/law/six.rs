@@ -13,6 +13,8 @@ const PREFIX: u16 = 0xfd00;
 const LINK: usize = 14;
 const FOUR: usize = 20;
 const SIX: usize = 40;
+/// Next header: that of a fragment.
+const FRAGMENT: u8 = 44;
 
 /// A configuration in which every address is of IPv6.
 pub fn config(text: &str) -> String {
@@ -80,7 +82,8 @@ fn packet_of_four(packet: &[u8]) -> Vec<u8> {
     let octets = word(head, 2) - 20;
     let mut made = vec![0x60 | head[1] >> 4, head[1] << 4, 0, 0];
     made.extend(octets.to_be_bytes());
-    made.extend([protocol, head[8]]);
+    let cut = word(head, 6) & 0x3fff;
+    made.extend([if cut > 0 { FRAGMENT } else { protocol }, head[8]]);
     for address in [&head[12..16], &head[16..20]] {
         made.extend(PREFIX.to_be_bytes());
         made.extend([0; 10]);
@@ -89,7 +92,14 @@ fn packet_of_four(packet: &[u8]) -> Vec<u8> {
     // Where it is all there, it may be longer now: what it quotes is.
     let whole = carried.get(..usize::from(octets));
     let carried = whole.unwrap_or(carried);
+    if cut > 0 {
+        made.extend([protocol, 0]);
+        made.extend(cut.rotate_left(3).to_be_bytes());
+        made.extend([0, 0, head[4], head[5]]);
+    }
     made.extend(match protocol {
+        // What is carried has no header there.
+        _ if cut & 0x1fff > 0 => carried.to_vec(),
         58 => message_of_four(carried, &made),
         _ => with_sum(protocol, carried, PREFIX),
     });
@@ -104,23 +114,37 @@ fn packet_to_four(packet: &[u8]) -> Vec<u8> {
     if packet.len() < SIX {
         return packet.to_vec();
     }
-    let (head, carried) = packet.split_at(SIX);
-    let protocol = match head[6] {
+    let (head, behind) = packet.split_at(SIX);
+    let cut = (head[6] == FRAGMENT && behind.len() >= 8).then(|| behind.split_at(8));
+    let (fragment, carried) = cut.unwrap_or((&[], behind));
+    let protocol = match fragment.first().copied().unwrap_or(head[6]) {
         58 => 1,
         41 => 4,
         other => other,
     };
     let mut made = vec![0x45, head[0] << 4 | head[1] >> 4];
-    let octets = word(head, 4);
+    let (id, at) = match fragment {
+        [_, _, _, _, _, _, a, b] => ([*a, *b], word(fragment, 2)),
+        _ => ([0; 2], 0),
+    };
+    let octets = word(head, 4) - u16::try_from(fragment.len()).unwrap();
     let whole = carried.get(..usize::from(octets));
     let carried = match protocol {
+        _ if at >> 3 > 0 => carried.to_vec(),
         1 => message_to_four(carried, head),
         4 => packet_to_four(carried),
         _ => with_sum(protocol, carried, !PREFIX),
     };
     let octets = whole.map_or(octets, |_| u16::try_from(carried.len()).unwrap());
     made.extend((octets + 20).to_be_bytes());
-    made.extend([0, 0, 0x40, 0, head[7], protocol, 0, 0]);
+    made.extend(id);
+    let parts = if fragment.is_empty() {
+        0x4000
+    } else {
+        at >> 3 | (at & 1) << 13
+    };
+    made.extend(parts.to_be_bytes());
+    made.extend([head[7], protocol, 0, 0]);
     made.extend(&head[20..24]);
     made.extend(&head[36..40]);
     let checksum = !sum(&made);

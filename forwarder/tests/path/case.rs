@@ -282,8 +282,12 @@ pub fn active_of(rig: &Rig) -> String {
     backends.join(" ")
 }
 
-/// Gratuitous ARP, and probes for our own addresses.
+/// Gratuitous ARP, and probes for our own addresses; the same of neighbour discovery.
 fn is_announcement(octets: &[u8]) -> bool {
+    if octets.starts_with(&[0x33, 0x33]) && octets.get(20) == Some(&58) {
+        let probe = octets.get(54) == Some(&135) && octets.get(22..38) == Some(&[0; 16]);
+        return probe || octets.get(54) == Some(&136);
+    }
     let Some(arp) = octets
         .strip_prefix(&[0xff; 6])
         .and_then(|rest| rest.get(6..))

@@ -15,18 +15,18 @@ use crate::{
     world::{B1_MAC, BACK, CLIENT_MAC, GATEWAY_MAC, IN, NEW},
 };
 
-const CIP: &str = "2001:db8::9";
+pub const CIP: &str = "2001:db8::9";
 const FAR: &str = "2001:db8:ffff::5";
 /// In the same network.
 const NEAR_FAR: &str = "2001:db8:ffff::6";
 const PREFIX_LIMIT: &str = "source_limit: (prefix: 64, connections_per_second: 1),";
 const FILTER: &str =
     r#"source_filter: (allow: ["2001:db8::/32"], deny: ["2001:db8:ffff::/64", "2001:db8::/127"]),"#;
-const DIP: &str = "2001:db8::2";
-const LAN_DIP: &str = "2001:db8:1::1";
-const VIP: &str = "2001:db8::100";
-const RIP: &str = "2001:db8:1::11";
-const LIP: &str = "2001:db8:1::200";
+pub const DIP: &str = "2001:db8::2";
+pub const LAN_DIP: &str = "2001:db8:1::1";
+pub const VIP: &str = "2001:db8::100";
+pub const RIP: &str = "2001:db8:1::11";
+pub const LIP: &str = "2001:db8:1::200";
 
 /// A world of IPv6 with one service.
 fn world(service: &str) -> String {
@@ -50,7 +50,7 @@ fn world(service: &str) -> String {
 }
 
 /// As in `"Tcp Nat"`, with the backend's port.
-fn service(kind: &str, port: u16, more: &str) -> String {
+pub fn service(kind: &str, port: u16, more: &str) -> String {
     let (protocol, forward) = kind.split_once(' ').unwrap();
     world(&format!(
         r#"(name: "web", address: "[{VIP}]:80", protocol: {protocol}, forward: {forward},
@@ -58,13 +58,13 @@ fn service(kind: &str, port: u16, more: &str) -> String {
     ))
 }
 
-fn ip(text: &str) -> [u8; 16] {
+pub fn ip(text: &str) -> [u8; 16] {
     text.parse::<Ipv6Addr>().unwrap().octets()
 }
 
 /// A packet to be made.
 #[derive(Clone, Copy)]
-struct Six {
+pub struct Six {
     macs: [Mac; 2],
     ends: [(&'static str, u16); 2],
     hops: u8,
@@ -84,7 +84,7 @@ fn six(port: u8, from: (&'static str, u16), to: (&'static str, u16)) -> Six {
 }
 
 impl Six {
-    fn out(self, port: u8, to: Mac) -> Self {
+    pub fn out(self, port: u8, to: Mac) -> Self {
         Self {
             macs: [mac(port), to],
             hops: self.hops - 1,
@@ -92,11 +92,15 @@ impl Six {
         }
     }
 
-    fn ends(self, from: (&'static str, u16), to: (&'static str, u16)) -> Self {
+    pub fn ends(self, from: (&'static str, u16), to: (&'static str, u16)) -> Self {
         Self {
             ends: [from, to],
             ..self
         }
+    }
+
+    pub fn octets(self, octets: usize) -> Self {
+        Self { octets, ..self }
     }
 
     fn payload(self) -> Vec<u8> {
@@ -118,7 +122,7 @@ impl Six {
         ))
     }
 
-    fn tcp(self, flags: &str) -> Vec<u8> {
+    pub fn tcp(self, flags: &str) -> Vec<u8> {
         let [(_, from), (_, to)] = self.ends;
         let mut header = TcpHeader::new(from, to, 0x0102_0304, 1000);
         header.syn = flags.contains('S');
@@ -131,7 +135,7 @@ impl Six {
         frame
     }
 
-    fn udp(self) -> Vec<u8> {
+    pub fn udp(self) -> Vec<u8> {
         let [(_, from), (_, to)] = self.ends;
         let mut frame = Vec::new();
         let builder = self.builder().udp(from, to);
@@ -139,7 +143,7 @@ impl Six {
         frame
     }
 
-    fn icmp(self, kind: Icmpv6Type, payload: &[u8]) -> Vec<u8> {
+    pub fn icmp(self, kind: Icmpv6Type, payload: &[u8]) -> Vec<u8> {
         let mut frame = Vec::new();
         self.builder()
             .icmpv6(kind)
@@ -149,25 +153,25 @@ impl Six {
     }
 }
 
-const CLIENT: (&str, u16) = (CIP, 31337);
-const TO_VIP: (&str, u16) = (VIP, 80);
-const BACKEND: (&str, u16) = (RIP, 8080);
+pub const CLIENT: (&str, u16) = (CIP, 31337);
+pub const TO_VIP: (&str, u16) = (VIP, 80);
+pub const BACKEND: (&str, u16) = (RIP, 8080);
 
-fn inbound() -> Six {
+pub fn inbound() -> Six {
     six(0, CLIENT, TO_VIP)
 }
 
-fn outbound() -> Six {
+pub fn outbound() -> Six {
     six(1, BACKEND, CLIENT)
 }
 
 /// What a frame carries behind its Ethernet header.
-fn packet(frame: &[u8]) -> &[u8] {
+pub fn packet(frame: &[u8]) -> &[u8] {
     &frame[14..]
 }
 
 /// An extension header of 8 octets before what a frame carries.
-fn extended(frame: &[u8], kind: u8, rest: [u8; 7]) -> Vec<u8> {
+pub fn extended(frame: &[u8], kind: u8, rest: [u8; 7]) -> Vec<u8> {
     let mut made = frame[..54].to_vec();
     let length = u16::from_be_bytes([frame[18], frame[19]]) + 8;
     made[18..20].copy_from_slice(&length.to_be_bytes());
@@ -481,8 +485,12 @@ fn dropped() -> Vec<Case> {
             "ipv6_extensions",
         ),
         row(
-            "a fragment",
-            extended(&datagram, 44, [0, 0, 1, 0, 0, 0, 1]),
+            "a fragment to a DIP",
+            extended(
+                &inbound().ends(CLIENT, (DIP, 80)).udp(),
+                44,
+                [0, 0, 1, 0, 0, 0, 1],
+            ),
             "fragment",
         ),
         row(

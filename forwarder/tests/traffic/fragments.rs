@@ -2,8 +2,11 @@
 
 use super::{
     Rng,
-    packet::{self, set_word},
+    packet::{self, LINK, TCP, UDP, set_word},
 };
+
+/// Next header: that of a fragment of IPv6.
+pub const FRAGMENT: u8 = 44;
 
 /// Units of 8 octets in a fragment.
 const UNITS: [usize; 4] = [1, 3, 8, 64];
@@ -38,6 +41,48 @@ pub fn cut(frame: &[u8], rng: &mut Rng) -> Vec<Vec<u8>> {
             _ => pieces.push(piece),
         }
     }
+    disturb(&mut pieces, rng);
+    pieces
+}
+
+/// The same for a frame of IPv6 without extension headers.
+pub fn cut_six(frame: &[u8], rng: &mut Rng) -> Vec<Vec<u8>> {
+    const HEADERS: usize = LINK + 40;
+    let octets = frame.len().saturating_sub(HEADERS);
+    let upper = frame.get(LINK + 6).copied();
+    if !rng.one_in(8) || octets < 16 || !matches!(upper, Some(TCP | UDP)) {
+        return vec![frame.to_vec()];
+    }
+    let most = rng.pick(&UNITS) * 8;
+    let id = rng.word() & 15;
+    let mut pieces = Vec::new();
+    for begin in (0..octets).step_by(most) {
+        let overlap = if rng.one_in(64) { 8.min(begin) } else { 0 };
+        let (begin, end) = (begin - overlap, (begin + most).min(octets));
+        let offset = u16::try_from(begin).unwrap() | u16::from(end < octets);
+        let mut piece = frame[..HEADERS].to_vec();
+        piece.extend([upper.unwrap_or_default(), 0]);
+        piece.extend(offset.to_be_bytes());
+        piece.extend(u32::from(id).to_be_bytes());
+        piece.extend(&frame[HEADERS + begin..HEADERS + end]);
+        piece[LINK + 6] = FRAGMENT;
+        set_word(
+            &mut piece,
+            LINK + 4,
+            u16::try_from(8 + end - begin).unwrap(),
+        );
+        match rng.below(32) {
+            0 => {}
+            1 => pieces.extend([piece.clone(), piece]),
+            _ => pieces.push(piece),
+        }
+    }
+    disturb(&mut pieces, rng);
+    pieces
+}
+
+/// Changes their order, or leaves some out.
+fn disturb(pieces: &mut Vec<Vec<u8>>, rng: &mut Rng) {
     match rng.below(4) {
         0 => pieces.reverse(),
         1 => {
@@ -54,5 +99,4 @@ pub fn cut(frame: &[u8], rng: &mut Rng) -> Vec<Vec<u8>> {
         }
         _ => {}
     }
-    pieces
 }

@@ -5,6 +5,7 @@ use std::{collections::HashMap, ops::Range};
 use weir::io::{Frame, memory::MemoryFrame};
 
 use super::{
+    fragments,
     packet::{self, ICMP, IPIP, Place, TCP, UDP, word},
     site, six,
 };
@@ -38,6 +39,8 @@ pub struct Tally {
     pub arp: u64,
     /// Packets of IPv6.
     pub six: u64,
+    /// Fragments of IPv6.
+    pub six_fragments: u64,
     /// Packets that were held for a while, or could be one of several.
     pub unrecognised: u64,
 }
@@ -92,6 +95,7 @@ impl Ledger {
         let Some(place) = packet::place(head) else {
             if six::judge(frame) {
                 self.tally.six += 1;
+                self.tally.six_fragments += u64::from(head.get(20) == Some(&fragments::FRAGMENT));
                 return;
             }
             let is_arp = [12, 16].iter().any(|at| word(head, *at) == Some(0x0806));

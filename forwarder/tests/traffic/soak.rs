@@ -75,8 +75,10 @@ impl Soak {
             // Octets that lead have been chosen for what follows.
             if self.has_six && !self.rng.is_led() && self.rng.one_in(8) {
                 let port = six::make(&mut octets, &mut self.rng);
-                let frame = damage::buffer(&octets, &mut self.rng);
-                self.give(port, frame);
+                for piece in fragments::cut_six(&octets, &mut self.rng) {
+                    let frame = damage::buffer(&piece, &mut self.rng);
+                    self.give(port, frame);
+                }
                 continue;
             }
             let port = self.clients.make(&mut octets, &mut self.rng);

@@ -90,10 +90,25 @@ fn fragments_are_known_and_whole_packets_with_their_header_are_none() {
         let expected = if whole {
             payload(17, 8)
         } else {
-            Upper::Fragment
+            Upper::Fragment {
+                protocol: 17,
+                offset: 8,
+            }
         };
         assert_eq!(upper(FRAGMENT, &[17, 0, a, b, 1, 2, 3, 4]), expected);
     }
+}
+
+#[test]
+fn a_fragment_says_which_part_of_what_it_is() {
+    let mut octets = [17, 0, 5, 0xa9, 1, 2, 3, 4];
+    let header = FragmentHeader::mut_from_bytes(&mut octets).unwrap();
+    assert_eq!((header.offset(), header.more_fragments()), (1448, true));
+    assert_eq!(header.identification(), 0x0102_0304);
+    header.set_identification(0xffff_0001);
+    assert_eq!(octets, [17, 0, 5, 0xa9, 0xff, 0xff, 0, 1]);
+    let last = FragmentHeader::ref_from_bytes(&[6, 0, 0xff, 0xf8, 0, 0, 0, 0]).unwrap();
+    assert_eq!((last.offset(), last.more_fragments()), (65_528, false));
 }
 
 #[test]
@@ -145,9 +160,15 @@ proptest! {
             0..200,
         ),
     ) {
-        if let Upper::Payload { offset, protocol } = upper(next_header, &octets) {
-            prop_assert!(offset <= octets.len() && (8..=MAX_EXTENSIONS).contains(&offset));
-            prop_assert!(![0, 43, 44, 60].contains(&protocol));
+        match upper(next_header, &octets) {
+            Upper::Payload { offset, protocol } => {
+                prop_assert!(offset <= octets.len() && (8..=MAX_EXTENSIONS).contains(&offset));
+                prop_assert!(![0, 43, 44, 60].contains(&protocol));
+            }
+            Upper::Fragment { offset, .. } => {
+                prop_assert!(offset <= octets.len() && (8..=MAX_EXTENSIONS).contains(&offset));
+            }
+            Upper::TooShort | Upper::Refused => {}
         }
     }
 }
