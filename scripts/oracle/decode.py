@@ -12,6 +12,8 @@ from oracle.packets import ETHERTYPE_IPV6, FLAGS, ICMPV6, l4_checksum
 
 IPIP = 4
 IPV6_IN_IP = 41
+GRE = 47
+GUE_PORT = 6080
 EXTENSIONS = (0, 43, 44, 60)
 ICMP_ERRORS = (3, 4, 5, 11, 12)
 
@@ -88,12 +90,12 @@ def decode(frame):
         trailer = packet[28:]
     elif ethertype == ETHERTYPE_IPV4 and len(packet) >= 20:
         total = int.from_bytes(packet[2:4], "big")
-        tunnel = packet[9] == IPIP
+        tunnel = _is_tunnel(packet[9], packet[(packet[0] & 15) * 4 :])
         _ipv4(packet[:total], "outer." if tunnel else "", fields)
         trailer = packet[total:]
     elif ethertype == ETHERTYPE_IPV6 and len(packet) >= 40:
         total = 40 + int.from_bytes(packet[4:6], "big")
-        tunnel = packet[6] in (IPV6_IN_IP, 60)
+        tunnel = packet[6] == 60 or _is_tunnel(packet[6], packet[40:])
         _ipv6(packet[:total], "outer." if tunnel else "", fields)
         trailer = packet[total:]
     else:
@@ -103,6 +105,50 @@ def decode(frame):
     if trailer and (len(frame) > 60 or any(trailer)):
         fields.add("eth.trailer", trailer.hex())
     return fields
+
+
+def _is_tunnel(protocol, behind):
+    return protocol in (IPIP, IPV6_IN_IP, GRE) or (
+        protocol == UDP and behind[2:4] == GUE_PORT.to_bytes(2, "big")
+    )
+
+
+def _carried(protocol, packet, prefix, fields):
+    """What is in a tunnel of IPv4 or IPv6."""
+    if protocol == IPIP and len(packet) >= 20:
+        _ipv4(packet, prefix, fields)
+    elif protocol == IPV6_IN_IP and len(packet) >= 40:
+        _ipv6(packet, prefix, fields)
+    else:
+        Reader(packet, prefix, fields).hexadecimal("payload")
+
+
+def _gre(packet, prefix, fields):
+    reader = Reader(packet, prefix + "gre.", fields)
+    flags = reader.number("flags", 2)
+    ethertype = reader.number("type", 2)
+    if flags & 0x8000:
+        reader.number("checksum", 2)
+        reader.number("reserved", 2)
+        reader.field("checksum_error", checksum(packet))
+    protocol = {ETHERTYPE_IPV4: IPIP, ETHERTYPE_IPV6: IPV6_IN_IP}.get(ethertype)
+    _carried(protocol, reader.left(), prefix.removesuffix("outer."), fields)
+
+
+def _gue(datagram, prefix, fields, ends):
+    reader = Reader(datagram, prefix + "udp.", fields)
+    for name in ("source", "destination"):
+        reader.number(name, 2)
+    length = reader.number("length", 2)
+    present = reader.number("checksum", 2) != 0
+    error = _l4_error(ends, UDP, datagram[:length]) if present else "none"
+    reader.field("checksum_error", error)
+    reader = Reader(reader.left(), prefix + "gue.", fields)
+    words = reader.number("words", 1) & 0x1F
+    protocol = reader.number("protocol", 1)
+    reader.number("flags", 2)
+    reader.hexadecimal("extensions", words * 4)
+    _carried(protocol, reader.left(), prefix.removesuffix("outer."), fields)
 
 
 def _arp(packet, fields):
@@ -137,8 +183,12 @@ def _ipv4(packet, prefix, fields):
     inside = prefix.removesuffix("outer.")
     if offset:
         inner.hexadecimal("fragment")
-    elif protocol == IPIP:
-        _ipv4(reader.left(), inside, fields)
+    elif protocol in (IPIP, IPV6_IN_IP):
+        _carried(protocol, reader.left(), inside, fields)
+    elif protocol == GRE and prefix.endswith("outer."):
+        _gre(reader.left(), prefix, fields)
+    elif protocol == UDP and prefix.endswith("outer."):
+        _gue(reader.left(), prefix, fields, (source, destination))
     elif protocol == TCP:
         _tcp(reader.left(), prefix, fields, (source, destination))
     elif protocol == UDP:
@@ -163,8 +213,12 @@ def _ipv6(packet, prefix, fields):
         octets = 8 if protocol == 44 else 8 + 8 * reader.left()[1]
         protocol = reader.hexadecimal(f"extension_{protocol}", octets)[0]
     inside = prefix.removesuffix("outer.")
-    if protocol == IPV6_IN_IP:
-        _ipv6(reader.left(), inside, fields)
+    if protocol in (IPIP, IPV6_IN_IP):
+        _carried(protocol, reader.left(), inside, fields)
+    elif protocol == GRE and prefix.endswith("outer."):
+        _gre(reader.left(), prefix, fields)
+    elif protocol == UDP and prefix.endswith("outer."):
+        _gue(reader.left(), prefix, fields, ends)
     elif protocol == TCP:
         _tcp(reader.left(), prefix, fields, ends)
     elif protocol == UDP:

@@ -13,6 +13,8 @@ from oracle import plan
 SERVERS = set(plan.SERVER_MAC.values())
 # Octets of a tunnel's header.
 OUTER = 20
+# The event of tunnels' packets that are cut.
+CUT = "tunnel, too big"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +75,9 @@ def _with_flags(difference, test):
 def _identification(difference):
     if difference.field == "outer.ip.id":
         return difference.sent["outer.ip.flags"] in ("000", "001")
+    if (difference.event, difference.field) == (CUT, "ip.id") and difference.sent["ip.offset"]:
+        # The second part of a tunnel's packet says nothing of a tunnel.
+        return True
     error = difference.sent.get("ip.tos") == 0xC0 and difference.sent.get("icmp.type") in (3, 11)
     return difference.field == "ip.id" and error
 
@@ -100,6 +105,38 @@ def _tunnel_mtu(difference):
         and (difference.sent["icmp.type"], difference.sent["icmp.code"]) == (3, 4)
         and difference.weir == difference.given[0]["icmp.rest"] - OUTER
     )
+
+
+def _source_port(difference):
+    fields = ["outer.udp.source"]
+    if difference.event == CUT:
+        fields.append("udp.source")
+    return difference.field in fields and min(difference.ipvs, difference.weir) >= 32768
+
+
+def _cut_identification(difference):
+    """Of the header of a fragment of IPv6, all but the last four octets are the same."""
+    return (
+        (difference.event, difference.field) == (CUT, "ip.extension_44")
+        and None not in (difference.ipvs, difference.weir)
+        and difference.ipvs[:8] == difference.weir[:8]
+    )
+
+
+def _damaged_inside(difference):
+    outside = difference.field in ("outer.gre.checksum_error", "outer.udp.checksum_error")
+    given = difference.given[0]
+    damage = (given.get("udp.checksum_error"), given.get("tcp.checksum_error"))
+    return outside and not difference.ipvs and any(damage)
+
+
+def _remote_checksum(difference):
+    service = difference.case.service
+    if service is None or service.tunnel[1:] != ("remote",):
+        return False
+    fields = ("outer.ip.total", "outer.udp.length", "outer.gue.words", "outer.gue.flags")
+    inner = ("tcp.checksum_error", "udp.checksum_error", "tcp.checksum", "udp.checksum")
+    return difference.field in (*fields, "outer.gue.extensions", *inner)
 
 
 def _echo_in_place(difference):
@@ -236,6 +273,39 @@ TABLE = [
         "that of the error, less the tunnel's header",
         "The first answer is right.",
         _tunnel_mtu,
+    ),
+    Row(
+        "gue-source-port",
+        "the source port of GUE",
+        "a hash of the flow with a secret of each boot, 32768 to 60999",
+        "a hash of the flow, 49152 to 65535",
+        "It only has to tell flows apart, and be one for each.",
+        _source_port,
+    ),
+    Row(
+        "cut-identification",
+        "identification of the fragments of tunnels' packets of IPv6",
+        "random",
+        "counted",
+        "As with IPv4.",
+        _cut_identification,
+    ),
+    Row(
+        "damaged-inside",
+        "checksums of GRE and GUE over a packet whose own checksum is wrong",
+        "right: they are made of all octets",
+        "as wrong as the packet's own, of which they are made",
+        "No octet of the packet is read, and the backend drops it all the same.",
+        _damaged_inside,
+    ),
+    Row(
+        "remote-checksum",
+        "GUE with --tun-remcsum, of packets whose checksum is there",
+        "sent as with --tun-csum",
+        "the carried packet's checksum is left to the receiver, as asked for",
+        "IPVS leaves it to the receiver where the NIC would have had to make it; weir's frames "
+        "come with theirs, and the backend verifies one checksum in place of two.",
+        _remote_checksum,
     ),
     Row(
         "echo-in-place",

@@ -29,7 +29,7 @@ def setup_script():
     """What the guest runs to have its part of the plan."""
     lines = [
         "ip link set lo up",
-        "modprobe ip6_tunnel",
+        "modprobe ip6_tunnel ip_gre ip6_gre sit fou fou6",
         "echo 1 > /proc/sys/net/ipv4/ip_forward",
         "echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
         "echo 0 > /proc/sys/net/ipv6/icmp/ratelimit",

@@ -64,6 +64,8 @@ def _implemented():
             yield (mode, f"IPv6 {event}", "reverse")
         yield (mode, "ICMP error from the server", "reverse")
     yield ("TUN", "ICMP error about the tunnel", "reverse")
+    for event in ("tunnel gre", "tunnel gue", "tunnel between families", "tunnel, too big"):
+        yield ("TUN", event, "forward")
     for side in SIDES:
         for event in DIRECTOR:
             yield ("director", event, side)

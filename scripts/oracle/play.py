@@ -126,7 +126,7 @@ class Group:
             f"ipvsadm --set {established} {fin_wait} {udp}",
             f"ip link set vec{plan.LAN} mtu {self.lan_mtu}",
         )
-        if any(service.six for service in self.services()):
+        if any(service.six or service.crossed for service in self.services()):
             guest.have_six()
         clock, chapter, begun_s = Clock(), [], time.monotonic()
         for case in self.cases:

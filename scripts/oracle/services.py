@@ -15,6 +15,9 @@ LEAST_MTU_SIX = 1280
 FORWARD_OPTION = {"NAT": "-m", "NAT mapped": "-m", "DR": "-g", "TUN": "-i"}
 FORWARD_RON = {"NAT": "Nat", "NAT mapped": "Nat", "DR": "Dr", "TUN": "Tun"}
 
+GUE_PORT = 6080
+CHECKSUM_OPTION = {"off": "--tun-nocsum", "full": "--tun-csum", "remote": "--tun-remcsum"}
+
 CONFIG = """\
 (
     dpdk: (workers: [1]),
@@ -70,6 +73,10 @@ class Service:
     any_port: bool = False
     # Whether all of it is of IPv6.
     six: bool = False
+    # Kind and checksum of a tunnel other than IP in IP: ("gre", "full"), ("gue", "off").
+    tunnel: tuple = ()
+    # Whether its backends are of the other family.
+    crossed: bool = False
     port: int = 0
 
     @property
@@ -95,7 +102,8 @@ class Service:
     @property
     def first_weights(self):
         """{server: weight} of the backends in the order of adding."""
-        return dict(zip(map(self.of_family, plan.SERVERS), self.weights))
+        servers = map(plan.six, plan.SERVERS) if self.six != self.crossed else plan.SERVERS
+        return dict(zip(servers, self.weights))
 
     def rip(self, server):
         """RIP and port of a backend."""
@@ -132,7 +140,7 @@ class Service:
                 name=_name(name(server)),
                 rip=server if self.any_port else name(server),
                 weight=weight,
-                thresholds=thresholds,
+                thresholds=thresholds + self._tunnel_ron(),
             )
             for server, weight in weights.items()
         ]
@@ -159,7 +167,22 @@ class Service:
         upper, lower = self.thresholds
         thresholds = f" -x {upper} -y {lower}" if upper else ""
         rip = _text(self._listed_rip(server))
-        return f"{self._target()} -r {rip} {FORWARD_OPTION[self.mode]}{thresholds}"
+        option = FORWARD_OPTION[self.mode]
+        return f"{self._target()} -r {rip} {option}{thresholds}{self._tunnel_option()}"
+
+    def _tunnel_option(self):
+        if not self.tunnel:
+            return ""
+        kind, checksum = self.tunnel
+        port = f" --tun-port {GUE_PORT}" if kind == "gue" else ""
+        return f" --tun-type {kind}{port} {CHECKSUM_OPTION[checksum]}"
+
+    def _tunnel_ron(self):
+        if not self.tunnel:
+            return ""
+        kind, checksum = self.tunnel
+        port = f"port: {GUE_PORT}, " if kind == "gue" else ""
+        return f", tunnel: {kind.capitalize()}({port}checksum: {checksum.capitalize()})"
 
     def _listed_rip(self, server):
         rip, port = self.rip(server)

@@ -30,6 +30,11 @@ SERVICES = [
     Service("DR", "tcp", (1, 1, 1), "sed", port=443),
     Service("TUN", "udp", (1, 2), "wrr", port=8080),
     Service("TUN", "tcp", (), "fo", port=8081),
+    Service("TUN", "tcp", (1,), "rr", port=8084, tunnel=("gre", "off")),
+    Service("TUN", "udp", (1,), "rr", port=8085, tunnel=("gre", "full")),
+    Service("TUN", "tcp", (1,), "rr", port=8086, tunnel=("gue", "off")),
+    Service("TUN", "udp", (1,), "rr", port=8087, tunnel=("gue", "full")),
+    Service("TUN", "udp", (1,), "rr", port=8088, tunnel=("gue", "remote")),
     Service("NAT", "tcp", (1, 1), "wlc", persistence=(360, 24), port=8082),
     Service("DR", "udp", (1,), "rr", persistence=(300, 32), any_port=True, port=5000),
 ]
@@ -72,6 +77,15 @@ REFUSED = [
     "-A -t 192.0.2.7:80 -p 9 -M none",
     "-a -t {nat} -r 192.0.2.9 -w x",
     "-a -t {nat} -r 192.0.2.300",
+    "-a -t {nat} -r 192.0.2.9 -m --tun-type gre",
+    "-a -t {nat} -r 192.0.2.9 -i --tun-type none",
+    "-a -t {nat} -r 192.0.2.9 -i --tun-type gue",
+    "-a -t {nat} -r 192.0.2.9 -i --tun-type gue --tun-port 0",
+    "-a -t {nat} -r 192.0.2.9 -i --tun-csum",
+    "-a -t {nat} -r 192.0.2.9 -i --tun-port 6080",
+    "-a -t {nat} -r 192.0.2.9 -i --tun-type gre --tun-remcsum",
+    "-a -t {nat} -r 192.0.2.9 -i --tun-type gre --tun-nocsum --tun-csum",
+    "-a -t {nat} -r [2001:db8::9]:80 -m",
     "-a -t {nat}",
     "-A -t 192.0.2.7:80 -w 3",
     "-D",
@@ -83,7 +97,7 @@ TOLERANCE_S = 5
 # IPVS counts on each CPU and adds up every two seconds: until then its lists show none.
 COUNTED = (
     "for _ in $(seq 100); do ipvsadm -Ln --stats"
-    " | grep -Eq '^(TCP|UDP) .*:(80|53|443|8080|8082) +0 '"
+    " | grep -Eq '^(TCP|UDP) .*:(80|53|443|8080|8082|808[4-8]) +0 '"
     " || break; sleep 0.1; done"
 )
 

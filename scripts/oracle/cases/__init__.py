@@ -12,6 +12,7 @@ from oracle.cases import (
     six,
     sizes,
     tcp,
+    tunnels,
     udp,
 )
 
@@ -19,7 +20,8 @@ from oracle.cases import (
 def groups():
     """All groups of cases, in the order of playing."""
     modules = (
-        *(tcp, udp, six, headers, icmp, sizes, schedulers, persistence, director, fragments),
+        *(tcp, udp, six, tunnels, headers, icmp, sizes, schedulers, persistence, director),
+        fragments,
         # The guest remembers what errors tell it of MTUs.
         *(errors, random),
     )
