@@ -123,7 +123,7 @@ class Guest:
 
 
 class UmlServer:
-    """nginx in a user-mode Linux that decapsulates IP in IP, its NIC the namespace's eth0."""
+    """nginx in a user-mode Linux that decapsulates tunnels, its NIC the namespace's eth0."""
 
     def __init__(self, name, namespace, folder, log, blob, guest):
         self.name = name
@@ -145,6 +145,7 @@ class UmlServer:
             *(f"vip={guest.vip}", f"gateway={guest.gateway}"),
             *(f"address_six={plan.six(guest.rip)}/64", f"vip_six={plan.six(guest.vip)}"),
             f"gateway_six={plan.six(guest.gateway)}",
+            f"gre_sums={'yes' if name == plan.NAMES[1] else 'no'}",
         ]
         self._process = None
 
