@@ -218,7 +218,10 @@ fn carry<A: Family, F: Frame>(
             (_, Forward::Nat) => leave(frame, meta, Course::nat(session), bench),
             (_, Forward::Dr) => leave(frame, meta, Course::dr(session), bench),
             (_, Forward::Tun) => leave(frame, meta, Course::tun(session), bench),
-            (_, Forward::Wrap) => leave(frame, meta, Course::wrap(session), bench),
+            (_, Forward::Wrap) => {
+                let course = Course::wrap(session);
+                leave_wrapped(frame, meta, course, bench)
+            }
             (_, Forward::Snat) => leave(frame, meta, Course::snat(session), bench),
         };
     }
@@ -357,6 +360,18 @@ fn leave<A: Family, F: Frame>(
     encapsulate::run(frame, meta, &course.rewrite, exit.dip, bench)?;
     neighbour::run(frame, meta, exit.way)?;
     Step::Continue(exit.way.port)
+}
+
+/// As [`leave`], for tunnels that the snapshot describes: a copy of its own, so that the others
+/// have all registers.
+#[inline(never)]
+fn leave_wrapped<A: Family, F: Frame>(
+    frame: &mut F,
+    meta: &mut Meta<A>,
+    course: Course<A>,
+    bench: &mut Bench<'_>,
+) -> Step<PortIx> {
+    leave(frame, meta, course, bench)
 }
 
 /// As [`leave`], whatever the size.

@@ -32,7 +32,7 @@ where
 
 /// Puts room for a header of `octets` octets between the link header and the IP header, which
 /// from then on is behind `l3 + octets`. False, and nothing changed, where the buffer has none.
-#[inline]
+#[inline(always)]
 pub(super) fn open_gap<F: Frame>(frame: &mut F, l3: u8, octets: usize) -> bool {
     let link = usize::from(l3);
     let usual: Option<[u8; usual::L3 as usize]> = frame.head().first_chunk().copied();

@@ -149,7 +149,7 @@ impl IpHeader<Ipv4Addr> for ipv4::Header {
     const OCTETS: u16 = 20;
     const LEN: u8 = 20;
 
-    #[inline]
+    #[inline(always)]
     fn made(outer: &Outer<Ipv4Addr>) -> Self {
         Self::new(&ipv4::Fields {
             tos: outer.tos,
@@ -266,7 +266,7 @@ impl IpHeader<Ipv6Addr> for ipv6::Header {
     const OCTETS: u16 = 40;
     const LEN: u8 = 40;
 
-    #[inline]
+    #[inline(always)]
     fn made(outer: &Outer<Ipv6Addr>) -> Self {
         Self::new(&ipv6::Fields {
             traffic_class: outer.tos,

@@ -155,7 +155,7 @@ pub struct Fields {
 
 impl Header {
     /// A header without options, with its checksum.
-    #[inline]
+    #[inline(always)]
     pub fn new(fields: &Fields) -> Self {
         let flags = if fields.dont_fragment {
             DONT_FRAGMENT

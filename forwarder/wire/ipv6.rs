@@ -233,7 +233,7 @@ pub struct Fields {
 
 impl Header {
     /// A header with flow label 0.
-    #[inline]
+    #[inline(always)]
     pub fn new(fields: &Fields) -> Self {
         Self {
             version_class_label: [
