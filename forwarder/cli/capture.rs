@@ -89,7 +89,13 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         Ok(())
     };
     wait(async {
-        let captured = client::stream(&arguments.socket, "/capture", &wanted, write);
+        let captured = client::stream(
+            &arguments.socket,
+            "/capture",
+            &wanted,
+            Some(client::PATIENCE),
+            write,
+        );
         tokio::pin!(captured);
         tokio::select! {
             ended = &mut captured => return Ok(ended?),

@@ -20,7 +20,7 @@ use tokio::{net::UnixStream, time::timeout};
 use crate::control::views::Refusal;
 
 /// Longer than the program gives any connection, so that its own refusal arrives first.
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +67,20 @@ pub(super) async fn post<T: DeserializeOwned>(socket: &Path, path: &str) -> Resu
     ask(socket, Method::POST, path, Vec::new()).await
 }
 
+/// The same for what takes as long as it takes.
+pub(super) async fn post_long<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
+    let mut body = Vec::new();
+    let take = |piece: &[u8]| {
+        body.extend(piece);
+        Ok(())
+    };
+    stream(socket, path, &(), None, take).await?;
+    serde_json::from_slice(&body).map_err(|source| Error::Unreadable {
+        path: path.to_owned(),
+        source,
+    })
+}
+
 /// The same with something to go by, sent as JSON.
 pub(super) async fn post_with<T: DeserializeOwned>(
     socket: &Path,
@@ -108,10 +122,12 @@ fn refused(path: &str, status: StatusCode, body: &[u8]) -> Error {
 }
 
 /// Sends something as JSON, and gives each piece of the answer as it comes, for as long as it does.
+/// Its beginning may take some time only, or any time where that is none.
 pub(super) async fn stream(
     socket: &Path,
     path: &str,
     body: &impl Serialize,
+    patience: Option<Duration>,
     mut each: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> Result<(), Error> {
     let body = serde_json::to_vec(body).expect("what is sent has text keys alone");
@@ -122,8 +138,13 @@ pub(super) async fn stream(
     let (mut sender, connection) = connect(socket).await?;
     let answer = async move {
         let request = request(Method::POST, path, body);
-        let answer = timeout(PATIENCE, sender.send_request(request)).await;
-        let answer = answer.map_err(|_| Error::Silent(socket.to_owned()))?;
+        let answer = sender.send_request(request);
+        let answer = match patience {
+            Some(patience) => timeout(patience, answer)
+                .await
+                .map_err(|_| Error::Silent(socket.to_owned()))?,
+            None => answer.await,
+        };
         let answer = answer.map_err(http)?;
         let status = answer.status();
         let mut body = answer.into_body();

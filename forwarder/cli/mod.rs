@@ -17,6 +17,7 @@ mod change;
 pub mod check;
 mod client;
 mod diff;
+mod doctor;
 mod documents;
 mod explain;
 mod import;
@@ -73,6 +74,8 @@ enum Command {
     Show(show::Arguments),
     /// Capture frames that pass ports, or that were dropped, with the reason, as pcapng
     Capture(capture::Arguments),
+    /// Look for mistakes around the running program: gateways, VIPs, ARP, tunnels, MTUs
+    Doctor(doctor::Arguments),
     /// Watch packets, connections, drops and what they cost, live
     Top(top::Arguments),
     /// Do as ipvsadm does: list services, connections, rates, save, zero
@@ -103,6 +106,7 @@ pub fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Explain(arguments) => explain::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Capture(arguments) => capture::run(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
         Command::Top(arguments) => top::run(&arguments),
         Command::Ipvsadm(arguments) => ipvsadm::run(&arguments),
         Command::Reload(arguments) => change::reload(&arguments),

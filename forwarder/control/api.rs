@@ -36,6 +36,7 @@ pub use door::Door;
 use super::{
     capture,
     commands::Command,
+    doctor,
     explain::Flow,
     metrics::Scrape,
     socket::Socket,
@@ -44,6 +45,7 @@ use super::{
 use crate::{config::Unwritable, mem::NoMemory, path::Recalled};
 
 mod door;
+mod examining;
 mod recording;
 mod refusal;
 mod router;
@@ -192,6 +194,8 @@ pub enum Query {
     },
     /// To begin or end a capture.
     Capture(capture::Asked),
+    /// What the doctor asks.
+    Doctor(doctor::Asked),
 }
 
 /// Where clients come in.

@@ -368,6 +368,15 @@ impl<L: Pool> Manager<L> {
             .is_some()
     }
 
+    /// Sends a frame that was made elsewhere, if there is a buffer for it.
+    pub fn send(&mut self, port: PortIx, octets: &[u8]) {
+        if let Some(mut frame) = self.pool.take(octets.len()) {
+            frame.head_mut().copy_from_slice(octets);
+            self.exchange.send(port, frame);
+            self.exchange.flush();
+        }
+    }
+
     /// True where workers are to be told that a capture has ended.
     fn end_of_capture(&mut self) -> bool {
         let Some(capture) = &self.capture else {

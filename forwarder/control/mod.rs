@@ -8,6 +8,7 @@ pub mod commands;
 mod compile;
 mod device;
 mod director;
+pub mod doctor;
 mod ends;
 mod exchange;
 pub mod explain;

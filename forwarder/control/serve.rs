@@ -19,6 +19,7 @@ use super::{
     capture::Asked as AskedOfCaptures,
     clock::Clock,
     commands::{Commander, Order},
+    doctor,
     explain::{self, Scene},
     health::{self, Record},
     heartbeat::Watchdog,
@@ -351,6 +352,24 @@ fn answer<L: Pool>(
             answer,
         } => drop(answer.send(explain::explain(&flow, recall.as_ref(), &scene()))),
         Query::Capture(asked) => capture(asked, manager, books.seen(), clock),
+        Query::Doctor(asked) => assist(asked, manager),
+    }
+}
+
+/// Does what the doctor asks.
+fn assist<L: Pool>(asked: doctor::Asked, manager: &mut Manager<L>) {
+    match asked {
+        doctor::Asked::Ward(answer) => {
+            let absent = manager.groups().absent();
+            let (roster, snapshot) = (manager.in_force(), manager.snapshot());
+            drop(answer.send(doctor::ward(roster.config(), &snapshot, absent)));
+        }
+        doctor::Asked::Send { frames, answer } => {
+            for (port, octets) in &frames {
+                manager.send(*port, octets);
+            }
+            let _ = answer.send(());
+        }
     }
 }
 

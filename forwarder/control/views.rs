@@ -8,6 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 pub use crate::config::Difference;
+pub use doctor::{Examination, Fault, Finding};
 pub use explained::{Change, Explanation, Hop, RouteTo, Step};
 pub use frames::{Capture, Direction, Drop, Explained, Replay, Sent, Verdict, Worker};
 pub use health::{Checks, Event, Health};
@@ -21,6 +22,7 @@ pub use snat::{Snat, SnatAddress};
 
 use crate::wire;
 
+mod doctor;
 mod explained;
 mod frames;
 mod health;

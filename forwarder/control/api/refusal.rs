@@ -61,6 +61,8 @@ pub(super) enum Refusal {
     Count,
     #[error(transparent)]
     Capture(#[from] CaptureError),
+    #[error("what was overheard cannot be read: {0}")]
+    Overheard(#[from] crate::io::pcap::CaptureError),
     #[error("no capture is under way")]
     NoCapture,
     #[error(transparent)]
@@ -104,6 +106,7 @@ impl IntoResponse for Refusal {
             | Self::Busy(_)
             | Self::Late(_)
             | Self::Stopping
+            | Self::Overheard(_)
             | Self::Capture(CaptureError::Thread(_)) => StatusCode::SERVICE_UNAVAILABLE,
         };
         let error = self.to_string();

@@ -24,7 +24,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Change, PAGE_SESSIONS, Query, recording, refusal::Refusal};
+use super::{Change, PAGE_SESSIONS, Query, examining, recording, refusal::Refusal};
 use crate::{
     config::Edit,
     control::{
@@ -77,6 +77,7 @@ pub(super) fn router(manager: Manager) -> Router {
         .route("/backend", post(backend))
         .route("/route", get(route_to))
         .route("/explain", get(explain))
+        .route("/doctor", post(examining::examine))
         .route("/capture", post(recording::begin))
         .route("/capture/end", post(recording::end))
         .fallback(async |uri: Uri| Refusal::Path(uri.path().to_owned()))

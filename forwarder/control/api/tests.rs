@@ -13,6 +13,7 @@ use crate::{
     config::ApiTcp,
     control::{
         capture::{Asked, CaptureError, Wish},
+        doctor::Ward,
         metrics::tests::scrape,
         socket,
         views::samples,
@@ -98,6 +99,13 @@ fn recalled(flow: &Flow) -> Recalled {
     Recalled::Four(Box::new(recall))
 }
 
+fn nobody_is_ill(asked: doctor::Asked) {
+    match asked {
+        doctor::Asked::Ward(answer) => answer.send(Ward::default()).unwrap(),
+        doctor::Asked::Send { .. } => panic!("nobody is to be asked"),
+    }
+}
+
 fn capture(asked: Asked) {
     match asked {
         Asked::Begin { wish, answer } => answer.send(captured(&wish)).unwrap(),
@@ -153,9 +161,8 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
                 answer.send(samples::changed().differences.into()).unwrap();
             }
             Query::Zero { service, answer } => {
-                answer
-                    .send(service.is_none_or(|name| name == "web"))
-                    .unwrap();
+                let is_there = service.is_none_or(|name| name == "web");
+                answer.send(is_there).unwrap();
             }
             Query::Change { change, answer } => {
                 let done = match change.to_string().as_str() {
@@ -170,9 +177,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
                 assert_eq!(address.to_string(), "10.10.0.11");
                 answer.send(samples::route_to()).unwrap();
             }
-            Query::Recall { flow, answer } => {
-                answer.send(Some(recalled(&flow))).unwrap();
-            }
+            Query::Recall { flow, answer } => answer.send(Some(recalled(&flow))).unwrap(),
             Query::Explain {
                 flow,
                 recall,
@@ -183,6 +188,7 @@ async fn answer(mut asked: mpsc::Receiver<Query>, sessions: Vec<views::Session>)
                 answer.send(Ok(samples::explanation())).unwrap();
             }
             Query::Capture(asked) => capture(asked),
+            Query::Doctor(asked) => nobody_is_ill(asked),
         }
     }
 }
@@ -320,6 +326,14 @@ async fn what_cannot_be_captured_is_refused_with_the_reason() {
     let end = "POST /capture/end HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n";
     let none = json!({ "error": "no capture is under way" });
     assert_eq!(program.request(end).await, (409, none));
+}
+
+#[tokio::test]
+async fn the_doctor_finds_nothing_where_there_is_nobody() {
+    let program = Program::with_sessions(0).await;
+    let post = "POST /doctor HTTP/1.1\r\nHost: weir\r\nContent-Length: 0\r\n\r\n";
+    let nothing = json!({ "backends": 0, "not_looked_at": 0, "findings": [] });
+    assert_eq!(program.request(post).await, (200, nothing));
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ pub use route::route_to;
 pub use unstarted::Unstarted;
 
 pub(super) use changes::changes;
-pub(super) use route::hop;
+pub(super) use route::{exit, hop};
 
 use packet::Kind;
 use rehearsal::{Rehearsal, rehearse};
@@ -148,7 +148,7 @@ fn explain_one<A: Ip, F: Frame>(
     let owner = owner_of(snapshot, flow);
     let remembered = recall.and_then(|recall| recall.session.as_ref());
     let kind = kind(flow, remembered);
-    let back = route::exit(flow.source.address, snapshot);
+    let back = exit(flow.source.address, snapshot);
     let port = back.map_or(PortIx::default(), |exit| exit.way.port);
     let mac = snapshot.four.port(port).map(|port| port.mac);
     let before = packet::frame(flow, kind, mac.unwrap_or_default());

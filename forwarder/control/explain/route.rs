@@ -34,7 +34,7 @@ pub(super) fn name(own: Own) -> &'static str {
 }
 
 /// How packets to another host get to their next hop.
-pub(super) fn exit<A: Ip>(address: A, snapshot: &Snapshot) -> Option<&Exit<A>> {
+pub(in crate::control) fn exit<A: Ip>(address: A, snapshot: &Snapshot) -> Option<&Exit<A>> {
     let network = A::network(snapshot);
     let hop = network.routes.hop(address)?;
     network.neighbours.exit(hop, address)

@@ -8,9 +8,11 @@ use super::{
 };
 use crate::config::DifferenceKind;
 
+mod doctor;
 mod snat;
 mod sync;
 
+pub(crate) use doctor::examination;
 pub(crate) use snat::snat;
 pub(crate) use sync::syncs;
 

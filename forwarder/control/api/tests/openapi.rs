@@ -123,6 +123,11 @@ async fn answers_are_as_the_file_says() {
         asked += 1;
     }
     assert!(asked > 15);
+    let (examined, schema) = (
+        json!(samples::examination()),
+        schema_of(&file, "/doctor", "post"),
+    );
+    assert_eq!(fault(&file, schema, &examined, "/doctor"), None);
     let changed = json!(samples::changed());
     assert_eq!(
         fault(
