@@ -10,8 +10,12 @@ from oracle.compare import Difference
 
 LINK = 14
 IPV4 = b"\x08\x00"
-IPIP = 4
-EVENT = "fragments"
+IPV6 = b"\x86\xdd"
+# Next header: that of a fragment.
+FRAGMENT = 44
+# IPv4 and IPv6 in IP.
+TUNNELS = (4, 41)
+EVENTS = ("fragments", "IPv6 fragments")
 
 
 @dataclasses.dataclass
@@ -47,39 +51,64 @@ def compare_joined(case, outcome):
 def received(frames):
     """What hosts get in these frames: [(port, link, …, header, payload)], tunnels taken off.
 
-    A header is without what fragmentation changes: total length, flags and offset, checksum.
+    A header is without what fragmentation changes: total length, flags and offset, checksum; of
+    IPv6 also without the identification, which IPVS gives anew.
     """
-    others = [(port, frame) for port, frame in frames if frame[LINK - 2 : LINK] != IPV4]
-    packets = [
-        ((port, frame[:LINK]), frame[LINK:])
-        for port, frame in frames
-        if frame[LINK - 2 : LINK] == IPV4
-    ]
+    is_ip = lambda frame: frame[LINK - 2 : LINK] in (IPV4, IPV6)
+    others = [(port, frame) for port, frame in frames if not is_ip(frame)]
+    packets = [((port, frame[:LINK]), frame[LINK:]) for port, frame in frames if is_ip(frame)]
     return others, _joined(packets)
+
+
+@dataclasses.dataclass
+class _Packet:
+    header: bytes
+    # What tells its datagram from others, beyond the header.
+    mark: bytes
+    ends: bytes
+    protocol: int
+    offset: int
+    more: bool
+    payload: bytes
+
+
+def _four(packet):
+    length = int.from_bytes(packet[2:4], "big")
+    options = (packet[0] & 15) * 4
+    bits = int.from_bytes(packet[6:8], "big")
+    header = packet[:2] + packet[4:6] + packet[8:10] + packet[12:options]
+    parts = ((bits & 0x1FFF) * 8, bool(bits & 0x2000), packet[options:length])
+    return _Packet(header, b"", packet[12:20], packet[9], *parts)
+
+
+def _six(packet):
+    end = 40 + int.from_bytes(packet[4:6], "big")
+    header, protocol = packet[:4] + packet[7:40], packet[6]
+    if protocol != FRAGMENT:
+        return _Packet(header, b"", packet[8:40], protocol, 0, False, packet[40:end])
+    bits = int.from_bytes(packet[42:44], "big")
+    parts = (bits & 0xFFF8, bool(bits & 1), packet[48:end])
+    return _Packet(header, packet[44:48], packet[8:40], packet[40], *parts)
 
 
 def _joined(packets):
     """The same of packets with what they came in."""
     under_way = {}
     whole, tunnelled = [], []
-    for outside, packet in packets:
-        length = int.from_bytes(packet[2:4], "big")
-        options = (packet[0] & 15) * 4
-        bits = int.from_bytes(packet[6:8], "big")
-        offset, more = (bits & 0x1FFF) * 8, bits & 0x2000
-        header = packet[:2] + packet[4:6] + packet[8:10] + packet[12:options]
-        key = (*outside, header)
+    for outside, octets in packets:
+        packet = _six(octets) if octets[0] >> 4 == 6 else _four(octets)
+        key = (*outside, packet.header, packet.protocol, packet.mark)
         datagram = under_way.setdefault(key, _Datagram({}))
-        datagram.parts.setdefault(offset, packet[options:length])
-        if not more:
-            datagram.octets = offset + length - options
+        datagram.parts.setdefault(packet.offset, packet.payload)
+        if not packet.more:
+            datagram.octets = packet.offset + len(packet.payload)
         if not datagram.is_whole():
             continue
         payload = under_way.pop(key).payload()
-        if packet[9] == IPIP:
+        if packet.protocol in TUNNELS:
             # The tunnel's own identification and TTL are others' business.
-            tunnelled.append(((*outside, packet[12:20]), payload))
+            tunnelled.append(((*outside, packet.ends), payload))
         else:
-            whole.append((*key, payload))
-    left = sorted((key, sorted(datagram.parts)) for key, datagram in under_way.items())
+            whole.append((*key[:-1], payload))
+    left = sorted((key[:-1], sorted(datagram.parts)) for key, datagram in under_way.items())
     return whole, left, _joined(tunnelled) if tunnelled else None

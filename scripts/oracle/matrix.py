@@ -53,12 +53,14 @@ def _implemented():
         for event in WHOLE:
             yield (mode, event, "both")
         yield (mode, "fragments", "forward")
+        yield (mode, "IPv6 fragments", "forward")
         yield (mode, "ICMP error from the client", "forward")
         yield (mode, "IPv6 TCP connection", "both")
         for event in ("TCP stray", "UDP", "header", "too big", "ICMP error from the client"):
             yield (mode, f"IPv6 {event}", "forward")
     for mode in NAT_MODES:
         yield (mode, "fragments", "reverse")
+        yield (mode, "IPv6 fragments", "reverse")
         yield (mode, "UDP stray", "reverse")
         for event in ("UDP", "header", "ICMP error from the server"):
             yield (mode, f"IPv6 {event}", "reverse")

@@ -11,7 +11,7 @@ from oracle.books import compare_books
 from oracle.compare import compare_step, show_step, summary
 from oracle.differences import TABLE, explanation
 from oracle.guest import Guest
-from oracle.joined import EVENT, compare_joined
+from oracle.joined import EVENTS, compare_joined
 from oracle.matrix import PENDING, Matrix
 from oracle.replay import replay
 
@@ -34,7 +34,7 @@ class Report:
         """Compares a group that both have played."""
         found = collections.defaultdict(list)
         for case in group.cases:
-            joined = compare_joined(case, outcome) if case.event == EVENT else None
+            joined = compare_joined(case, outcome) if case.event in EVENTS else None
             if joined is not None:
                 found[id(case)] += [(difference, None) for difference in joined]
                 continue

@@ -218,6 +218,29 @@ class Joined(unittest.TestCase):
         self.assertNotEqual(sent(whole), sent(*cut, *cut))
         self.assertNotEqual(sent(whole), sent(packets.udp(CLIENT, VIP, bytes(64), df=False)))
 
+    def test_what_hosts_receive_of_ipv6(self):
+        ends = [("fd00:9::2", 4000), ("fd00:9::100", 80)]
+        whole = packets.udp(*ends, bytes(range(64)))
+        cut = fragments.pieces_six(whole, 24, 7)
+        again = fragments.pieces_six(whole, 40, 8)
+        self.assertEqual((len(cut), len(again)), (3, 2))
+
+        def sent(*these):
+            return received([(1, framed(packet, packets.ETHERTYPE_IPV6)) for packet in these])
+
+        self.assertEqual(sent(whole), sent(*cut))
+        self.assertEqual(sent(*cut), sent(*again))
+        self.assertEqual(sent(whole), sent(cut[2], cut[0], cut[0], cut[1]))
+        self.assertNotEqual(sent(whole), sent(cut[0], cut[1]))
+        self.assertNotEqual(sent(whole), sent(cut[0], again[1]))
+        self.assertNotEqual(sent(whole), sent(packets.udp(*ends, bytes(64))))
+
+        def inside(packet):
+            return packets.ipv6("fd00:2::1", "fd00:2::11", 41, packet)
+
+        self.assertEqual(sent(inside(whole)), sent(*[inside(packet) for packet in cut]))
+        self.assertNotEqual(sent(inside(whole)), sent(whole))
+
 
 class Captures(unittest.TestCase):
     """What is written is read."""

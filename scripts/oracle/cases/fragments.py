@@ -2,8 +2,10 @@
 
 import itertools
 import socket
+import struct
 
 from oracle import packets
+from oracle.joined import FRAGMENT
 from oracle.play import Case, Group
 from oracle.services import MODES, PROTOCOLS, Service
 
@@ -18,18 +20,21 @@ PIECE = 608
 
 
 def groups():
-    """One group."""
-    return [Group("fragments", list(_fragments()))]
+    """A group for each family."""
+    return [
+        Group("fragments", list(_fragments("fragments", six=False))),
+        Group("IPv6 fragments", list(_fragments("IPv6 fragments", six=True))),
+    ]
 
 
-def _fragments():
+def _fragments(event, *, six):
     for mode, protocol in itertools.product(MODES, PROTOCOLS):
-        service = Service(mode, protocol)
+        service = Service(mode, protocol, six=six)
         for direction, sign in service.ways:
             for name, order in ORDERS.items():
                 script = _in_pieces(sign, order)
                 name = f"{service.protocol} {direction} {name}"
-                yield Case(name, "fragments", direction, service, script)
+                yield Case(name, event, direction, service, script)
 
 
 def pieces(packet, octets):
@@ -48,17 +53,35 @@ def pieces(packet, octets):
     ]
 
 
+def pieces_six(packet, octets, identification):
+    """The fragments of a packet without extension headers, with so many octets each."""
+    source, destination = (
+        socket.inet_ntop(socket.AF_INET6, packet[at : at + 16]) for at in (8, 24)
+    )
+    payload, made = packet[40:], []
+    for at in range(0, len(payload), octets):
+        more = at + octets < len(payload)
+        header = struct.pack("!BBHI", packet[6], 0, at | more, identification)
+        part = payload[at : at + octets]
+        made.append(packets.ipv6(source, destination, FRAGMENT, part, extensions=header))
+    return made
+
+
 def _in_pieces(sign, order):
     def script(play):
         talk = play.talk()
         talk.first()
         ends = talk.ends(sign)
         payload = bytes(1400)
+        mark = {} if talk.service.six else {"identification": play.client_port}
         if talk.service.protocol == "tcp":
-            whole = packets.tcp(*ends, "PA", payload, identification=play.client_port)
+            whole = packets.tcp(*ends, "PA", payload, **mark)
         else:
-            whole = packets.udp(*ends, payload, identification=play.client_port)
-        cut = pieces(whole, PIECE)
+            whole = packets.udp(*ends, payload, **mark)
+        if talk.service.six:
+            cut = pieces_six(whole, PIECE, play.client_port)
+        else:
+            cut = pieces(whole, PIECE)
         for index in order:
             talk.send(sign, cut[index])
 
