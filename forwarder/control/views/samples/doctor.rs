@@ -1,3 +1,5 @@
+//! What the doctor finds, for tests.
+
 use crate::control::views::{Examination, Fault, Finding};
 
 /// A backend of NAT without the way back.
