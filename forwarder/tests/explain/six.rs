@@ -120,6 +120,33 @@ fn every_mode_is_explained_as_it_is_replayed() {
 }
 
 #[test]
+fn every_tunnel_is_explained_as_it_is_replayed() {
+    let ends = "2001:db8:1::1 > 2001:db8:1::11";
+    for (tunnel, how) in [
+        ("Ipip", ""),
+        ("Gre()", ", GRE"),
+        ("Gre(checksum: Full)", ", GRE"),
+        ("Gue(port: 6080)", ", GUE to port 6080"),
+        ("Gue(port: 6080, checksum: Remote)", ", GUE to port 6080"),
+    ] {
+        for protocol in ["Tcp", "Udp"] {
+            let config = world(&format!(
+                r#"protocol: {protocol}, forward: Tun, scheduler: rr, backends: [
+                    (name: "b0", address: "[2001:db8:1::11]:80", tunnel: {tunnel}),
+                ]"#
+            ));
+            let said = said(&config, &format!("{protocol} {CLIENT} > {VIP}"));
+            assert_eq!(said.verdict, Verdict::Forward, "{said:#?}");
+            let rewrite = format!(
+                "put into an IP packet {ends}{how}; hop limit 64 becomes 63; answers do not pass \
+                 here"
+            );
+            assert_eq!(line(&said, "rewrite"), Some(rewrite));
+        }
+    }
+}
+
+#[test]
 fn a_lip_takes_the_clients_place() {
     let backends = backends(8080);
     let config = world(&format!(
