@@ -99,7 +99,7 @@ pub fn run(file: &Path) -> Result<ExitCode> {
         )
         .await
     });
-    lasting.end();
+    lasting.end(clock);
     threads.stop();
     tracing::info!("ended");
     Ok(match end {

@@ -19,6 +19,7 @@ impl Config {
             ("tables", self.tables == other.tables),
             ("api", self.api == other.api),
             ("sync", self.sync == other.sync),
+            ("sessions_file", self.sessions_file == other.sessions_file),
         ];
         let differs = keys.into_iter().find(|(_, same)| !same);
         differs.map(|(key, _)| key)

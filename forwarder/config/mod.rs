@@ -8,7 +8,7 @@ use std::{
     fs::File,
     io::{self, Read},
     net::IpAddr,
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use crate::{io::PortIx, session::Timeouts};
@@ -126,6 +126,8 @@ pub struct Config {
     pub checks: Checks,
     /// The other director, which sessions are shared with.
     pub sync: Option<Sync>,
+    /// Where sessions are kept over a restart, an absolute path.
+    pub sessions_file: Option<PathBuf>,
 }
 
 /// What becomes of packets that belong to no service.
@@ -191,6 +193,11 @@ impl Config {
         } else {
             0
         }
+    }
+
+    /// True where sessions are told to others, or to the next start.
+    pub fn shares_sessions(&self) -> bool {
+        self.sync.is_some() || self.sessions_file.is_some()
     }
 
     /// The port and next hop towards `address`, by longest prefix over the ports' own networks
@@ -278,6 +285,7 @@ fn read<'a>(
     let api = Api::read(raw.api, problems);
     let checks = Checks::read(raw.checks, problems);
     let sync = optional(raw.sync, |written| Sync::read(written, problems));
+    let sessions_file = optional(raw.sessions_file, |path| sync::kept_in(path, problems));
     let timeouts = timeouts::read(raw.timeouts, &Timeouts::default(), problems);
 
     let (ports, complete, mut lips) = port::read_all(raw.ports, file, problems);
@@ -286,9 +294,7 @@ fn read<'a>(
         strays: strays.unwrap_or(Refusal::Answer),
     };
     let drafts = service::read_all(raw.services, &usual, problems);
-    if let (Some(tables), Some(written)) = (tables, raw.services) {
-        service::check_room(&drafts, tables, written, problems);
-    }
+    service::check_room(&drafts, tables.zip(raw.services), problems);
     let snat = snat::read_all(raw.snat, &usual.timeouts, problems);
     snat::check_room(snat.as_deref(), service::numbers(&drafts), tables, problems);
     let publics = snat.iter().flatten().flat_map(|draft| &draft.addresses);
@@ -335,6 +341,7 @@ fn read<'a>(
         api: api?,
         checks: checks?,
         sync: sync?,
+        sessions_file: sessions_file?,
     })
 }
 

@@ -41,6 +41,7 @@ pub(super) struct Config<'a> {
     pub(super) api: Option<Written<'a, Api<'a>>>,
     pub(super) checks: Option<Written<'a, Checks<'a>>>,
     pub(super) sync: Option<Written<'a, Sync<'a>>>,
+    pub(super) sessions_file: Option<Text<'a>>,
 }
 
 #[derive(Deserialize)]

@@ -289,10 +289,12 @@ pub(super) fn vips(drafts: &[Draft<'_>]) -> HashMap<IpAddr, String> {
 /// Checks that the tables have room for all services and their backends.
 pub(super) fn check_room<'a>(
     drafts: &[Draft<'a>],
-    tables: Tables,
-    written: Written<'a, Vec<Written<'a, raw::Service<'a>>>>,
+    within: Option<(Tables, Written<'a, Vec<Written<'a, raw::Service<'a>>>>)>,
     problems: &mut Problems<'a>,
 ) {
+    let Some((tables, written)) = within else {
+        return;
+    };
     let [services, backends] = numbers(drafts);
     let counts = [
         ("services", services, usize::from(tables.services)),

@@ -103,6 +103,7 @@ fn config(config: &Config) -> Keys {
         api,
         checks,
         sync,
+        sessions_file,
     } = config;
     let usual = usual();
     let all = |things: Vec<Keys>| list(things.into_iter().map(group));
@@ -120,6 +121,12 @@ fn config(config: &Config) -> Keys {
         .unless_empty("api", of_api(api, &usual.api))
         .unless_empty("checks", health::checks(checks, &usual.checks))
         .may("sync", sync.as_ref().map(of_sync))
+        .may(
+            "sessions_file",
+            sessions_file
+                .as_ref()
+                .map(|path| text(path.to_string_lossy())),
+        )
         .set("ports", all(ports.iter().map(port).collect()))
         .some("routes", all(routes.iter().map(route).collect()))
         .some(

@@ -90,6 +90,18 @@ fn address<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<IpAddr>
     }
 }
 
+/// Where sessions are kept over a restart.
+pub(super) fn kept_in<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<PathBuf> {
+    let path = written.read("a path in quotes", problems)?;
+    if is_absolute(&path) {
+        return Some(PathBuf::from(path));
+    }
+    let wrong =
+        format!("`{path}` is no absolute path of a file; write one like `/run/weir/sessions`");
+    problems.refuse(written.text(), wrong);
+    None
+}
+
 fn key_file<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<PathBuf> {
     let path = written.read("a path in quotes", problems)?;
     if is_absolute(&path) {

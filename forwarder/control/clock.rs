@@ -2,6 +2,8 @@
 
 use std::time::{Instant, SystemTime};
 
+use nix::time::{ClockId, clock_gettime};
+
 use crate::io::Now;
 
 /// Time since the program began, from a clock that never goes back.
@@ -17,6 +19,15 @@ impl Clock {
         Self {
             began: Instant::now(),
         }
+    }
+
+    /// Milliseconds since the machine began, its sleep included: other programs count the same.
+    pub fn since_boot_ms() -> u64 {
+        let Ok(time) = clock_gettime(ClockId::CLOCK_BOOTTIME) else {
+            return 0;
+        };
+        let (s, ns) = (time.tv_sec(), time.tv_nsec());
+        u64::try_from(s * 1000 + ns / 1_000_000).unwrap_or_default()
     }
 
     /// The time now.

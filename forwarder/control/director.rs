@@ -111,7 +111,9 @@ impl<P: Port, L: Pool<Frame = P::Frame>> Director<P, L> {
             rings: Arc::clone(&rings),
             inquiries: Arc::new(Inquiries::default()),
             others,
-            sharing: (config.sync.is_some()).then(|| Arc::new(Sharing::new(changes))),
+            sharing: config
+                .shares_sessions()
+                .then(|| Arc::new(Sharing::new(changes))),
         };
         let workers: Vec<_> = WorkerIx::all().zip(ends).zip(others).map(spec).collect();
         let counters = workers.iter().map(|spec| Arc::clone(&spec.counters));

@@ -5,7 +5,7 @@ use std::{
     sync::{
         Arc,
         atomic::{
-            AtomicU32,
+            AtomicBool, AtomicU32,
             Ordering::{Acquire, Relaxed, Release},
         },
     },
@@ -51,6 +51,8 @@ pub struct Sharing {
     wanted: AtomicU32,
     /// How often they have been told.
     recited: AtomicU32,
+    /// Whether the worker is to take copies, and nothing else.
+    filling: AtomicBool,
     /// Copies taken, and those that ended.
     pub taken: Counter,
     /// What was told of services or backends that are not here.
@@ -68,14 +70,37 @@ impl Sharing {
             news: ArrayQueue::new(changes),
             wanted: AtomicU32::new(0),
             recited: AtomicU32::new(0),
+            filling: AtomicBool::new(false),
             taken: Counter::default(),
             unknown: Counter::default(),
             refused: Counter::default(),
         }
     }
 
-    /// Has the worker tell of all its sessions, from the first on.
+    /// Has the worker tell of what becomes of its sessions, or not any more: nobody reads it.
+    pub fn set_read(&self, read: bool) {
+        self.four.set_read(read);
+        self.six.set_read(read);
+    }
+
+    /// Has the worker do nothing but take copies, or all that it does again.
+    pub fn set_filling(&self, filling: bool) {
+        self.filling.store(filling, Relaxed);
+    }
+
+    pub(super) fn is_filling(&self) -> bool {
+        self.filling.load(Relaxed)
+    }
+
+    /// The next thing that the worker tells.
+    pub fn next(&self) -> Option<News> {
+        let four = self.four.read().map(News::Four);
+        four.or_else(|| self.six.read().map(News::Six))
+    }
+
+    /// Has the worker tell of all its sessions, from the first on, and of what becomes of them.
     pub fn want(&self) {
+        self.set_read(true);
         let wanted = self.wanted.load(Relaxed).wrapping_add(1);
         self.wanted.store(wanted, Release);
     }

@@ -195,6 +195,9 @@ impl<P: Port> Worker<P> {
     /// the number of frames it moved, and one more for work on a question: 0 is idle.
     pub fn turn(&mut self, now: Now) -> usize {
         let taken = self.take_news(now);
+        if self.is_filling() {
+            return taken;
+        }
         let Self {
             worker,
             subscriber,

@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicU64, Ordering::Relaxed},
+    atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
 };
 
 use crossbeam::queue::ArrayQueue;
@@ -63,6 +63,8 @@ impl<A: Family> Told<A> {
 pub struct Journal<A: Family> {
     ring: ArrayQueue<Told<A>>,
     missed: AtomicU64,
+    /// Whether anybody reads.
+    read: AtomicBool,
 }
 
 impl<A: Family> Journal<A> {
@@ -71,12 +73,18 @@ impl<A: Family> Journal<A> {
         Self {
             ring: ArrayQueue::new(changes),
             missed: AtomicU64::new(0),
+            read: AtomicBool::new(false),
         }
     }
 
     /// The next change.
     pub fn read(&self) -> Option<Told<A>> {
         self.ring.pop()
+    }
+
+    /// Says whether anybody reads from now on; else nothing is written.
+    pub fn set_read(&self, read: bool) {
+        self.read.store(read, Relaxed);
     }
 
     /// True where all has been read.
@@ -130,7 +138,7 @@ impl<A: Family> Teller<A> {
 #[cold]
 fn write<A: Family>(journal: &Journal<A>, session: &Session<A>, ended: bool, now_ms: u64) {
     let knocks = session.protocol() == Protocol::Tcp && session.state().is_half_open();
-    if !knocks {
+    if !knocks && journal.read.load(Relaxed) {
         journal.write(Told::of(session, ended, now_ms));
     }
 }

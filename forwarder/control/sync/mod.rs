@@ -7,6 +7,7 @@
 //! sessions that there are. All rings are bounded: what finds no room in a journal is told by the
 //! worker's next sweep, and what finds none behind the link waits for it at the sender.
 
+mod kept;
 mod key;
 mod link;
 mod message;
@@ -14,6 +15,8 @@ mod share;
 mod standing;
 mod thread;
 
+pub use crate::path::Sharing;
+pub use kept::{KeepError, Kept, keep};
 pub use key::{Key, KeyError};
 pub use share::Share;
 pub use standing::{Counts, Shared, Standing};

@@ -82,6 +82,7 @@ impl Share {
         if self.was_up && !self.link.is_up() {
             (self.was_up, self.has_all, self.gave_all) = (false, false, false);
             self.since_ms = now.ms();
+            self.workers.iter().for_each(|one| one.set_read(false));
         }
         if self.link.is_up() {
             self.tell(now);
@@ -185,13 +186,9 @@ impl Share {
 
     /// The next change, of each worker in turn.
     fn next(&mut self) -> Option<News> {
-        let next = |worker: &Arc<Sharing>| {
-            let four = worker.four.read().map(News::Four);
-            four.or_else(|| worker.six.read().map(News::Six))
-        };
         let turns = self.workers.iter().enumerate().cycle();
         let mut turns = turns.skip(self.next).take(self.workers.len());
-        let (at, news) = turns.find_map(|(at, worker)| Some((at, next(worker)?)))?;
+        let (at, news) = turns.find_map(|(at, worker)| Some((at, worker.next()?)))?;
         self.next = (at + 1) % self.workers.len();
         Some(news)
     }

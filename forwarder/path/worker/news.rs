@@ -17,6 +17,13 @@ impl<P: Port> Worker<P> {
         }
     }
 
+    /// True while it is to take news and do nothing else: what comes in belongs to sessions that
+    /// are not all there yet.
+    #[inline]
+    pub(super) fn is_filling(&self) -> bool {
+        self.sharing.as_ref().is_some_and(|one| one.is_filling())
+    }
+
     #[cold]
     fn take_some(&mut self, now: Now) -> usize {
         let Self {
