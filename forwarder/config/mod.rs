@@ -38,6 +38,7 @@ mod raw;
 mod reach;
 mod route;
 mod scheduler;
+mod send_proxy;
 mod service;
 mod sheet;
 mod snat;

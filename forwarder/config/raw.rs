@@ -140,6 +140,7 @@ pub(super) struct Service<'a> {
     pub(super) persistence: Option<Written<'a, Persistence<'a>>>,
     pub(super) quic: Option<Written<'a, Quic<'a>>>,
     pub(super) clamp_mss: Option<Written<'a, bool>>,
+    pub(super) send_proxy: Option<Written<'a, SendProxy>>,
     pub(super) timeouts: Option<Written<'a, Timeouts<'a>>>,
     pub(super) connections_per_second: Option<Number<'a>>,
     pub(super) source_limit: Option<Written<'a, SourceLimit<'a>>>,
@@ -225,6 +226,12 @@ pub(super) enum Strays {
     Answer,
     Drop,
     Admit,
+}
+
+#[derive(Deserialize)]
+pub(super) enum SendProxy {
+    V1,
+    V2,
 }
 
 #[derive(Deserialize)]

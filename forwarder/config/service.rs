@@ -12,13 +12,13 @@ use super::{
     problem::Problems,
     quic, raw,
     reach::{Own, port_towards, unreached},
-    timeouts, tunnel,
+    send_proxy, timeouts, tunnel,
     unique::Unique,
     value::{name, optional},
     written::Written,
 };
 use crate::{
-    session::Timeouts,
+    session::{Means, Timeouts},
     wire::{Endpoint, Listener, Protocol},
 };
 
@@ -42,6 +42,8 @@ pub struct Service {
     pub quic: Option<Quic>,
     /// Whether SYNs may announce no larger segments than the ways take.
     pub clamp_mss: bool,
+    /// How backends are told the client's address, if they are.
+    pub send_proxy: Option<Means>,
     /// How many sessions may begin.
     pub limits: ServiceLimits,
     /// Which clients it takes, where not all.
@@ -168,6 +170,7 @@ fn read<'a>(
         life::check(&raw, life, scheduler, of_backends, problems);
     }
     let timeouts = timeouts::read(raw.timeouts, &usual.timeouts, problems);
+    let send_proxy = send_proxy::read(&raw, forward, said.udp, problems);
     let clamp_mss = read_clamp_mss(&raw, forward, said.tcp, problems);
     let (backends, backends_at): (Vec<Backend>, Vec<&str>) = backends?.into_iter().unzip();
     let service = Service {
@@ -179,6 +182,7 @@ fn read<'a>(
         persistence: persistence?,
         quic: quic.quic(),
         clamp_mss: clamp_mss?,
+        send_proxy,
         limits: limits?,
         source_filter: source_filter?,
         life: life?,
@@ -198,10 +202,8 @@ fn read<'a>(
 
 fn warn_of_nobody<'a>(service: &Service, at: &'a str, problems: &mut Problems<'a>) {
     if service.backends.is_empty() {
-        let text = format!(
-            "service `{}` has no backends; it serves nobody",
-            service.name
-        );
+        let name = &service.name;
+        let text = format!("service `{name}` has no backends; it serves nobody");
         problems.warn(at, text);
     }
 }
@@ -443,7 +445,7 @@ impl Service {
 
 impl Forward {
     /// The name of a mode that leaves the port as it is.
-    fn keeps_port(self) -> Option<&'static str> {
+    pub(super) fn keeps_port(self) -> Option<&'static str> {
         match self {
             Self::Nat | Self::FullNat => None,
             Self::Dr => Some("DR"),

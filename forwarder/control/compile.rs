@@ -347,11 +347,10 @@ fn compile<'c, A: Compiled>(
     let bounds_backends = backends.iter().any(|backend| backend.limits.any());
     let workers = config.dpdk.workers.len();
     Ok(Service {
-        listeners: service
-            .listeners
-            .iter()
-            .filter_map(|listener| listener.within())
-            .collect(),
+        listeners: {
+            let all = service.listeners.iter();
+            all.filter_map(|listener| listener.within()).collect()
+        },
         per_1000_s: per_1000_s(service.limits.connections_per_second, workers),
         source_limit: service.limits.source.map(|limit| SourceLimit {
             prefix: limit.prefix,
@@ -387,6 +386,7 @@ fn compile<'c, A: Compiled>(
         strays: strays(service),
         changed: generation,
         clamp_mss: service.clamp_mss,
+        introduces: service.send_proxy,
     })
 }
 

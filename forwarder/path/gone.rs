@@ -5,7 +5,7 @@ use zerocopy::IntoBytes;
 use super::{
     Answer, Bench, DropReason, Family, Meta, Rewrite, Step, Transport, Verdict,
     answer::TTL,
-    encapsulate, neighbour, refuse, rewrite,
+    encapsulate, introduce, neighbour, refuse, rewrite,
     route::{self, Out},
     schedule,
     session::Course,
@@ -98,6 +98,9 @@ pub(super) fn end<A: Family, F: Frame>(
             ttl: TTL,
             ..*meta
         };
+        if let Some(direction) = session.direction(&meta.key) {
+            introduce::shift(&mut reset, &meta, &session, direction);
+        }
         let sent = match leave(&mut reset, &mut meta, &course, &out, bench) {
             Step::Continue(()) => Ok(out.way.port),
             Step::Break(verdict) => Err(verdict),

@@ -23,6 +23,7 @@ mod gate;
 mod gone;
 mod inquiry;
 mod inside;
+mod introduce;
 mod limiter;
 mod loads;
 mod local;
@@ -72,7 +73,7 @@ use session::Course;
 
 use crate::{
     io::{Frame, Now, Port, PortIx},
-    session::{BackendIx, FlowPorts, Forward, Generation, SessionIx, Table, tcp::Direction},
+    session::{BackendIx, FlowPorts, Forward, Generation, SessionIx, tcp::Direction},
     snapshot::{Snapshot, WorkerIx},
 };
 
@@ -144,52 +145,16 @@ fn run<A: Parsed, P: Port>(
     for (frame, meta) in batch.all() {
         meta.likely = sessions.prefetch_entry(meta.hash);
         if meta.likely == SessionIx::NONE {
-            new_flows |= expect_stranger(meta, frame.head(), snapshot);
+            new_flows |= schedule::expect_stranger(meta, frame.head(), snapshot);
         }
     }
     if new_flows {
-        expect_replies(batch, sessions, snapshot);
+        schedule::expect_replies(batch, sessions, snapshot);
     }
     for (mut frame, meta) in batch.drain() {
         match carry(&mut frame, meta, bench) {
             ControlFlow::Continue(out) => outbox.transmit(frame, out, outside),
             ControlFlow::Break(verdict) => settle(verdict, frame, meta, bench, outbox, outside),
-        }
-    }
-}
-
-/// Finds out what service a packet is for that seems to belong to no session, and asks for the
-/// memory that a new one will take: where many come, they wait for it together. True where there
-/// is such a service.
-#[cold]
-fn expect_stranger<A: Family>(meta: &mut Meta<A>, head: &[u8], snapshot: &Snapshot) -> bool {
-    meta.service = classify::service(meta, snapshot);
-    if let Some(service) = meta.service {
-        schedule::prefetch_choice(meta, head, service, snapshot);
-    }
-    meta.service.is_some()
-}
-
-/// Goes on with that: what the choice of a backend reads is near by now.
-#[cold]
-fn expect_replies<A: Family, F: Frame>(
-    batch: &mut Batch<A, F>,
-    sessions: &Table<A>,
-    snapshot: &Snapshot,
-) {
-    let strangers = |(_, meta): &(&mut F, &mut Meta<A>)| meta.likely == SessionIx::NONE;
-    let mut by_local_ports = false;
-    for (frame, meta) in batch.all().filter(strangers) {
-        if let Some(service) = meta.service {
-            by_local_ports |=
-                schedule::prefetch_reply(meta, frame.head(), service, sessions, snapshot);
-        }
-    }
-    if by_local_ports {
-        for (frame, meta) in batch.all().filter(strangers) {
-            if let Some(service) = meta.service {
-                schedule::prefetch_local_reply(meta, frame.head(), service, sessions, snapshot);
-            }
         }
     }
 }
@@ -411,6 +376,13 @@ fn settle<A: Family, P: Port>(
     outbox: &mut Outbox<P>,
     outside: Outside<'_, P::Frame>,
 ) {
+    if verdict == Verdict::Introduce {
+        let give = |header, port| outbox.transmit(header, port, outside);
+        match introduce::run(&mut frame, meta, bench, give) {
+            ControlFlow::Continue(out) => return outbox.transmit(frame, out, outside),
+            ControlFlow::Break(ended) => verdict = ended,
+        }
+    }
     if let Verdict::Refuse(reason) = verdict {
         verdict = refuse::run(reason, &frame, meta, bench.snapshot);
     }
@@ -457,8 +429,8 @@ fn settle<A: Family, P: Port>(
         Verdict::Drop(reason) | Verdict::Refuse(reason) => {
             outbox.end([frame], reason, meta.port, outside);
         }
-        // Answers were made before; a step that makes one gives no other.
-        Verdict::EndSession | Verdict::Answer(_) => {
+        // These were done before; a step that is asked for one of them asks for no other.
+        Verdict::Introduce | Verdict::EndSession | Verdict::Answer(_) => {
             outbox.end([frame], DropReason::AnswerLimited, meta.port, outside);
         }
     }

@@ -209,7 +209,13 @@ impl<A: Ip> Recall<A> {
         let sessions = [self.session, self.taken].into_iter().flatten();
         for session in sessions.chain(self.holders.iter().copied()) {
             // Some may be the same; the second time it is there already.
-            let _ = A::sessions(flows).insert(&anew(&session, now), now.ms());
+            let inserted = A::sessions(flows).insert(&anew(&session, now), now.ms());
+            if let Ok(ix) = inserted
+                && let Some(introduction) = session.introduction()
+                && let Some(session) = A::sessions(flows).get_mut(ix)
+            {
+                session.introduce(introduction);
+            }
         }
         let slot = snapshot.slots.slot(self.source);
         for (lip, rip, ports) in &self.locals {

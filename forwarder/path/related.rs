@@ -1,7 +1,7 @@
 //! ICMP errors about packets that were forwarded: they go on to whoever sent those packets, and
 //! speak of the addresses that are known there. As in IPVS, they change nothing in the session.
 
-use zerocopy::FromBytes;
+use zerocopy::{FromBytes, network_endian::U32};
 
 use super::{
     Answer, Bench, Course, DropReason, Family, Meta, Rewrite, Step, Verdict, echo,
@@ -10,9 +10,9 @@ use super::{
 };
 use crate::{
     io::Frame,
-    session::{FlowKey, Forward, Session, tcp::Direction},
+    session::{FlowKey, Forward, Introduction, Session, tcp::Direction},
     snapshot::{Own, Slots, Snapshot},
-    wire::{Endpoint, IpHeader, Ports, Protocol, gre, gue, icmp, ipv4, udp},
+    wire::{Endpoint, IpHeader, Ports, Protocol, checksum::Delta, gre, gue, icmp, ipv4, udp},
 };
 
 /// What an error tells of the packet that it quotes.
@@ -181,7 +181,13 @@ pub(super) fn run<A: Family, F: Frame>(
         }
         Direction::Reverse => {
             let ends = [session.client(), session.vip()];
-            translate(frame, meta, Side::Backend, ends, quoted.is_echo())
+            let done = translate(frame, meta, Side::Backend, ends, quoted.is_echo());
+            if let Some(introduction) = session.introduction()
+                && session.protocol() == Protocol::Tcp
+            {
+                renumber::<A, F>(frame, meta, introduction);
+            }
+            done
         }
         Direction::ForwardOnly => Some(()),
     };
@@ -279,6 +285,23 @@ fn translate<A: Family, F: Frame>(
     quoted.set_destination(to.address);
     error.set_checksum(delta.apply(error.checksum()));
     Some(())
+}
+
+/// Lets a quoted segment have the number that the client gave it: errors about others are forged to
+/// its eyes.
+fn renumber<A: Family, F: Frame>(frame: &mut F, meta: &Meta<A>, introduction: Introduction) {
+    let message = frame.head_mut().get_mut(usize::from(meta.l4)..);
+    let Ok((error, packet)) = icmp::Header::mut_from_prefix(message.unwrap_or_default()) else {
+        return;
+    };
+    let octets = A::read(packet).map(|quote| quote.octets);
+    let behind = octets.and_then(|octets| packet.get_mut(octets + size_of::<Ports>()..));
+    if let Ok((number, _)) = U32::mut_from_prefix(behind.unwrap_or_default()) {
+        let (was, is) = (number.get(), introduction.to_client(number.get()));
+        number.set(is);
+        let delta = Delta::new().replace_u32(was, is);
+        error.set_checksum(delta.apply(error.checksum()));
+    }
 }
 
 /// An error about a tunnel's packet becomes one about the client's packet in it: that packet is all

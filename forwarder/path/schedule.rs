@@ -1,19 +1,59 @@
 //! Whom a new flow goes to, and the session that remembers it.
 
 use super::{
-    Answer, Bench, Came, Course, DropReason, Family, Meta, Rewrite, Step, Transport, Verdict,
-    local, persist, session::begin,
+    Answer, Batch, Bench, Came, Course, DropReason, Family, Meta, Rewrite, Step, Transport,
+    Verdict, classify, introduce, local, persist, session::begin,
 };
 use crate::{
+    io::Frame,
     mem,
     session::{
-        BackendIx, Checksums, Deltas, FixedIx, Forward, Generation, New, Refused, ServiceIx,
+        BackendIx, Checksums, Deltas, FixedIx, Forward, Generation, Means, New, Refused, ServiceIx,
         Session, SessionIx, Table,
         tcp::{Direction, Event, State},
     },
     snapshot::{Backend, Hop, Meant, Service, Snapshot, Strays},
     wire::{Endpoint, Protocol, checksum::Delta, tcp::Flags, udp},
 };
+
+/// Finds out what service a packet is for that seems to belong to no session, and asks for the
+/// memory that a new one will take: where many come, they wait for it together. True where there
+/// is such a service.
+#[cold]
+pub(super) fn expect_stranger<A: Family>(
+    meta: &mut Meta<A>,
+    head: &[u8],
+    snapshot: &Snapshot,
+) -> bool {
+    meta.service = classify::service(meta, snapshot);
+    if let Some(service) = meta.service {
+        prefetch_choice(meta, head, service, snapshot);
+    }
+    meta.service.is_some()
+}
+
+/// Goes on with that: what the choice of a backend reads is near by now.
+#[cold]
+pub(super) fn expect_replies<A: Family, F: Frame>(
+    batch: &mut Batch<A, F>,
+    sessions: &Table<A>,
+    snapshot: &Snapshot,
+) {
+    let strangers = |(_, meta): &(&mut F, &mut Meta<A>)| meta.likely == SessionIx::NONE;
+    let mut by_local_ports = false;
+    for (frame, meta) in batch.all().filter(strangers) {
+        if let Some(service) = meta.service {
+            by_local_ports |= prefetch_reply(meta, frame.head(), service, sessions, snapshot);
+        }
+    }
+    if by_local_ports {
+        for (frame, meta) in batch.all().filter(strangers) {
+            if let Some(service) = meta.service {
+                prefetch_local_reply(meta, frame.head(), service, sessions, snapshot);
+            }
+        }
+    }
+}
 
 /// Asks for what choosing a backend will read, if this packet, whose first segment is `head`,
 /// begins a flow.
@@ -236,6 +276,9 @@ fn remember<A: Family>(
             if let Some(traffic) = bench.counters.backend(backend.number) {
                 traffic.connections.add(1);
             }
+            if let Some(means) = service.introduces {
+                return introduced(meta, session, means, bench);
+            }
             match begin(meta, session, direction, bench) {
                 Some(course) => Step::Continue(course),
                 None => DropReason::NoSession.into(),
@@ -245,6 +288,20 @@ fn remember<A: Family>(
         Err(Refused::Full) => without_session(meta, service, backend, bench),
         Err(Refused::Taken(_)) => DropReason::FlowTaken.into(),
     }
+}
+
+/// Notes that the session's backend is told of the client, beginning with this packet.
+#[cold]
+fn introduced<A: Family>(
+    meta: &Meta<A>,
+    ix: SessionIx,
+    means: Means,
+    bench: &mut Bench<'_>,
+) -> Step<Course<A>> {
+    if let Some(session) = A::sessions(bench.flows).get_mut(ix) {
+        session.introduce(introduce::new(means, session, opens(meta)));
+    }
+    Step::Break(Verdict::Introduce)
 }
 
 /// The next hop of a client's replies, where they pass here and it is the same for all of them.

@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
-use super::{Bench, Counters, Family, Meta, Rewrite, Step, Translation, Transport, gone, schedule};
+use super::{
+    Bench, Counters, Family, Meta, Rewrite, Step, Translation, Transport, Verdict, gone, introduce,
+    schedule,
+};
 use crate::{
     session::{
         Checksums, Forward, Generation, Session, SessionIx, Table, Timeouts,
@@ -120,6 +123,9 @@ impl<A: Family> Course<A> {
 
     /// What the session says of packets that go this way.
     pub(super) fn of(session: &Session<A>, direction: Direction) -> Self {
+        if session.introduction().is_some() {
+            return Self::of(&introduce::plain(session), direction);
+        }
         match (direction, session.forward()) {
             (Direction::Reverse, Forward::FullNat) => Self::full_nat_reverse(session),
             (Direction::Reverse, _) => Self::reverse(session),
@@ -160,7 +166,7 @@ pub(super) fn run<'a, A: Family>(
     now_ms: u64,
 ) -> Option<(&'a Session<A>, Direction)> {
     let (session, direction) = sessions.find_at(meta.likely, &meta.key, now_ms)?;
-    if session.generation() != generation {
+    if !session.is_plain_at(generation) {
         return None;
     }
     match meta.transport {
@@ -185,7 +191,7 @@ pub(super) fn search<A: Family>(meta: &Meta<A>, bench: &mut Bench<'_>) -> Step<O
         gone::run(meta, ix, bench)?;
         return Step::Continue(None);
     }
-    Step::Continue(follow(meta, ix, bench))
+    follow(meta, ix, bench)
 }
 
 fn find<A: Family>(meta: &Meta<A>, bench: &mut Bench<'_>) -> Option<SessionIx> {
@@ -269,22 +275,40 @@ fn timeouts<'a, A: Family>(session: &Session<A>, snapshot: &'a Snapshot) -> Opti
 }
 
 /// The course of a packet of the session at `ix`.
-fn follow<A: Family>(meta: &Meta<A>, ix: SessionIx, bench: &mut Bench<'_>) -> Option<Course<A>> {
+fn follow<A: Family>(
+    meta: &Meta<A>,
+    ix: SessionIx,
+    bench: &mut Bench<'_>,
+) -> Step<Option<Course<A>>> {
     let (sessions, now_ms) = (A::sessions(bench.flows), bench.now_ms);
-    let (session, direction) = match meta.transport {
-        Transport::Tcp(flags) => segment(meta, ix, flags, sessions, bench.snapshot, now_ms)?,
-        _ => run(
-            &Meta {
-                likely: ix,
-                ..*meta
-            },
-            sessions,
-            bench.generation,
-            now_ms,
-        )?,
+    let found = match meta.transport {
+        Transport::Tcp(flags) => segment(meta, ix, flags, sessions, bench.snapshot, now_ms),
+        _ => datagram(meta, ix, sessions, now_ms),
     };
+    let Some((session, direction)) = found else {
+        return Step::Continue(None);
+    };
+    if session.introduction().is_some() {
+        return Step::Break(Verdict::Introduce);
+    }
     count(meta, session, direction, bench.counters);
-    Some(Course::of(session, direction))
+    Step::Continue(Some(Course::of(session, direction)))
+}
+
+/// A datagram, or a part of any packet, which changes nothing but the time left.
+#[cold]
+fn datagram<'a, A: Family>(
+    meta: &Meta<A>,
+    ix: SessionIx,
+    sessions: &'a mut Table<A>,
+    now_ms: u64,
+) -> Option<(&'a Session<A>, Direction)> {
+    let (session, direction) = sessions.find_at(ix, &meta.key, now_ms)?;
+    if meta.transport == Transport::Udp && direction != Direction::Reverse {
+        session.keep();
+    }
+    session.touch(now_ms);
+    Some((session, direction))
 }
 
 /// A segment that may change the state of its connection. None where the client begins anew on an
@@ -302,17 +326,35 @@ fn segment<'a, A: Family>(
     let direction = sessions.direction_at(ix, &meta.key, now_ms)?;
     let session = sessions.get(ix)?;
     let anew = session.forward().is_from_initiator(direction) && schedule::begins(flags);
-    if anew && schedule::is_over(session) {
-        sessions.remove(ix);
-        return None;
+    // Where the backend is told of the client, a SYN's number tells whether it begins anything.
+    if !anew || session.introduction().is_none() {
+        if anew && schedule::is_over(session) {
+            sessions.remove(ix);
+            return None;
+        }
+        pass(ix, direction, flags, sessions, snapshot, now_ms);
     }
+    Some((sessions.get(ix)?, direction))
+}
+
+/// Changes the state of a session by a segment that passes.
+pub(super) fn pass<A: Family>(
+    ix: SessionIx,
+    direction: Direction,
+    flags: Flags,
+    sessions: &mut Table<A>,
+    snapshot: &Snapshot,
+    now_ms: u64,
+) {
+    let Some(session) = sessions.get(ix) else {
+        return;
+    };
     let timeouts = timeouts(session, snapshot);
     if let (Some(event), Some(timeouts)) = (Event::from_flags(flags.0), timeouts) {
         let state = session.state().next(direction, event);
         let timeout_ms = timeouts.tcp_ms(state);
         sessions.set_state(ix, state, now_ms, timeout_ms);
     }
-    Some((sessions.get(ix)?, direction))
 }
 
 /// The course of a packet that has begun the session at `ix` and goes this way.

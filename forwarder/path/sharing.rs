@@ -13,11 +13,12 @@ use std::{
 
 use crossbeam::queue::ArrayQueue;
 
-use super::{Bench, Counter, Family, flows::Flows, schedule, snat};
+use super::{Bench, Counter, Family, flows::Flows, introduce, schedule, snat};
 use crate::{
     io::Now,
     session::{
-        BackendIx, Deltas, FixedIx, Forward, Generation, Journal, New, ServiceIx, Timeouts, Told,
+        BackendIx, Deltas, FixedIx, FlowKey, Forward, Generation, Journal, New, ServiceIx,
+        Timeouts, Told,
     },
     snapshot::{Backend, Slots},
     wire::Protocol,
@@ -190,8 +191,26 @@ fn take_one<A: Family>(told: &Told<A>, sharing: &Sharing, bench: &mut Bench<'_>)
     };
     if A::sessions(bench.flows).take_copy(&new, told, now_ms) {
         sharing.taken.add(1);
+        follow_introduction(&new, bench);
     } else {
         sharing.refused.add(1);
+    }
+}
+
+/// Where backends are told of clients, the other director has done it.
+fn follow_introduction<A: Family>(new: &New<A>, bench: &mut Bench<'_>) {
+    let service = A::network(bench.snapshot).services.service(new.service);
+    let means = service.and_then(|service| service.introduces);
+    let Some(means) = means.filter(|_| new.forward != Forward::Snat) else {
+        return;
+    };
+    let key = FlowKey::new(new.client, new.vip, new.protocol);
+    let sessions = A::sessions(bench.flows);
+    if let Some(ix) = sessions.find(sessions.hash(&key), &key, bench.now_ms)
+        && let Some(session) = sessions.get_mut(ix)
+        && session.introduction().is_none()
+    {
+        session.introduce(introduce::new(means, session, false));
     }
 }
 

@@ -11,6 +11,8 @@ pub enum Verdict {
     Answer(Answer),
     /// Nobody takes it: its sender is told, or it is dropped for this reason.
     Refuse(DropReason),
+    /// It belongs to a session whose backend is told of the client.
+    Introduce,
     /// Its session ends, and both ends of that are told.
     EndSession,
     /// Another worker owns its flow.
@@ -238,6 +240,8 @@ drop_reasons! {
         "a fragment that no datagram can have, or a first one without its ports";
     FragmentOverlap, "fragment_overlap", Transport,
         "a fragment of what came already, or of a datagram in which two did not fit";
+    FragmentUntold, "fragment_untold", Service,
+        "a part of a datagram, to a service whose backends are told the client's address in each";
     FragmentOrphaned, "fragment_orphaned", Session,
         "a fragment whose first did not come in time, or went nowhere";
     TcpMalformed, "tcp_malformed", Transport, "TCP header short or with a wrong data offset";

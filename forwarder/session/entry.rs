@@ -2,10 +2,10 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use zerocopy::{FromZeros, Immutable, KnownLayout};
+use zerocopy::{FromBytes, FromZeros, Immutable, IntoBytes, KnownLayout};
 
 use super::{
-    BackendIx, FixedIx, Generation, ServiceIx,
+    BackendIx, FixedIx, Generation, Introduction, ServiceIx,
     key::{Family, FlowKey, protocol},
     tcp::{Direction, State},
 };
@@ -25,12 +25,13 @@ pub struct Session<A: Family = Ipv4Addr> {
     /// Where the backend answers to: the client, or the LIP of FULLNAT. 0 where answers do not
     /// pass here.
     reply_to: A::Word,
+    /// An [`Introduction`] where [`APART`] is set.
     deltas: Deltas,
     deadline: Deadline,
     /// How long it may be idle in its state.
     timeout_ms: u32,
-    /// The generation of services that it was last found to agree with; in a blank entry the next
-    /// free one.
+    /// The generation of services that it was last found to agree with, and [`APART`]; in a blank
+    /// entry the next free one.
     mark: u32,
     /// The backend's number, [`LASTS`] and [`COPY`].
     backend: u32,
@@ -52,6 +53,12 @@ const LASTS: u32 = 1 << 31;
 const COPY: u32 = 1 << 30;
 
 const _: () = assert!(BackendIx::MOST <= COPY);
+
+/// Set beside a generation where packets need more than the session's rewrite. No packet finds the
+/// session up to date then, which is all that those of other sessions pay for it.
+const APART: u32 = 1 << 31;
+
+const _: () = assert!(Generation::LAST < APART);
 
 /// In place of the number of a fixed neighbour; there are fewer than this.
 const NO_HOP: u16 = u16::MAX;
@@ -93,7 +100,9 @@ impl Forward {
 }
 
 /// What a translation changes checksums by, compiled when the session begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Deltas {
     /// From the client to the backend.
@@ -103,7 +112,9 @@ pub struct Deltas {
 }
 
 /// What all packets of one direction have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, FromZeros, Immutable, KnownLayout)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Default, FromBytes, IntoBytes, Immutable, KnownLayout,
+)]
 #[repr(C)]
 pub struct Checksums {
     /// What the IP header's checksum changes by, with the TTL counted down.
@@ -162,7 +173,7 @@ impl<A: Family> Session<A> {
             deltas: new.deltas,
             deadline: Deadline::after(now_ms, Deadline::cut(new.timeout_ms)),
             timeout_ms: Deadline::cut(new.timeout_ms),
-            mark: new.generation.0,
+            mark: new.generation.0 & !APART,
             backend: new.backend.0,
             service: new.service.0,
             hop: new.hop.0,
@@ -277,13 +288,38 @@ impl<A: Family> Session<A> {
     /// The services that it was last found to agree with.
     #[inline]
     pub fn generation(&self) -> Generation {
-        Generation(self.mark)
+        Generation(self.mark & !APART)
+    }
+
+    /// True where it was last found to agree with these, and its packets need no more than its
+    /// rewrite.
+    #[inline]
+    pub fn is_plain_at(&self, generation: Generation) -> bool {
+        self.mark == generation.0
+    }
+
+    /// What its backend is told of the client, if it is.
+    pub fn introduction(&self) -> Option<Introduction> {
+        (self.mark & APART != 0).then(|| Introduction::unpacked(self.deltas))
+    }
+
+    /// Notes how far the backend has been told of the client. What its packets change by is
+    /// nothing that it knows from then on.
+    pub fn introduce(&mut self, introduction: Introduction) {
+        self.mark |= APART;
+        self.deltas = introduction.packed();
+    }
+
+    /// Notes that its backend need not be told any more; its packets change by these.
+    pub fn set_plain(&mut self, deltas: Deltas) {
+        self.mark &= !APART;
+        self.deltas = deltas;
     }
 
     /// Notes that it agrees with these services.
     #[inline]
     pub fn agree(&mut self, generation: Generation) {
-        self.mark = generation.0;
+        self.mark = generation.0 | self.mark & APART;
     }
 
     /// Sends its packets to other next hops from now on.
@@ -378,7 +414,7 @@ impl<A: Family> Session<A> {
         self.timeout_ms.saturating_sub(self.remaining_ms(now_ms))
     }
 
-    /// What its packets change by.
+    /// What its packets change by. Means nothing where its backend is told of the client.
     #[inline]
     pub fn deltas(&self) -> &Deltas {
         &self.deltas

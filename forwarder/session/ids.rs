@@ -39,22 +39,26 @@ impl FixedIx {
     }
 }
 
-/// Which publication of services it was. Comes round after 4 billion of them.
+/// Which publication of services it was. Comes round after 2 billion of them: sessions keep a flag
+/// in the highest bit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Generation(pub u32);
 
 impl Generation {
+    /// The highest number.
+    pub(super) const LAST: u32 = u32::MAX >> 1;
+
     /// The one after this.
     #[must_use]
     pub fn next(self) -> Self {
-        Self(self.0.wrapping_add(1))
+        Self(self.0.wrapping_add(1) & Self::LAST)
     }
 
     /// True where this one came before `other`: no more than half of all lie between two that are
     /// compared.
     #[inline]
     pub fn is_before(self, other: Self) -> bool {
-        self.0.wrapping_sub(other.0).cast_signed() < 0
+        (self.0.wrapping_sub(other.0) << 1).cast_signed() < 0
     }
 }
 
@@ -64,9 +68,10 @@ mod tests {
 
     #[test]
     fn generations_come_round() {
-        let (last, first) = (Generation(u32::MAX), Generation(0));
+        let (last, first) = (Generation(Generation::LAST), Generation(0));
         assert_eq!(last.next(), first);
         assert!(last.is_before(first) && !first.is_before(last));
+        assert!(Generation(5).is_before(Generation(7)) && !Generation(7).is_before(Generation(5)));
         assert!(first.is_before(Generation(1)) && !first.is_before(first));
     }
 }

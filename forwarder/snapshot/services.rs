@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Ip, Limits, Quic, SourceFilter, SourceLimit, Told};
 use crate::{
-    session::{BackendIx, FixedIx, Forward, Generation, ServiceIx, Timeouts},
+    session::{BackendIx, FixedIx, Forward, Generation, Means, ServiceIx, Timeouts},
     wire::{Endpoint, Listener, Protocol},
 };
 
@@ -36,6 +36,8 @@ pub struct Service<A: Ip = Ipv4Addr> {
     pub strays: Strays,
     /// Whether SYNs may announce no larger segments than the ways take.
     pub clamp_mss: bool,
+    /// How backends are told of clients, if they are.
+    pub introduces: Option<Means>,
     /// Sessions that may begin in 1000 s with one worker; 0 is any number.
     pub per_1000_s: u64,
     /// Those of clients who have a prefix in common.

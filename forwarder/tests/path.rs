@@ -33,6 +33,8 @@ mod groups;
 mod host;
 #[path = "path/icmp.rs"]
 mod icmp;
+#[path = "path/introduced.rs"]
+mod introduced;
 #[path = "path/listeners.rs"]
 mod listeners;
 #[path = "path/nat.rs"]
@@ -76,6 +78,7 @@ const TABLE: &[fn() -> Vec<case::Case>] = &[
     groups::cases,
     host::cases,
     icmp::cases,
+    introduced::cases,
     listeners::cases,
     nat::cases,
     pieces::cases,
@@ -143,6 +146,11 @@ fn full_nat_cases() {
 #[test]
 fn icmp_cases() {
     case::run(&icmp::cases());
+}
+
+#[test]
+fn introduced_cases() {
+    case::run(&introduced::cases());
 }
 
 #[test]

@@ -120,14 +120,16 @@ fn run(soak: &mut Soak, frames: u64) {
     }
 }
 
-/// What needs another configuration in force, FULLNAT, SNAT, or a host behind the director.
-const ELSEWHERE: [&str; 7] = [
+/// What needs another configuration in force, FULLNAT, SNAT, backends that are told of clients, or
+/// a host behind the director.
+const ELSEWHERE: [&str; 8] = [
     "drop.untranslatable",
     "drop.source_elsewhere",
     "drop.backend_gone",
     "answer.out_of_ports",
     "answer.session_reset",
     "drop.rate_limited",
+    "drop.fragment_untold",
     "punt.host",
 ];
 

@@ -178,6 +178,19 @@ impl Delta {
         self.then(Self(fold(!old as u64 + new as u64)))
     }
 
+    /// And these octets come in, at an even place and with nothing behind them if they are odd in
+    /// number.
+    #[inline]
+    pub fn add_octets(self, octets: &[u8]) -> Self {
+        self.replace_u16(0, Sum::new().add_octets(octets).0)
+    }
+
+    /// And these go, likewise.
+    #[inline]
+    pub fn remove_octets(self, octets: &[u8]) -> Self {
+        self.replace_u16(Sum::new().add_octets(octets).0, 0)
+    }
+
     /// And one address becomes another.
     #[inline]
     pub const fn replace_address(self, old: Ipv4Addr, new: Ipv4Addr) -> Self {

@@ -92,6 +92,9 @@ pub trait IpHeader<A>: FromBytes + IntoBytes + Immutable + KnownLayout + Unalign
     /// True where routers may not fragment the packet.
     fn dont_fragment(&self) -> bool;
 
+    /// Makes the packet so many octets long, and updates the checksum, where there is one.
+    fn set_packet_octets(&mut self, octets: u16);
+
     /// Sets the sender's address; the checksum is the caller's.
     fn set_source(&mut self, address: A);
 
@@ -186,6 +189,10 @@ impl IpHeader<Ipv4Addr> for ipv4::Header {
     #[inline]
     fn dont_fragment(&self) -> bool {
         self.dont_fragment()
+    }
+
+    fn set_packet_octets(&mut self, octets: u16) {
+        self.change_total_octets(octets);
     }
 
     #[inline]
@@ -302,6 +309,10 @@ impl IpHeader<Ipv6Addr> for ipv6::Header {
     #[inline]
     fn dont_fragment(&self) -> bool {
         true
+    }
+
+    fn set_packet_octets(&mut self, octets: u16) {
+        self.set_payload_octets(octets.saturating_sub(Self::OCTETS));
     }
 
     #[inline]

@@ -299,6 +299,13 @@ impl Header {
         self.flags_offset.set(flags | units);
     }
 
+    /// Makes the packet so many octets long, and updates the checksum.
+    pub fn change_total_octets(&mut self, total_octets: u16) {
+        let delta = Delta::new().replace_u16(self.total_octets(), total_octets);
+        self.total_octets.set(total_octets);
+        self.set_checksum(delta.apply(self.checksum()));
+    }
+
     /// Gives the packet another identification, and updates the checksum.
     pub fn change_identification(&mut self, identification: u16) {
         let delta = Delta::new().replace_u16(self.identification(), identification);

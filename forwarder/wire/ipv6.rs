@@ -309,6 +309,11 @@ impl Header {
         forwarded
     }
 
+    /// Sets how many octets follow the header.
+    pub fn set_payload_octets(&mut self, octets: u16) {
+        self.payload_octets.set(octets);
+    }
+
     /// Sets the sender's address.
     #[inline]
     pub fn set_source(&mut self, address: Ipv6Addr) {

@@ -24,6 +24,7 @@ pub mod ipv6;
 mod listener;
 pub mod ndp;
 mod ports;
+pub mod proxy;
 pub mod quic;
 pub mod tcp;
 pub mod tunnel;

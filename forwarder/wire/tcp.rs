@@ -20,12 +20,16 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 
+mod numbers;
+
 use std::ops::BitOr;
 
 use zerocopy::{
     FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned,
     network_endian::{U16, U32},
 };
+
+pub use numbers::{carry, move_sacks, remove_sacks};
 
 use super::{
     Ports,

@@ -12,7 +12,7 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout, Unaligned, network_endian::U16};
 
-use super::Ports;
+use super::{Ports, checksum::Delta};
 
 /// Where the checksum stands in the header.
 pub const CHECKSUM_AT: u16 = 6;
@@ -90,6 +90,19 @@ impl Header {
     #[inline]
     pub fn checksum(&self) -> u16 {
         self.checksum.get()
+    }
+
+    /// Makes the datagram longer by these octets, which come to stand before its data. No checksum
+    /// stays none.
+    #[inline]
+    pub fn lengthen(&mut self, by: &[u8]) {
+        let (was, more) = (self.octets(), u16::try_from(by.len()).unwrap_or(u16::MAX));
+        let octets = was.saturating_add(more);
+        self.octets.set(octets);
+        // Once in the header, and once in the pseudo-header.
+        let length = Delta::new().replace_u16(was, octets);
+        let delta = length.then(length).add_octets(by);
+        self.set_checksum(delta.apply_udp(self.checksum()));
     }
 
     /// Sets the checksum.

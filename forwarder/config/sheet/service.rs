@@ -13,7 +13,7 @@ use crate::{
         Backend, BackendLimits, Config, Draining, Forward, Gone, Life, Persistence, Quic, Refusal,
         Scheduler, Service, ServiceLimits, SourceFilter, SourceLimit, Strays, listener::bits_of,
     },
-    session::{Timeouts, tcp::State},
+    session::{Means, Timeouts, tcp::State},
     wire::{GueChecksum, Listener, Protocol, Tunnel},
 };
 
@@ -28,6 +28,7 @@ pub(in crate::config) fn service(service: &Service, config: &Config) -> Keys {
         persistence,
         quic,
         clamp_mss,
+        send_proxy,
         limits,
         source_filter,
         life,
@@ -61,7 +62,16 @@ pub(in crate::config) fn service(service: &Service, config: &Config) -> Keys {
             persistence.as_ref().map(|one| of_persistence(one, bits)),
         )
         .may("quic", quic.map(of_quic))
-        .unless("clamp_mss", yes(*clamp_mss), yes(clamps));
+        .unless("clamp_mss", yes(*clamp_mss), yes(clamps))
+        .may(
+            "send_proxy",
+            send_proxy.map(|means| {
+                choice(match means {
+                    Means::V1 => "V1",
+                    Means::V2 => "V2",
+                })
+            }),
+        );
     let filter = source_filter.as_deref().map(of_filter);
     let keys = of_limits(keys, *limits, bits).may("source_filter", filter);
     of_life(keys, life, tcp, config.strays)

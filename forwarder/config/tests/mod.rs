@@ -261,6 +261,7 @@ fn all_the_examples_load_without_a_warning() {
             "minimal.ron",
             "nat.ron",
             "pair.ron",
+            "proxy.ron",
             "reference.ron",
             "snat.ron",
             "tun-gue.ron",

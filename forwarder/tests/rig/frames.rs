@@ -35,6 +35,8 @@ pub struct Spec {
     pub options: Vec<u8>,
     /// TCP options, a multiple of 4 octets.
     pub tcp_options: Vec<u8>,
+    /// Sequence and acknowledgement number of a segment.
+    pub numbers: [u32; 2],
     pub payload: Vec<u8>,
 }
 
@@ -51,6 +53,7 @@ pub fn spec(port: u8, from: &str, to: &str) -> Spec {
         fragment: (0, false),
         options: Vec::new(),
         tcp_options: Vec::new(),
+        numbers: [1000, 2000],
         payload: b"payload".to_vec(),
     }
 }
@@ -126,6 +129,11 @@ impl Spec {
         }
     }
 
+    pub fn numbers(self, sequence: u32, acknowledgement: u32) -> Self {
+        let numbers = [sequence, acknowledgement];
+        Self { numbers, ..self }
+    }
+
     fn ip(&self) -> PacketBuilderStep<IpHeaders> {
         let header = Ipv4Header {
             dscp: IpDscp::try_new(self.tos >> 2).unwrap(),
@@ -146,11 +154,13 @@ impl Spec {
 
     /// A TCP segment with these flags, written as in `"SA"`.
     pub fn tcp(&self, flags: &str) -> Vec<u8> {
-        let mut tcp = self.ip().tcp(self.from.port, self.to.port, 1000, 4096);
+        let [sequence, acknowledgement] = self.numbers;
+        let ports = (self.from.port, self.to.port);
+        let mut tcp = self.ip().tcp(ports.0, ports.1, sequence, 4096);
         for flag in flags.chars() {
             tcp = match flag {
                 'S' => tcp.syn(),
-                'A' => tcp.ack(2000),
+                'A' => tcp.ack(acknowledgement),
                 'F' => tcp.fin(),
                 'R' => tcp.rst(),
                 'P' => tcp.psh(),
