@@ -177,3 +177,25 @@ fn who_goes_ends_it_and_another_may_begin() {
     let (frames, _) = read(&rest(&mut rig, stream));
     assert_eq!(frames.len(), 1, "nothing of the capture before");
 }
+
+#[test]
+fn who_never_reads_holds_nobody_up_once_it_is_ended() {
+    let mut rig = Rig::new(CONFIG);
+    let unread = rig.capture(wish(&["wan"], "")).unwrap();
+    let udp = spec(0, "192.0.2.9:40000", "192.0.2.1:53")
+        .payload(&[7; 1400])
+        .udp();
+    let before = rig.counters[0].uncopied.get();
+    while rig.counters[0].uncopied.get() == before {
+        (0..64).for_each(|_| rig.receive(0, 0, &udp));
+        rig.settle();
+    }
+    assert!(rig.manager.end_capture());
+    let again = (0..6000).find_map(|_| {
+        rig.settle();
+        sleep(Duration::from_millis(1));
+        rig.capture(wish(&["lan"], "")).ok()
+    });
+    assert!(again.is_some(), "the one that is not read still goes on");
+    drop(unread);
+}

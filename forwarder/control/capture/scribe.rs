@@ -28,6 +28,9 @@ const PAGES_A_LOOK: usize = 8;
 /// How long workers have to give back their pages.
 const HOME_MS: u64 = 1000;
 
+/// How long who reads has to make room for the end.
+const REST_MS: u64 = 3000;
+
 pub(super) struct Scribe {
     pub(super) capture: Arc<Capture>,
     /// Of the ports.
@@ -65,11 +68,12 @@ impl Scribe {
         }
         let mut written = 0;
         while self.phase.load(Relaxed) == RUNNING && self.left > 0 && !self.pieces.is_closed() {
-            written += self.write(&mut blocks, epoch_ns);
+            // What waits for who reads is not to grow.
             if blocks.is_empty() {
+                written += self.write(&mut blocks, epoch_ns);
+            }
+            if blocks.is_empty() || !self.give(&mut blocks) {
                 sleep(LOOK);
-            } else if self.pieces.blocking_send(blocks.take()).is_err() {
-                break;
             }
         }
         self.phase.store(ENDING, Relaxed);
@@ -82,12 +86,24 @@ impl Scribe {
         let now_ns = epoch_ns.saturating_add(self.clock.now().ns);
         let lost = lost(&self.seen).saturating_sub(self.lost_before);
         blocks.statistics(0, now_ns, [written + lost, lost]);
-        // Nobody may read any more.
-        drop(self.pieces.blocking_send(blocks.take()));
+        let until_ms = self.clock.now().ms() + REST_MS;
+        while !self.give(&mut blocks)
+            && !self.pieces.is_closed()
+            && self.clock.now().ms() < until_ms
+        {
+            sleep(LOOK);
+        }
         for worker in &self.seen {
             worker.inquiries.pages.take_away();
         }
         drop(ended);
+    }
+
+    /// Gives away what is written. False where there is no room: who reads may never do so again,
+    /// and is not waited for in here, where nobody could end it.
+    fn give(&self, blocks: &mut Blocks) -> bool {
+        let room = self.pieces.try_reserve();
+        room.map(|room| room.send(blocks.take())).is_ok()
     }
 
     /// Writes what workers have copied; returns how many frames.
