@@ -7,13 +7,11 @@
 use std::{
     fmt,
     future::{Future, pending},
-    io,
+    io, mem,
     net::IpAddr,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -293,26 +291,73 @@ async fn talk(
         .max_buf_size(REQUEST_OCTETS)
         .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let mut talk = pin!(talk);
-    let outcome = match timeout(most, &mut talk).await {
-        Ok(outcome) => outcome,
-        Err(_) if stay.is_set() => talk.await,
-        Err(_) => return,
+    let outcome = loop {
+        match timeout(most, &mut talk).await {
+            Ok(outcome) => break outcome,
+            Err(_) if stay.goes_on() => {}
+            Err(_) => return,
+        }
     };
     if let Err(error) = outcome {
         tracing::debug!(%error, "a client of the API left, or spoke no HTTP");
     }
 }
 
-/// Whether a connection may take as long as it likes, as a capture does, of which there is one.
+/// What makes a connection last longer than others: work that its answer waits for, or a capture,
+/// of which there is one. Once that is over, its client has as long as others for what is left.
 #[derive(Clone, Debug, Default)]
-struct Stay(Arc<AtomicBool>);
+struct Stay(Arc<Mutex<Reasons>>);
+
+#[derive(Debug, Default)]
+struct Reasons {
+    works: bool,
+    stream: Option<capture::Stream>,
+    /// Whether something has come of them since that was last asked.
+    moved: bool,
+}
 
 impl Stay {
-    fn set(&self) {
-        self.0.store(true, Relaxed);
+    /// Until what this gives is dropped.
+    fn work(&self) -> Working<'_> {
+        self.lock().works = true;
+        Working(self)
     }
 
-    fn is_set(&self) -> bool {
-        self.0.load(Relaxed)
+    /// Until the stream ends.
+    fn with(&self, stream: capture::Stream) {
+        self.lock().stream = Some(stream);
+    }
+
+    /// The next piece of the stream, none after its end.
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Option<Vec<u8>>> {
+        let mut reasons = self.lock();
+        let Some(stream) = &mut reasons.stream else {
+            return Poll::Ready(None);
+        };
+        let piece = stream.poll_recv(context);
+        reasons.moved |= matches!(piece, Poll::Ready(Some(_)));
+        piece
+    }
+
+    fn goes_on(&self) -> bool {
+        let mut reasons = self.lock();
+        let has_moved = mem::take(&mut reasons.moved);
+        let streams = |stream: &capture::Stream| !stream.is_closed();
+        has_moved || reasons.works || reasons.stream.as_ref().is_some_and(streams)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Reasons> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An answer is worked out.
+struct Working<'a>(&'a Stay);
+
+impl Drop for Working<'_> {
+    fn drop(&mut self) {
+        let mut reasons = self.0.lock();
+        reasons.works = false;
+        reasons.moved = true;
     }
 }

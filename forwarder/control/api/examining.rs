@@ -33,7 +33,7 @@ pub(super) async fn examine(
         .ask(|answer| Query::Doctor(doctor::Asked::Ward(answer)))
         .await?;
     // Of many backends it takes longer than other answers may.
-    stay.set();
+    let _working = stay.work();
     let not_looked_at = ward.others as u64;
     let mut all = Examination::default();
     for part in ward.split() {

@@ -22,7 +22,7 @@ use super::{
     router::{Manager, NoParameters},
 };
 use crate::control::{
-    capture::{Asked, SNAP_OCTETS, Stream, Wish, filter},
+    capture::{Asked, SNAP_OCTETS, Wish, filter},
     views,
 };
 
@@ -68,9 +68,9 @@ pub(super) async fn begin(
     let wish = wanted.try_into()?;
     let begin = |answer| Query::Capture(Asked::Begin { wish, answer });
     let stream = manager.ask(begin).await??;
-    stay.set();
+    stay.with(stream);
     let headers = [(CONTENT_TYPE, "application/x-pcapng")];
-    Ok((headers, Body::new(Pieces(stream))))
+    Ok((headers, Body::new(Recorded(stay))))
 }
 
 /// Ends the capture that is under way: who has begun it gets the rest.
@@ -86,18 +86,18 @@ pub(super) async fn end(
         .ok_or(Refusal::NoCapture)
 }
 
-/// A stream as HTTP sends it.
-struct Pieces(Stream);
+/// A capture as HTTP sends it.
+struct Recorded(Stay);
 
-impl HttpBody for Pieces {
+impl HttpBody for Recorded {
     type Data = Bytes;
     type Error = Infallible;
 
     fn poll_frame(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.0.poll_recv(context);
+        let piece = self.0.poll(context);
         piece.map(|piece| piece.map(|piece| Ok(Frame::data(piece.into()))))
     }
 }

@@ -24,6 +24,9 @@ use crate::{
 
 mod openapi;
 
+/// More than waits between both ends of a socket.
+const BIG_OCTETS: usize = 8 << 20;
+
 /// A program that answers from the samples, with so many sessions.
 pub(crate) struct Program {
     directory: TempDir,
@@ -113,11 +116,13 @@ fn capture(asked: Asked) {
     }
 }
 
-/// Three octets for who wants the port `wan`, a stream without an end for who wants `lan`.
+/// Three octets for who wants the port `wan`, more than a connection holds for `big`, a stream
+/// without an end for who wants `lan`.
 fn captured(wish: &Wish) -> Result<capture::Stream, CaptureError> {
     let (pieces, stream) = mpsc::channel(1);
     match wish.on.join("+").as_str() {
         "wan" => pieces.try_send(b"abc".to_vec()).unwrap(),
+        "big" => pieces.try_send(vec![0; BIG_OCTETS]).unwrap(),
         "lan" => drop(tokio::spawn(async move { pieces.closed().await })),
         _ => return Err(CaptureError::UnderWay),
     }
@@ -360,6 +365,24 @@ async fn a_capture_may_take_longer_than_any_other_answer() {
     );
     let (ended, text) = ask("lan").await;
     assert!(!ended && text.starts_with("HTTP/1.1 200"), "{ended} {text}");
+}
+
+#[tokio::test]
+async fn who_does_not_take_the_rest_of_a_capture_is_cut_off() {
+    let bounds = Bounds {
+        connection: Duration::from_millis(50),
+        ..BOUNDS
+    };
+    let (queries, asked) = mpsc::channel(4);
+    tokio::spawn(answer(asked, Vec::new()));
+    let program = Program::serving(bounds, queries).await;
+    let mut stream = UnixStream::connect(program.socket()).await.unwrap();
+    let request = wanting(&json!({ "on": ["big"] }));
+    stream.write_all(request.as_bytes()).await.unwrap();
+    sleep(Duration::from_millis(400)).await;
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    assert!(rest.starts_with(b"HTTP/1.1 200") && rest.len() < BIG_OCTETS);
 }
 
 /// Head and body of an answer that is no JSON.
