@@ -315,8 +315,10 @@ impl<L: Pool> Manager<L> {
         shared.map(|shared| shared.read()).unwrap_or_default()
     }
 
-    /// Resigns wherever it is master; the adverts that say so leave with the next turn.
+    /// Before the program ends: resigns wherever it is master, and ends the capture that is under
+    /// way. The adverts that say so leave with the next turn, and workers hear of it with that.
     pub fn resign(&mut self, now: Now) {
+        self.end_capture();
         self.groups.stop(now);
     }
 
