@@ -3,14 +3,21 @@
 use std::{
     fs::File,
     io::{self, IsTerminal, Write},
-    path::PathBuf,
+    ops::ControlFlow,
+    path::{Path, PathBuf},
     process::ExitCode,
+    thread,
     time::Duration,
 };
 
 use anyhow::{Context, Result, bail};
+use hyper::body::Bytes;
 use serde_json::json;
-use tokio::{signal::ctrl_c, time::timeout};
+use tokio::{
+    signal::ctrl_c,
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
 
 use super::{client, source::wait};
 use crate::{
@@ -22,7 +29,7 @@ use crate::{
     io::pcap::Passed,
 };
 
-/// For what has been captured to come, once it is to end.
+/// For what has been captured to come and be written, once it is to end.
 const REST: Duration = Duration::from_secs(3);
 
 #[derive(Debug, clap::Args)]
@@ -55,6 +62,9 @@ pub(super) struct Arguments {
     filter: Vec<String>,
 }
 
+/// Pieces that wait to be written.
+const PIECES: usize = 16;
+
 /// Captures until there is enough, or a signal comes.
 pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
     let words = arguments.filter.join(" ");
@@ -69,49 +79,62 @@ pub(super) fn run(arguments: &Arguments) -> Result<ExitCode> {
         "count": arguments.count,
         "snap_octets": arguments.snap.map_or(SNAP_OCTETS, |octets| octets as usize),
     });
-    let open = || -> io::Result<Box<dyn Write>> {
-        if to_pipe {
-            return Ok(Box::new(io::stdout()));
-        }
-        Ok(Box::new(File::create(&arguments.write)?))
-    };
-    let mut out = None;
-    let mut passed = Passed::default();
-    let write = |octets: &[u8]| {
-        // A file that is there stays as it is where there is nothing to capture.
-        let sink = match &mut out {
-            Some(sink) => sink,
-            None => out.insert(open()?),
+    let file = (!to_pipe).then(|| arguments.write.clone());
+    let (pieces, to_write) = mpsc::channel(PIECES);
+    let (tell, written) = oneshot::channel();
+    // A pipe may take nothing for as long as it likes; a signal has to be heard meanwhile.
+    thread::Builder::new()
+        .name("write".to_owned())
+        .spawn(move || tell.send(write(file.as_deref(), to_write)))
+        .context("cannot start the thread that writes")?;
+    let Passed { frames, lost, .. } = wait(async {
+        let captured = async {
+            let each = async |piece| match pieces.send(piece).await {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            };
+            let socket = &arguments.socket;
+            let patience = Some(client::PATIENCE);
+            let ended = client::stream(socket, "/capture", &wanted, patience, each).await;
+            drop(pieces);
+            let written = written.await.context("the thread that writes is gone")?;
+            let passed = written.context("cannot write what was captured")?;
+            ended?;
+            anyhow::Ok(passed)
         };
-        sink.write_all(octets)?;
-        sink.flush()?;
-        passed.read(octets);
-        Ok(())
-    };
-    wait(async {
-        let captured = client::stream(
-            &arguments.socket,
-            "/capture",
-            &wanted,
-            Some(client::PATIENCE),
-            write,
-        );
         tokio::pin!(captured);
         tokio::select! {
-            ended = &mut captured => return Ok(ended?),
+            ended = &mut captured => return ended,
             interrupted = ctrl_c() => interrupted.context("cannot wait for signals")?,
         }
         // Where it has ended meanwhile, there is nothing to end.
         drop(client::post::<Done>(&arguments.socket, "/capture/end").await);
         match timeout(REST, captured).await {
-            Ok(ended) => Ok(ended?),
+            Ok(ended) => ended,
             Err(_) => bail!("the end of the capture did not come within {REST:?}"),
         }
     })?;
-    let Passed { frames, lost, .. } = passed;
     writeln!(
         io::stderr(),
         "{frames} frames captured, {lost} lost for want of room"
     )?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes pieces into a file, or else to standard output, until there are no more.
+fn write(file: Option<&Path>, mut pieces: mpsc::Receiver<Bytes>) -> io::Result<Passed> {
+    let mut passed = Passed::default();
+    let mut out: Option<Box<dyn Write>> = None;
+    while let Some(piece) = pieces.blocking_recv() {
+        // A file that is there stays as it is where there is nothing to capture.
+        let sink = match (&mut out, file) {
+            (Some(sink), _) => sink,
+            (None, Some(file)) => out.insert(Box::new(File::create(file)?)),
+            (None, None) => out.insert(Box::new(io::stdout())),
+        };
+        sink.write_all(&piece)?;
+        sink.flush()?;
+        passed.read(&piece);
+    }
+    Ok(passed)
 }

@@ -2,6 +2,7 @@
 
 use std::{
     io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -47,8 +48,6 @@ pub(super) enum Error {
         status: StatusCode,
         reason: String,
     },
-    #[error("cannot write what was captured")]
-    Write(#[source] io::Error),
     #[error("weir's answer to {path} is that of another version")]
     Unreadable {
         path: String,
@@ -70,9 +69,9 @@ pub(super) async fn post<T: DeserializeOwned>(socket: &Path, path: &str) -> Resu
 /// The same for what takes as long as it takes.
 pub(super) async fn post_long<T: DeserializeOwned>(socket: &Path, path: &str) -> Result<T, Error> {
     let mut body = Vec::new();
-    let take = |piece: &[u8]| {
+    let take = async |piece: Bytes| {
         body.extend(piece);
-        Ok(())
+        ControlFlow::Continue(())
     };
     stream(socket, path, &(), None, take).await?;
     serde_json::from_slice(&body).map_err(|source| Error::Unreadable {
@@ -121,14 +120,14 @@ fn refused(path: &str, status: StatusCode, body: &[u8]) -> Error {
     }
 }
 
-/// Sends something as JSON, and gives each piece of the answer as it comes, for as long as it does.
-/// Its beginning may take some time only, or any time where that is none.
+/// Sends something as JSON, and gives each piece of the answer as it comes, for as long as it does
+/// and is wanted. Its beginning may take some time only, or any time where that is none.
 pub(super) async fn stream(
     socket: &Path,
     path: &str,
     body: &impl Serialize,
     patience: Option<Duration>,
-    mut each: impl FnMut(&[u8]) -> io::Result<()>,
+    mut each: impl AsyncFnMut(Bytes) -> ControlFlow<()>,
 ) -> Result<(), Error> {
     let body = serde_json::to_vec(body).expect("what is sent has text keys alone");
     let http = |source| Error::Http {
@@ -153,8 +152,10 @@ pub(super) async fn stream(
             return Err(refused(path, status, &body));
         }
         while let Some(frame) = body.frame().await {
-            if let Ok(piece) = frame.map_err(http)?.into_data() {
-                each(&piece).map_err(Error::Write)?;
+            if let Ok(piece) = frame.map_err(http)?.into_data()
+                && each(piece).await.is_break()
+            {
+                break;
             }
         }
         Ok(())
