@@ -54,6 +54,7 @@ pub(super) struct Flows {
     /// When a packet last went on without a session, since there was no room for one.
     overflowed: Option<Now>,
     last_id: u16,
+    last_id6: u32,
     id_step: u16,
 }
 
@@ -96,6 +97,7 @@ impl Flows {
             answers: Default::default(),
             overflowed: None,
             last_id: worker.0.into(),
+            last_id6: worker.0.into(),
             // A power of two, so that what comes round stays apart from the other workers'.
             id_step: u16::try_from(workers.next_power_of_two()).unwrap_or(u16::MAX),
         }
@@ -210,6 +212,12 @@ impl Flows {
         self.last_id = self.last_id.wrapping_add(self.id_step);
         self.last_id
     }
+
+    /// The same of a packet of IPv6 that is sent in pieces.
+    pub(super) fn next_id6(&mut self) -> u32 {
+        self.last_id6 = self.last_id6.wrapping_add(self.id_step.into());
+        self.last_id6
+    }
 }
 
 /// Where the scheduler of a service begins, if it is of this family.
@@ -249,8 +257,7 @@ mod tests {
     use super::*;
     use crate::path::gate::Room;
 
-    #[test]
-    fn a_flood_of_one_kind_leaves_the_others_their_rate() {
+    fn flows(worker: WorkerIx, workers: usize) -> Flows {
         let table = Table::new(8, 1, 1).unwrap();
         let table6 = Table::beside(&table, 8, 1).unwrap();
         let others = Arc::new(Loads::new(1));
@@ -260,15 +267,29 @@ mod tests {
             Datagrams::new(8, DatagramIx::default()),
             Datagrams::new(8, DatagramIx::BEFORE_SIX),
         );
-        let mut flows = Flows::new(
+        Flows::new(
             (table, table6),
             templates,
             datagrams,
             others,
             std::iter::empty(),
             gate,
-            (WorkerIx(0), 1),
-        );
+            (worker, workers),
+        )
+    }
+
+    #[test]
+    fn pieces_of_ipv6_are_not_mistaken_for_those_of_65536_packets_before() {
+        let mut all = std::collections::HashSet::new();
+        for worker in [0, 2] {
+            let mut flows = flows(WorkerIx(worker), 3);
+            assert!((0..=1 << 16).all(|_| all.insert(flows.next_id6())));
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_leaves_the_others_their_rate() {
+        let mut flows = flows(WorkerIx(0), 1);
         let now = Now::from_ms(1);
         let mut answered = |answer| {
             (0..50)

@@ -23,7 +23,7 @@ pub(super) fn run<F: Frame>(
     mut frame: F,
     l3: u8,
     mtu: u16,
-    id: impl FnOnce() -> u16,
+    id: impl FnOnce() -> u32,
     counters: &Counters,
     mut give: impl FnMut(F),
 ) -> Result<(), DropReason> {
@@ -96,7 +96,7 @@ impl Whole {
 }
 
 /// Gives a packet of IPv6 that has none the header that fragments have.
-fn open_six<F: Frame>(frame: &mut F, l3: usize, id: u16) -> Result<Whole, DropReason> {
+fn open_six<F: Frame>(frame: &mut F, l3: usize, id: u32) -> Result<Whole, DropReason> {
     let packet = frame.head().get(l3..).unwrap_or_default();
     let (_, data) = ipv6::parse(packet).map_err(|_| DropReason::TooBig)?;
     let data_octets = data.len();
@@ -109,7 +109,7 @@ fn open_six<F: Frame>(frame: &mut F, l3: usize, id: u16) -> Result<Whole, DropRe
     let moved = moved.ok_or(DropReason::TooBig)?;
     moved.copy_within(FRAGMENT_OCTETS.., 0);
     let packet = moved.get_mut(l3..).unwrap_or_default();
-    ipv6::begin_fragment(packet, id.into()).ok_or(DropReason::TooBig)?;
+    ipv6::begin_fragment(packet, id).ok_or(DropReason::TooBig)?;
     Ok(Whole {
         header_octets: ipv6::LEN + FRAGMENT_OCTETS,
         data_octets,

@@ -406,7 +406,7 @@ fn settle<A: Family, P: Port>(
                 Some(_) => outbox.punt(piece, Punt::Resolve, meta, outside),
                 None => outbox.transmit(piece, port, outside),
             };
-            let id = || bench.flows.next_id();
+            let id = || bench.flows.next_id6();
             if let Err(reason) = fragment::run(frame, meta.l3, mtu, id, outside.counters, give) {
                 outside.counters.dropped(reason, 1);
             }
