@@ -56,7 +56,7 @@ pub struct Sharing {
     filling: AtomicBool,
     /// Copies taken, and those that ended.
     pub taken: Counter,
-    /// What was told of services or backends that are not here.
+    /// What was told of services or backends that are not here, or that do not take the client.
     pub unknown: Counter,
     /// Copies for which there was no room, or which another session stood in the way of.
     pub refused: Counter,
@@ -230,7 +230,8 @@ fn known<A: Family>(told: &Told<A>, bench: &Bench<'_>) -> Option<New<A>> {
         Forward::Tun | Forward::Wrap => service.forward == Forward::Tun,
         forward => service.forward == forward,
     };
-    (is_alike && has_port(told, backend, bench)).then(|| New {
+    let takes = is_alike && service.takes(told.client.address);
+    (takes && has_port(told, backend, bench)).then(|| New {
         forward: backend.forward,
         hop: backend.hop,
         service: service_ix,

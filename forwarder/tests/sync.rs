@@ -477,3 +477,18 @@ fn what_the_other_director_does_not_serve_is_counted_and_nothing_else() {
     assert_eq!(pair.0[1].standing().counts.unknown, 1);
     assert_eq!(pair.0[1].standing().counts.heard, 1);
 }
+
+#[test]
+fn clients_that_are_denied_here_get_no_session_from_there() {
+    let mut pair = Pair::new("Tcp", "Nat", "");
+    let filter = r#"source_filter: (deny: ["203.0.113.5/32"]),"#;
+    let filtered = config(false, "Tcp", "Nat", filter);
+    pair.0[1] = Director::new(&filtered, 7, pair.0[0].rig.now);
+    pair.pass_ms(300);
+    for client in [CLIENT, "203.0.113.6:40000"] {
+        open(&mut pair.0[0], client, "Tcp", true);
+    }
+    pair.pass_ms(10);
+    assert_eq!(pair.0[1].sessions(), 1, "that of who is not denied");
+    assert_eq!(pair.0[1].standing().counts.unknown, 1);
+}
