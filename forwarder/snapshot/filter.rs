@@ -8,12 +8,9 @@ use crate::wire::{
     ethernet::{
         ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_SERVICE_VLAN, ETHERTYPE_VLAN,
     },
-    ipv4::{PROTOCOL_TCP, PROTOCOL_UDP},
+    ipv4::{PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
     ipv6::{self, FragmentHeader, Upper},
 };
-
-/// SCTP, whose ports stand where TCP's do.
-const PROTOCOL_SCTP: u8 = 132;
 
 /// 802.1Q tags that are passed over.
 const TAGS: usize = 2;

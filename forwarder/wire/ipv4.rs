@@ -41,6 +41,8 @@ pub const PROTOCOL_TCP: u8 = 6;
 pub const PROTOCOL_UDP: u8 = 17;
 /// Protocol number of VRRP.
 pub const PROTOCOL_VRRP: u8 = 112;
+/// Protocol number of SCTP, whose ports stand where TCP's do.
+pub const PROTOCOL_SCTP: u8 = 132;
 
 const DONT_FRAGMENT: u16 = 0x4000;
 const MORE_FRAGMENTS: u16 = 0x2000;

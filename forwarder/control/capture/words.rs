@@ -8,7 +8,7 @@ use crate::{
     snapshot::{Filter, Side, Test},
     wire::{
         ethernet::{ETHERTYPE_ARP, ETHERTYPE_IPV4, ETHERTYPE_IPV6},
-        ipv4::{PROTOCOL_ICMP, PROTOCOL_TCP, PROTOCOL_UDP},
+        ipv4::{PROTOCOL_ICMP, PROTOCOL_SCTP, PROTOCOL_TCP, PROTOCOL_UDP},
         ipv6::PROTOCOL_ICMPV6,
     },
 };
@@ -16,7 +16,11 @@ use crate::{
 /// Words of a filter at most: each costs every frame.
 const MOST_WORDS: usize = 128;
 
-const PROTOCOL_SCTP: u8 = 132;
+/// Octets of these together at most.
+const MOST_OCTETS: usize = 8192;
+
+/// What stands after `src` and `dst`.
+const SIDED: &str = "host, net, port, portrange, or an address";
 
 /// Why words are no filter.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,6 +38,9 @@ pub enum FilterError {
     /// It is too long.
     #[error("filter: {0} words; {MOST_WORDS} are the most")]
     Long(usize),
+    /// The same before its words are counted.
+    #[error("filter: {0} octets; {MOST_OCTETS} are the most")]
+    Large(usize),
 }
 
 /// What the words say; without words any frame will do.
@@ -42,6 +49,9 @@ pub enum FilterError {
 ///
 /// What is not understood.
 pub fn filter(text: &str) -> Result<Filter, FilterError> {
+    if text.len() > MOST_OCTETS {
+        return Err(FilterError::Large(text.len()));
+    }
     let mut spaced = text.replace("&&", " and ").replace("||", " or ");
     for (sign, word) in [("!", " not "), ("(", " ( "), (")", " ) ")] {
         spaced = spaced.replace(sign, word);
@@ -126,12 +136,16 @@ impl<'a> Words<'a> {
 
     /// One question, to what is of a protocol.
     fn test(&mut self, of: Option<Filter>) -> Result<Filter, FilterError> {
-        let side = match self.next_if(&["src", "dst"]) {
-            Some("src") => Side::Source,
-            Some(_) => Side::Destination,
-            None => Side::Either,
+        let mut kinds = vec!["host", "net", "port", "portrange"];
+        let (side, or_address) = match self.next_if(&["src", "dst"]) {
+            Some("src") => (Side::Source, SIDED),
+            Some(_) => (Side::Destination, SIDED),
+            None => {
+                kinds.push("proto");
+                (Side::Either, "a word of filters, or an address")
+            }
         };
-        let kind = self.next_if(&["host", "net", "port", "portrange", "proto"]);
+        let kind = self.next_if(&kinds);
         let value = self.next();
         let value = |this: &Self, expected: &str| value.ok_or_else(|| this.wrong(expected));
         let test = match kind {
@@ -150,6 +164,7 @@ impl<'a> Words<'a> {
                 let expected = "a range of ports, such as 8000-8099";
                 let range = value(self, expected)?.split_once('-');
                 let range = range.and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
+                let range = range.filter(|(first, last)| first <= last);
                 let (first, last) = range.ok_or_else(|| self.wrong(expected))?;
                 Test::Ports(side, first, last)
             }
@@ -160,9 +175,8 @@ impl<'a> Words<'a> {
             }
             // An address alone is a host.
             _ => {
-                let expected = "a word of filters, or an address";
-                let address: Result<IpAddr, _> = value(self, expected)?.parse();
-                Test::Net(side, address.map_err(|_| self.wrong(expected))?.into())
+                let address: Result<IpAddr, _> = value(self, or_address)?.parse();
+                Test::Net(side, address.map_err(|_| self.wrong(or_address))?.into())
             }
         };
         let test = Filter::Is(test);
@@ -273,6 +287,14 @@ mod tests {
                 "portrange 80",
                 "`80` is not a range of ports, such as 8000-8099",
             ),
+            (
+                "portrange 9000-8000",
+                "`9000-8000` is not a range of ports, such as 8000-8099",
+            ),
+            (
+                "src proto 6",
+                "`proto` is not host, net, port, portrange, or an address",
+            ),
             ("(tcp", "it ends where `)` should stand"),
             ("tcp udp", "`udp` is not and, or, or the end"),
             (
@@ -288,5 +310,7 @@ mod tests {
         }
         let long = "tcp or ".repeat(100);
         assert_eq!(filter(&long), Err(FilterError::Long(200)));
+        let large = "(".repeat(10_000);
+        assert_eq!(filter(&large), Err(FilterError::Large(10_000)));
     }
 }
