@@ -68,7 +68,7 @@ pub use idle::{Idle, Rss};
 pub use life::{Gone, Life, Strays};
 pub use limit::{BackendLimits, ServiceLimits, SourceLimit};
 pub use persistence::{Draining, Persistence};
-pub use port::{Device, Port};
+pub use port::{ANY, DROPS, Device, Port};
 pub use problem::{Place, Problem, Refused};
 pub use quic::Quic;
 pub use route::{Neighbour, Route};

@@ -16,6 +16,12 @@ use super::{
 };
 use crate::wire::{Mac, ipv6};
 
+/// The word for all ports, in place of one's name.
+pub const ANY: &str = "any";
+
+/// The word for what workers drop, in place of a port's name.
+pub const DROPS: &str = "drops";
+
 /// A port of the machine.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Port {
@@ -138,6 +144,13 @@ fn read<'a>(
     let name = name(raw.name, problems);
     if let Some(name) = &name {
         let at = raw.name.text();
+        if [ANY, DROPS].contains(&name.as_str()) {
+            let text = format!(
+                "`{name}` means something else where frames are captured; call this port \
+                 otherwise"
+            );
+            problems.refuse(at, text);
+        }
         claims.names.claim(name.clone(), at, problems, |line| {
             format!("`{name}` is the name of the port in line {line} already")
         });

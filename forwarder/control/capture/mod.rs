@@ -22,16 +22,11 @@ use crate::{
 };
 use scribe::Scribe;
 
+pub use crate::config::{ANY, DROPS};
 pub use words::{FilterError, filter};
 
 mod scribe;
 mod words;
-
-/// The word for what workers drop, in place of a port's name.
-pub const DROPS: &str = "drops";
-
-/// The word for all ports.
-pub const ANY: &str = "any";
 
 /// Octets of each frame that are captured unless fewer are asked for: all.
 pub const SNAP_OCTETS: usize = 65_536;
