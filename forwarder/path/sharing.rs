@@ -17,8 +17,7 @@ use super::{Bench, Counter, Family, flows::Flows, introduce, schedule, snat};
 use crate::{
     io::Now,
     session::{
-        BackendIx, Deltas, FixedIx, FlowKey, Forward, Generation, Journal, New, ServiceIx,
-        Timeouts, Told,
+        BackendIx, Deltas, FixedIx, FlowKey, Forward, Journal, New, ServiceIx, Timeouts, Told,
     },
     snapshot::{Backend, Slots},
     wire::Protocol,
@@ -237,6 +236,8 @@ fn known<A: Family>(told: &Told<A>, bench: &Bench<'_>) -> Option<New<A>> {
         service: service_ix,
         backend: backend.number,
         timeout_ms: idle_ms(told, &service.timeouts),
+        // Its first packet here asks whether the backend serves, as those of this director's do.
+        generation: service.changed.before(),
         ..blank(told, bench)
     })
 }
@@ -281,7 +282,7 @@ fn blank<A: Family>(told: &Told<A>, bench: &Bench<'_>) -> New<A> {
         service: ServiceIx::default(),
         backend: BackendIx::default(),
         // Not the present one, so that its first packet here leaves the fast path, and is seen.
-        generation: Generation(bench.generation.0.wrapping_sub(1)),
+        generation: bench.generation.before(),
         deltas: match told.forward {
             Forward::Nat | Forward::FullNat | Forward::Snat => {
                 schedule::deltas([client, vip], [seen, rip])

@@ -54,6 +54,12 @@ impl Generation {
         Self(self.0.wrapping_add(1) & Self::LAST)
     }
 
+    /// The one before this.
+    #[must_use]
+    pub fn before(self) -> Self {
+        Self(self.0.wrapping_sub(1) & Self::LAST)
+    }
+
     /// True where this one came before `other`: no more than half of all lie between two that are
     /// compared.
     #[inline]
@@ -69,7 +75,7 @@ mod tests {
     #[test]
     fn generations_come_round() {
         let (last, first) = (Generation(Generation::LAST), Generation(0));
-        assert_eq!(last.next(), first);
+        assert_eq!((last.next(), first.before()), (first, last));
         assert!(last.is_before(first) && !first.is_before(last));
         assert!(Generation(5).is_before(Generation(7)) && !Generation(7).is_before(Generation(5)));
         assert!(first.is_before(Generation(1)) && !first.is_before(first));

@@ -14,7 +14,11 @@ use std::fmt::Write;
 use etherparse::PacketBuilder;
 use rig::{Rig, frames::spec, mac};
 use weir::{
-    control::sync::{Key, Share, Standing},
+    control::{
+        commands::Command,
+        roster::Health,
+        sync::{Key, Share, Standing},
+    },
     io::Now,
 };
 
@@ -491,4 +495,47 @@ fn clients_that_are_denied_here_get_no_session_from_there() {
     pair.pass_ms(10);
     assert_eq!(pair.0[1].sessions(), 1, "that of who is not denied");
     assert_eq!(pair.0[1].standing().counts.unknown, 1);
+}
+
+/// What else was published since it went down changes nothing.
+#[test]
+fn a_copy_whose_backend_is_down_here_ends_as_any_session_does() {
+    let mut pair = Pair::new("Tcp", "Nat", "");
+    let mut tell = |service: &str, backend: &str, health: Health| {
+        let (service, backend) = (service.to_owned(), backend.to_owned());
+        let command = Command::SetHealth {
+            service,
+            backend,
+            health,
+            weight: None,
+        };
+        pair.0[1].rig.tell(command).unwrap();
+    };
+    tell("web", "web11", Health::Down("no answer".into()));
+    tell("six", "a", Health::Down("no answer".into()));
+    tell("six", "a", Health::Up);
+    let clients: Vec<_> = (0..4)
+        .map(|n| format!("203.0.113.5:{}", 40_000 + n))
+        .collect();
+    let [one, _] = &mut pair.0;
+    let firsts: Vec<_> = clients
+        .iter()
+        .map(|client| open(one, client, "Tcp", true))
+        .collect();
+    pair.pass_ms(10);
+    assert_eq!(pair.0[1].sessions(), 4);
+    let mut ended = 0;
+    for (client, first) in clients.iter().zip(firsts) {
+        let sent = pair.0[1].exchange(0, &spec(0, client, WEB).tcp("PA"));
+        let is_reset = |frame: &[u8]| frame[47] & 4 != 0;
+        if first[30..34] == [10, 1, 0, 11] {
+            assert!(sent.iter().all(|(_, frame)| is_reset(frame)), "{sent:02x?}");
+            assert_eq!(sent.len(), 2, "both ends are told");
+            ended += 1;
+        } else {
+            assert_eq!(sent.len(), 1);
+            assert!(!is_reset(&sent[0].1));
+        }
+    }
+    assert_eq!(ended, 1);
 }
