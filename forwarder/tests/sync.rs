@@ -539,3 +539,27 @@ fn a_copy_whose_backend_is_down_here_ends_as_any_session_does() {
     }
     assert_eq!(ended, 1);
 }
+
+/// Who had a session once, and has none of its packets, ends its own alone.
+#[test]
+fn a_session_goes_on_where_its_packets_are_when_the_former_owner_ends_it() {
+    let mut pair = Pair::new("Udp", "Nat", "timeouts: (udp: \"10s\"),");
+    let clients: Vec<_> = (0..20)
+        .map(|n| format!("203.0.113.5:{}", 40_000 + n))
+        .collect();
+    for at in [0, 1, 1] {
+        for client in &clients {
+            let sent = pair.0[at].exchange(0, &spec(0, client, WEB).udp());
+            assert_eq!(sent.len(), 1);
+        }
+        pair.pass_ms(10);
+    }
+    // As long as a sweep takes, which finds what has expired.
+    for _ in 0..13 {
+        pair.pass_s(5);
+        assert_eq!(pair.0[1].sessions(), 20);
+        for client in &clients {
+            pair.0[1].exchange(0, &spec(0, client, WEB).udp());
+        }
+    }
+}

@@ -75,15 +75,14 @@ impl<A: Family> Table<A> {
         false
     }
 
-    /// Forgets a session that has ended where it was carried, and has no packets here. False where
-    /// there is none.
+    /// Forgets the copy of a session that has ended where it was carried. False where there is
+    /// none: what this director carries ends by itself.
     pub fn end_copy(&mut self, told: &Told<A>, now_ms: u64) -> bool {
         let key = FlowKey::new(told.client, told.vip, told.protocol);
         let found = self.find(self.hash(&key), &key, now_ms);
         let copy = found.filter(|ix| {
             let session = self.get(*ix);
-            let is_elsewhere = |one: &Session<A>| one.is_copy() || one.idle_ms(now_ms) >= OWN_MS;
-            session.is_some_and(|one| one.rip() == told.rip && is_elsewhere(one))
+            session.is_some_and(|one| one.rip() == told.rip && one.is_copy())
         });
         if let Some(ix) = copy {
             self.remove_quietly(ix);
