@@ -97,6 +97,18 @@ class Capture(LabCase):
             time.sleep(1)
             self.end(self.begin("any", "-w", self.lab.log_folder / "again.pcapng"))
 
+    def test_it_hears_ctrl_c_while_its_pipe_takes_nothing(self):
+        with self.lab.weir([http("nat")]), RawSocket(self.lab.client) as client:
+            process = self.begin("wan", "-w", "-", stdout=subprocess.PIPE)
+            with process.stdout:
+                # More than a pipe holds.
+                for _ in range(200):
+                    client.send(frames.ethernet(WAN_MAC, CLIENT_MAC, 0x88B5, bytes(1400)))
+                time.sleep(1)
+                process.send_signal(signal.SIGINT)
+                self.assertEqual(process.wait(WAIT_S), 1)
+                self.assertIn("did not come within 3s", process.stderr.read())
+
     def test_wrong_words_say_what_to_do(self):
         with self.lab.weir([http("nat")]):
             for words, said in [
