@@ -190,24 +190,22 @@ fn take_one<A: Family>(told: &Told<A>, sharing: &Sharing, bench: &mut Bench<'_>)
     };
     if A::sessions(bench.flows).take_copy(&new, told, now_ms) {
         sharing.taken.add(1);
-        follow_introduction(&new, bench);
+        follow_introduction(told, bench);
     } else {
         sharing.refused.add(1);
     }
 }
 
-/// Where backends are told of clients, the other director has done it.
-fn follow_introduction<A: Family>(new: &New<A>, bench: &mut Bench<'_>) {
-    let service = A::network(bench.snapshot).services.service(new.service);
-    let means = service.and_then(|service| service.introduces);
-    let Some(means) = means.filter(|_| new.forward != Forward::Snat) else {
+/// Where the backend was told of the client, the other director has done it, whatever this one
+/// does with sessions of its own.
+fn follow_introduction<A: Family>(told: &Told<A>, bench: &mut Bench<'_>) {
+    let (Some(means), Forward::Nat | Forward::FullNat) = (told.introduces, told.forward) else {
         return;
     };
-    let key = FlowKey::new(new.client, new.vip, new.protocol);
+    let key = FlowKey::new(told.client, told.vip, told.protocol);
     let sessions = A::sessions(bench.flows);
     if let Some(ix) = sessions.find(sessions.hash(&key), &key, bench.now_ms)
         && let Some(session) = sessions.get_mut(ix)
-        && session.introduction().is_none()
     {
         session.introduce(introduce::new(means, session, false));
     }

@@ -8,6 +8,7 @@ use std::sync::{
 use crossbeam::queue::ArrayQueue;
 
 use super::{
+    Means,
     entry::{Forward, Session},
     key::Family,
     tcp::State,
@@ -30,6 +31,8 @@ pub struct Told<A: Family> {
     pub protocol: Protocol,
     /// How its packets reach the backend.
     pub forward: Forward,
+    /// What the backend was told of the client by, if it was: the client's numbers are shifted.
+    pub introduces: Option<Means>,
     /// The TCP state; [`State::None`] for others.
     pub state: State,
     /// False for a UDP session of one datagram.
@@ -49,6 +52,7 @@ impl<A: Family> Told<A> {
             local: session.local(),
             protocol: session.protocol(),
             forward: session.forward(),
+            introduces: session.introduction().map(|one| one.means),
             state: session.state(),
             lasts: session.protocol() == Protocol::Tcp || !session.may_go(),
             ended,

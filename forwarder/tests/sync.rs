@@ -563,3 +563,47 @@ fn a_session_goes_on_where_its_packets_are_when_the_former_owner_ends_it() {
         }
     }
 }
+
+/// What backends are told of clients need not be the same here as there.
+#[test]
+fn a_session_whose_backend_was_told_of_the_client_stays_one_and_no_other_becomes_one() {
+    for mode in ["Nat", "FullNat"] {
+        let kinds = [("", 0), ("send_proxy: V1,", 45), ("send_proxy: V2,", 28)];
+        for ((there, octets), (here, _)) in
+            kinds.iter().flat_map(|kind| kinds.map(|to| (*kind, to)))
+        {
+            let mut pair = Pair::new("Tcp", mode, there);
+            let config = config(false, "Tcp", mode, here);
+            pair.0[1] = Director::new(&config, 7, pair.0[0].rig.now);
+            pair.pass_ms(300);
+            let [one, _] = &mut pair.0;
+            let client = spec(0, CLIENT, WEB);
+            let first = one.exchange(0, &client.clone().numbers(1000, 0).tcp("S"));
+            let back = |flags: &str, number: u32| {
+                let end = |at: usize, port: usize| {
+                    let [a, b, c, d] = [0, 1, 2, 3].map(|n| first[0].1[at + n]);
+                    let port = u16::from_be_bytes([first[0].1[port], first[0].1[port + 1]]);
+                    format!("{a}.{b}.{c}.{d}:{port}")
+                };
+                let answer = spec(1, &end(30, 36), &end(26, 34));
+                answer.numbers(5000, number).tcp(flags)
+            };
+            assert_eq!(one.exchange(1, &back("SA", 1001)).len(), 1);
+            one.exchange(0, &client.clone().numbers(1001, 5001).tcp("A"));
+            assert_eq!(one.exchange(1, &back("A", 1001 + octets)).len(), 1);
+            pair.pass_ms(10);
+            let [one, other] = &mut pair.0;
+            let data = client.numbers(1001, 5001).payload(b"data").tcp("PA");
+            let case = format!("{mode}: {there:?} there, {here:?} here");
+            let sent = one.exchange(0, &data);
+            assert_eq!(sent[0].1[38..42], (1001 + octets).to_be_bytes(), "{case}");
+            assert_eq!(other.exchange(0, &data), sent, "{case}");
+            let answer = back("A", 1005 + octets);
+            assert_eq!(
+                other.exchange(1, &answer),
+                one.exchange(1, &answer),
+                "{case}"
+            );
+        }
+    }
+}

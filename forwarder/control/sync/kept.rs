@@ -1,7 +1,7 @@
 //! Sessions over a restart: the program that ends writes them into a file, the next one reads it.
 //!
 //! ```text
-//! "weir sessions 1\n"   since_boot_ms   slots   (octets   message)…   0
+//! "weir sessions 2\n"   since_boot_ms   slots   (octets   message)…   0
 //! 16                    8               8        2                     2
 //! ```
 //!
@@ -28,7 +28,7 @@ use crate::{
     snapshot::Slots,
 };
 
-const MAGIC: &[u8; 16] = b"weir sessions 1\n";
+const MAGIC: &[u8; 16] = b"weir sessions 2\n";
 
 /// Older sessions are of no use: their ends have given them up.
 const OLDEST_MS: u64 = 600_000;
@@ -283,6 +283,7 @@ mod tests {
             local: None,
             protocol: Protocol::Tcp,
             forward: Forward::Nat,
+            introduces: None,
             state: State::Established,
             lasts: true,
             ended: false,

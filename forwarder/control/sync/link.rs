@@ -12,7 +12,7 @@
 //! missing is sent again from there on.
 //!
 //! ```text
-//! "WS1" kind   from   to   number   has   message …   HMAC
+//! "WS2" kind   from   to   number   has   message …   HMAC
 //! 3     1      8      8    8        8                 32
 //! ```
 
@@ -25,7 +25,7 @@ use crate::io::Now;
 #[cfg(test)]
 mod tests;
 
-const MAGIC: &[u8; 3] = b"WS1";
+const MAGIC: &[u8; 3] = b"WS2";
 const HEADER: usize = 36;
 const TAG: usize = digest::SHA256_OUTPUT_LEN;
 

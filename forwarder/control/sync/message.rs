@@ -14,7 +14,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use crate::{
     path::News,
-    session::{Family, Forward, Told, tcp::State},
+    session::{Family, Forward, Means, Told, tcp::State},
     wire::{Endpoint, Protocol},
 };
 
@@ -32,6 +32,12 @@ const LASTS: u8 = 1;
 
 /// Set where the session is no more.
 const ENDED: u8 = 2;
+
+/// Set where the backend was told of the client by a line of text.
+const BY_V1: u8 = 4;
+
+/// Set where it was told by a binary header.
+const BY_V2: u8 = 8;
 
 /// Octets of the largest record.
 pub(super) const LARGEST: usize = 9 + 4 * 18;
@@ -101,7 +107,13 @@ impl Octets for Ipv6Addr {
 }
 
 fn write_session<A: Octets>(kind: u8, told: &Told<A>, out: &mut Vec<u8>) {
-    let flags = if told.lasts { LASTS } else { 0 } | if told.ended { ENDED } else { 0 };
+    let introduces = match told.introduces {
+        None => 0,
+        Some(Means::V1) => BY_V1,
+        Some(Means::V2) => BY_V2,
+    };
+    let lasts = if told.lasts { LASTS } else { 0 };
+    let flags = lasts | if told.ended { ENDED } else { 0 } | introduces;
     let forward = number_of(told.forward);
     out.extend([kind, told.protocol as u8, told.state as u8, forward, flags]);
     out.extend(told.remaining_ms.to_be_bytes());
@@ -126,14 +138,20 @@ fn read_session<A: Octets>(octets: &mut &[u8]) -> Option<Told<A>> {
         Forward::FullNat => Some(end(octets)?),
         Forward::Nat | Forward::Dr | Forward::Tun | Forward::Wrap | Forward::Snat => None,
     };
-    let is_known = flags & !(LASTS | ENDED) == 0;
-    is_known.then_some(Told {
+    let introduces = match flags & !(LASTS | ENDED) {
+        0 => None,
+        BY_V1 => Some(Means::V1),
+        BY_V2 => Some(Means::V2),
+        _ => return None,
+    };
+    Some(Told {
         client,
         vip,
         rip,
         local,
         protocol,
         forward,
+        introduces,
         state: state_of(state, protocol)?,
         lasts: flags & LASTS != 0,
         ended: flags & ENDED != 0,
@@ -215,6 +233,7 @@ pub(super) mod tests {
             0..5_u8,
             0..11_u8,
             any::<(bool, bool, u32)>(),
+            prop::sample::select(&[None, Some(Means::V1), Some(Means::V2)]),
         )
             .prop_map(
                 |(
@@ -223,6 +242,7 @@ pub(super) mod tests {
                     forward,
                     state,
                     (lasts, ended, remaining_ms),
+                    introduces,
                 )| {
                     let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Icmp][protocol];
                     let forward = forward_of(forward).unwrap();
@@ -234,6 +254,7 @@ pub(super) mod tests {
                         local: (forward == Forward::FullNat).then_some(local),
                         protocol,
                         forward,
+                        introduces,
                         state,
                         lasts,
                         ended,

@@ -30,6 +30,7 @@ fn told(client: u16) -> Told<Ipv4Addr> {
         local: None,
         protocol: Protocol::Tcp,
         forward: Forward::Nat,
+        introduces: None,
         state: State::Established,
         lasts: true,
         ended: false,
