@@ -8,7 +8,7 @@ use std::{
 use super::{
     api::is_absolute,
     problem::Problems,
-    raw::{self, Text},
+    raw::{self, Number, Text},
     value::number_or,
     written::Written,
 };
@@ -56,7 +56,7 @@ impl Sync {
             problems.refuse(written.text(), text);
             return None;
         }
-        let port = number_or(raw.port, "port", DEFAULT_PORT, &(1..=u16::MAX), problems);
+        let port = port(raw.port, problems);
         let key_file = key_file(raw.key_file, problems);
         Some(Self {
             peer: peer?,
@@ -70,12 +70,31 @@ impl Sync {
 /// The port unless the configuration names another: LVS's own for the purpose.
 pub(super) const DEFAULT_PORT: u16 = 8848;
 
+/// Below are ports that root alone may open.
+const LEAST_PORT: u16 = 1024;
+
 /// Any address of the same family.
 pub(super) fn any_like(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED),
         IpAddr::V6(_) => IpAddr::V6(std::net::Ipv6Addr::UNSPECIFIED),
     }
+}
+
+/// Weir gives up root's rights before it opens the socket.
+fn port<'a>(written: Option<Number<'a>>, problems: &mut Problems<'a>) -> Option<u16> {
+    let is_roots = |one: &Number<'a>| one.try_read().is_ok_and(|port| port < LEAST_PORT.into());
+    if let Some(text) = written.filter(is_roots).map(Number::text) {
+        let wrong = format!(
+            "`port` {text} takes root's rights, which weir gives up before it opens it; \
+             write one from {LEAST_PORT} to {}",
+            u16::MAX
+        );
+        problems.refuse(text, wrong);
+        return None;
+    }
+    let range = LEAST_PORT..=u16::MAX;
+    number_or(written, "port", DEFAULT_PORT, &range, problems)
 }
 
 fn address<'a>(written: Text<'a>, problems: &mut Problems<'a>) -> Option<IpAddr> {
