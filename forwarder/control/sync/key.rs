@@ -1,7 +1,8 @@
 //! The secret that both directors have.
 
 use std::{
-    fs, io,
+    fs::File,
+    io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
@@ -33,6 +34,17 @@ pub enum KeyError {
         /// Its mode.
         mode: u32,
     },
+    /// Somebody else may change it.
+    #[error(
+        "sync.key_file: {} is user {owner}'s, who may change it; chown root {}",
+        path.display(), path.display()
+    )]
+    NotOurs {
+        /// The file.
+        path: PathBuf,
+        /// Whose it is.
+        owner: u32,
+    },
     /// It can be guessed.
     #[error(
         "sync.key_file: {} holds no line of at least {LENGTH} characters; make one with \
@@ -59,12 +71,11 @@ impl Key {
             path: path.to_owned(),
             source,
         };
-        let mode = fs::metadata(path).map_err(file)?.mode() & 0o777;
-        if mode & 0o077 != 0 {
-            let path = path.to_owned();
-            return Err(KeyError::Readable { path, mode });
-        }
-        let text = fs::read_to_string(path).map_err(file)?;
+        let mut opened = File::open(path).map_err(file)?;
+        let facts = opened.metadata().map_err(file)?;
+        check(path, facts.mode() & 0o777, facts.uid())?;
+        let mut text = String::new();
+        opened.read_to_string(&mut text).map_err(file)?;
         let line = text.lines().next().unwrap_or_default().trim();
         if line.len() < LENGTH {
             return Err(KeyError::Short(path.to_owned()));
@@ -95,9 +106,21 @@ impl Key {
     }
 }
 
+/// Whether nobody but root and who runs this may read or change a file of this mode and owner.
+fn check(path: &Path, mode: u32, owner: u32) -> Result<(), KeyError> {
+    let path = path.to_owned();
+    if mode & 0o077 != 0 {
+        return Err(KeyError::Readable { path, mode });
+    }
+    if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+        return Err(KeyError::NotOurs { path, owner });
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
+    use std::{fs, os::unix::fs::PermissionsExt};
 
     use super::*;
 
@@ -116,6 +139,11 @@ mod tests {
         assert!(matches!(short, KeyError::Short(_)), "{short}");
         let open = read("0123456789abcdef", 0o640).unwrap_err();
         assert!(open.to_string().contains("mode 640"), "{open}");
+        let own = nix::unistd::geteuid().as_raw();
+        let check = |owner| check(file.path(), 0o600, owner);
+        assert!(check(0).is_ok() && check(own).is_ok());
+        let others = check(own + 1).unwrap_err().to_string();
+        assert!(others.contains(&format!("user {}", own + 1)), "{others}");
         assert!(matches!(
             Key::read(Path::new("/nowhere")),
             Err(KeyError::File { .. })
