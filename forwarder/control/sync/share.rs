@@ -35,6 +35,7 @@ pub struct Share {
     told: u64,
     heard: u64,
     malformed: u64,
+    refused: u64,
     /// Since when there is something told that may not be under way yet.
     behind_since: Option<Now>,
 }
@@ -54,6 +55,7 @@ impl Share {
             told: 0,
             heard: 0,
             malformed: 0,
+            refused: 0,
             behind_since: None,
         }
     }
@@ -74,6 +76,11 @@ impl Share {
             Some(Ok(records)) => records.into_iter().for_each(|record| self.take(record)),
             Some(Err(message::Malformed)) => self.malformed += 1,
         }
+    }
+
+    /// Counts a datagram that is not read: not the other director has sent it.
+    pub fn refuse(&mut self) {
+        self.refused += 1;
     }
 
     /// Sends what there is to be told, and does what is due.
@@ -121,7 +128,7 @@ impl Share {
                 missed: sum(|one| one.four.missed() + one.six.missed()),
                 resent: link.resent,
                 early: link.early,
-                forged: link.forged,
+                forged: link.forged + self.refused,
                 stale: link.stale,
                 malformed: self.malformed,
             },

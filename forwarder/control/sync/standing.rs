@@ -54,7 +54,7 @@ pub struct Counts {
     pub resent: u64,
     /// Messages that came when one before them was missing.
     pub early: u64,
-    /// Datagrams that nobody with the key has made.
+    /// Datagrams that nobody with the key has made, or from another address than the peer's.
     pub forged: u64,
     /// Datagrams of other links, and ones that came again.
     pub stale: u64,

@@ -69,6 +69,7 @@ impl Helper {
             share,
             socket,
             peer: sync.peer(),
+            met_others: false,
             shared: Arc::clone(&shared),
         };
         let asked = Arc::clone(&stop);
@@ -102,6 +103,8 @@ struct Teller {
     share: Share,
     socket: UdpSocket,
     peer: SocketAddr,
+    /// Whether it was said that others speak too.
+    met_others: bool,
     shared: Arc<Shared>,
 }
 
@@ -144,9 +147,16 @@ impl Teller {
                     return;
                 }
             };
-            if from.ip() == self.peer.ip()
-                && let Some(datagram) = datagram.get(..octets)
-            {
+            if from.ip() != self.peer.ip() {
+                self.share.refuse();
+                if !std::mem::replace(&mut self.met_others, true) {
+                    let peer = self.peer.ip();
+                    tracing::warn!(
+                        %from, %peer,
+                        "sync: datagrams come from another address than `peer`, and are not read"
+                    );
+                }
+            } else if let Some(datagram) = datagram.get(..octets) {
                 self.share.hear(datagram, clock.now());
             }
             if clock.now().ms() > began.ms() {
@@ -165,4 +175,40 @@ fn open(local: SocketAddr) -> io::Result<UdpSocket> {
     socket.set_read_timeout(Some(TURN))?;
     socket.bind(&SockAddr::from(local))?;
     Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        control::sync::Key,
+        snapshot::{SlotHash, Slots},
+    };
+
+    #[test]
+    fn what_comes_from_another_address_is_counted() {
+        let own = "127.0.0.1:0".parse::<SocketAddr>().unwrap();
+        let port = UdpSocket::bind(own).unwrap().local_addr().unwrap().port();
+        let sync = config::Sync {
+            peer: "127.0.0.9".parse().unwrap(),
+            address: own.ip(),
+            port,
+            key_file: "/nowhere".into(),
+        };
+        let (key, slots) = (
+            Key::new(b"0123456789abcdef"),
+            Slots::new(SlotHash::Keyed(7), 1),
+        );
+        let clock = Clock::start();
+        let share = Share::new(&key, 1, Vec::new(), slots, clock.now());
+        let helper = Helper::start(&sync, share, clock).unwrap();
+        let other = UdpSocket::bind("127.0.0.8:0").unwrap();
+        for _ in 0..3 {
+            other.send_to(b"let me in", sync.local()).unwrap();
+        }
+        while helper.shared().read().counts.forged < 3 {
+            assert!(clock.now().ms() < 10_000);
+            thread::sleep(TURN);
+        }
+    }
 }

@@ -138,7 +138,7 @@ pub struct Sync {
     pub resent: u64,
     /// Messages that came before one that was missing, or when there was no room.
     pub early: u64,
-    /// Datagrams that nobody with the key has made.
+    /// Datagrams that nobody with the key has made, or from another address than the peer's.
     pub forged: u64,
     /// Datagrams that came again, or of earlier links.
     pub stale: u64,
