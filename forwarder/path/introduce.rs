@@ -3,10 +3,16 @@
 //! A connection's header goes out in the segment that carries the client's first acknowledgement.
 //! Nothing is kept of it: it follows from the session. Until the backend has acknowledged it, each
 //! segment of the client's brings it again, and one without data of its own goes in no other way.
+//! Where it goes is what the backend's SYN acknowledges: a client may open with many numbers, and
+//! could have its own octets stand where the header belongs.
 //! So a backend that does not have the header either has not heard from the client, and repeats its
 //! SYN, which the client acknowledges; or has got data behind the header, which the client repeats.
 
-use zerocopy::{FromBytes, IntoBytes};
+mod numbers;
+
+use zerocopy::IntoBytes;
+
+use numbers::{to_backend, to_client};
 
 use super::{
     Answer, Bench, Course, DropReason, Family, Meta, Step, Transport, Verdict, leave_at_last,
@@ -35,7 +41,11 @@ pub(super) fn new<A: Family>(means: Means, session: &Session<A>, begins: bool) -
     let octets = header(means, session).len();
     Introduction {
         means,
-        phase: if begins { Phase::Awaited } else { Phase::Known },
+        phase: if begins {
+            Phase::Unanswered
+        } else {
+            Phase::Known
+        },
         start: 0,
         octets: u8::try_from(octets).unwrap_or(0),
     }
@@ -79,7 +89,7 @@ pub(super) fn run<A: Family, F: Frame>(
             return begin_anew(frame, meta, bench, give);
         }
         if session.state().is_half_open() {
-            introduction.phase = Phase::Awaited;
+            introduction.phase = Phase::Unanswered;
         }
         let (flows, now_ms) = (&mut *bench.flows, bench.now_ms);
         pass::<A>(
@@ -221,13 +231,17 @@ struct Told<'a, A: Family> {
 impl<A: Family> Told<'_, A> {
     /// Lets a segment of the backend's acknowledge what the client has sent.
     fn answer<F: Frame>(&mut self, frame: &mut F, meta: &Meta<A>) {
-        if self.flags.syn() || !self.flags.ack() {
+        if !self.flags.ack() {
             return;
         }
         let Some(segment) = frame.head_mut().get_mut(usize::from(meta.l4)..) else {
             return;
         };
         if let Ok((header, _)) = tcp::parse(segment) {
+            if self.flags.syn() {
+                self.introduction = self.introduction.answered(header.acknowledgement());
+                return;
+            }
             let acknowledged = self.introduction.acknowledged(header.acknowledgement());
             // Whatever lies before the header's end is held as long as anything may.
             to_client(segment, acknowledged);
@@ -235,13 +249,13 @@ impl<A: Family> Told<'_, A> {
         }
     }
 
-    /// Notes where the client begins to count. Data that come with a SYN are cut off, as any host
-    /// may that does not expect them: the header would have to go before them.
+    /// Notes the client's number, until the backend has answered. Data that come with a SYN are cut
+    /// off, as any host may that does not expect them: the header would have to go before them.
     fn open<F: Frame>(&mut self, frame: &mut F, meta: &mut Meta<A>) -> Step {
         let Some((header, headers)) = read(frame, meta) else {
             return DropReason::TcpMalformed.into();
         };
-        if self.introduction.phase == Phase::Awaited {
+        if self.introduction.phase == Phase::Unanswered {
             self.introduction.start = header.sequence().wrapping_add(1);
         }
         let data = usize::from(meta.octets).saturating_sub(headers - usize::from(meta.l3));
@@ -273,21 +287,32 @@ impl<A: Family> Told<'_, A> {
         meta: &mut Meta<A>,
         way: &Way,
     ) -> Step<Option<(F, Meta<A>)>> {
-        let known = self.introduction.phase == Phase::Known;
-        let may_tell = self.flags.ack() && matches!(way.reach, Reach::At(_));
-        let resets = self.flags.rst();
-        let untold = self.introduction.phase == Phase::Awaited;
-        if known || !may_tell && !resets || resets && untold {
+        let (phase, resets) = (self.introduction.phase, self.flags.rst());
+        let untold = matches!(phase, Phase::Unanswered | Phase::Awaited);
+        if phase == Phase::Known || untold && resets {
             self.move_behind(frame, meta);
             return Step::Continue(None);
         }
-        let Some((_, headers)) = read(frame, meta) else {
+        if phase == Phase::Unanswered {
+            return DropReason::Untold.into();
+        }
+        let Some((segment, headers)) = read(frame, meta) else {
             return DropReason::TcpMalformed.into();
         };
-        self.introduction.phase = Phase::Told;
+        let is_before = self.introduction.is_before(segment.sequence());
         let data = usize::from(meta.octets).saturating_sub(headers - usize::from(meta.l3));
         let whole = !A::is_fragment(frame, meta);
-        if data == 0 && whole && !self.flags.fin() && !resets {
+        let bare = data == 0 && whole && !self.flags.fin();
+        let may_tell = self.flags.ack() && matches!(way.reach, Reach::At(_));
+        if !bare && !resets && (is_before || untold && !may_tell) {
+            return DropReason::Untold.into();
+        }
+        if !may_tell && !resets {
+            self.move_behind(frame, meta);
+            return Step::Continue(None);
+        }
+        self.introduction.phase = Phase::Told;
+        if bare && !resets {
             self.become_header(frame, meta, headers)?;
             return Step::Continue(None);
         }
@@ -297,6 +322,9 @@ impl<A: Family> Told<'_, A> {
         let made = sound
             .then(|| self.header_of(frame, meta, headers))
             .flatten();
+        if sound && made.is_none() && !resets {
+            return DropReason::Untold.into();
+        }
         self.move_behind(frame, meta);
         Step::Continue(made)
     }
@@ -424,25 +452,4 @@ fn read<'f, A: Family, F: Frame>(frame: &'f F, meta: &Meta<A>) -> Option<(&'f tc
     let l4 = usize::from(meta.l4);
     let (header, _) = tcp::parse(frame.head().get(l4..)?).ok()?;
     Some((header, l4 + header.header_octets()))
-}
-
-fn to_backend(segment: &mut [u8], introduction: Introduction) {
-    if let Ok((header, _)) = tcp::Header::mut_from_prefix(segment) {
-        header.move_sequence(introduction.to_backend(header.sequence()));
-    }
-}
-
-fn to_client(segment: &mut [u8], introduction: Introduction) {
-    if let Ok((header, _)) = tcp::Header::mut_from_prefix(segment)
-        && header.flags().ack()
-    {
-        header.move_acknowledgement(introduction.to_client(header.acknowledgement()));
-        // Before the header is there, all that the client has sent may be beyond the gap; who is
-        // told so need not send again, and would bring no header.
-        if introduction.phase == Phase::Told {
-            tcp::remove_sacks(segment);
-        } else {
-            tcp::move_sacks(segment, |end| introduction.to_client(end));
-        }
-    }
 }

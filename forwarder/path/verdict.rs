@@ -242,6 +242,8 @@ drop_reasons! {
         "a fragment of what came already, or of a datagram in which two did not fit";
     FragmentUntold, "fragment_untold", Service,
         "a part of a datagram, to a service whose backends are told the client's address in each";
+    Untold, "untold", Service,
+        "of a client whose backend could not be told its address before";
     FragmentOrphaned, "fragment_orphaned", Session,
         "a fragment whose first did not come in time, or went nowhere";
     TcpMalformed, "tcp_malformed", Transport, "TCP header short or with a wrong data offset";

@@ -17,7 +17,9 @@ pub enum Means {
 /// How far a connection is in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Nothing has been told.
+    /// The backend has not answered: where it counts from is unknown.
+    Unanswered,
+    /// It has, and nothing has been told.
     Awaited,
     /// It has been, and the backend has not acknowledged it.
     Told,
@@ -32,8 +34,8 @@ pub struct Introduction {
     pub means: Means,
     /// How far it is.
     pub phase: Phase,
-    /// The number of the first octet that the client sends. Means nothing before its SYN and once
-    /// the backend knows.
+    /// The number of the first octet, as the backend has acknowledged the SYN. Before that, by the
+    /// client's last SYN, which tells no more than whether the next is the same.
     pub start: u32,
     /// Octets that the backend gets before that.
     pub octets: u8,
@@ -45,7 +47,7 @@ impl Introduction {
     #[must_use]
     pub fn to_backend(self, sequence: u32) -> u32 {
         match self.phase {
-            Phase::Awaited => sequence,
+            Phase::Unanswered | Phase::Awaited => sequence,
             Phase::Told | Phase::Known => sequence.wrapping_add(self.octets.into()),
         }
     }
@@ -58,7 +60,7 @@ impl Introduction {
         let octets = u32::from(self.octets);
         let shifted = acknowledgement.wrapping_sub(octets);
         match self.phase {
-            Phase::Awaited => acknowledgement,
+            Phase::Unanswered | Phase::Awaited => acknowledgement,
             Phase::Known => shifted,
             Phase::Told => match acknowledgement.wrapping_sub(self.start) {
                 inside if inside < octets => self.start,
@@ -67,6 +69,28 @@ impl Introduction {
                 _ => acknowledgement,
             },
         }
+    }
+
+    /// The same after a backend has acknowledged a SYN so. Where that is another than before, it
+    /// has begun another connection.
+    #[inline]
+    #[must_use]
+    pub fn answered(self, acknowledgement: u32) -> Self {
+        if self.phase != Phase::Unanswered && self.start == acknowledgement {
+            return self;
+        }
+        Self {
+            phase: Phase::Awaited,
+            start: acknowledgement,
+            ..self
+        }
+    }
+
+    /// True for a client's number before all that it can have to say.
+    #[inline]
+    #[must_use]
+    pub fn is_before(self, sequence: u32) -> bool {
+        sequence.wrapping_sub(self.start).cast_signed() < 0
     }
 
     /// The same after a backend has acknowledged this.
@@ -106,8 +130,9 @@ impl Introduction {
                 _ => Means::V2,
             },
             phase: match phase {
-                0 => Phase::Awaited,
-                1 => Phase::Told,
+                0 => Phase::Unanswered,
+                1 => Phase::Awaited,
+                2 => Phase::Told,
                 _ => Phase::Known,
             },
             start: u32::from_ne_bytes([a, b, c, d]),
@@ -164,6 +189,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_backend_alone_says_where_it_begins() {
+        for start in [0, 1, 1000, u32::MAX] {
+            let unanswered = Introduction {
+                phase: Phase::Unanswered,
+                ..told(start, 28)
+            };
+            for number in [start, start.wrapping_sub(28)] {
+                let awaited = unanswered.answered(number);
+                assert_eq!((awaited.phase, awaited.start), (Phase::Awaited, number));
+            }
+            let told = told(start, 28);
+            assert_eq!(told.answered(start), told);
+            let another = told.answered(start.wrapping_add(5));
+            assert_eq!(another, unanswered.answered(start.wrapping_add(5)));
+            assert!(told.is_before(start.wrapping_sub(1)));
+            assert!(!told.is_before(start) && !told.is_before(start.wrapping_add(5)));
+        }
+    }
+
     proptest! {
         #[test]
         fn what_is_known_goes_there_and_back(start: u32, octets: u8, number: u32) {
@@ -180,11 +225,11 @@ mod tests {
             start: u32,
             octets: u8,
             means in 0..2_usize,
-            phase in 0..3_usize,
+            phase in 0..4_usize,
         ) {
             let introduction = Introduction {
                 means: [Means::V1, Means::V2][means],
-                phase: [Phase::Awaited, Phase::Told, Phase::Known][phase],
+                phase: [Phase::Unanswered, Phase::Awaited, Phase::Told, Phase::Known][phase],
                 start,
                 octets,
             };

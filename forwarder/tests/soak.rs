@@ -122,7 +122,7 @@ fn run(soak: &mut Soak, frames: u64) {
 
 /// What needs another configuration in force, FULLNAT, SNAT, backends that are told of clients, or
 /// a host behind the director.
-const ELSEWHERE: [&str; 8] = [
+const ELSEWHERE: [&str; 9] = [
     "drop.untranslatable",
     "drop.source_elsewhere",
     "drop.backend_gone",
@@ -130,6 +130,7 @@ const ELSEWHERE: [&str; 8] = [
     "answer.session_reset",
     "drop.rate_limited",
     "drop.fragment_untold",
+    "drop.untold",
     "punt.host",
 ];
 

@@ -50,14 +50,23 @@ fn syn(name: &str, version: &str) -> Case {
     .moved(NEW)
 }
 
-/// From there on, the backend has answered, and has been sent the header.
-fn told(name: &str, version: &str) -> Case {
-    let header = if version == "V1" { LINE } else { BINARY };
-    let answer = outbound().numbers(5000, START).payload(b"");
-    syn(name, version)
-        .rx(1, answer.tcp("SA"))
+/// The backend answers a SYN, of which it acknowledges this.
+fn answers(row: Case, number: u32) -> Case {
+    let answer = outbound().numbers(5000, number).payload(b"");
+    row.rx(1, answer.tcp("SA"))
         .tx(0, to_client(answer).tcp("SA"))
         .moved(BACK)
+}
+
+/// A row whose client has sent its SYN, which the backend has answered.
+fn answered(name: &str, version: &str) -> Case {
+    answers(syn(name, version), START)
+}
+
+/// From there on, the backend has been sent the header.
+fn told(name: &str, version: &str) -> Case {
+    let header = if version == "V1" { LINE } else { BINARY };
+    answered(name, version)
         .rx(0, sent(START, b"").tcp("A"))
         .tx(1, to_b1(sent(START, header)).tcp("PA"))
         .moved(IN)
@@ -84,6 +93,11 @@ pub fn cases() -> Vec<Case> {
         resets(),
         data_in_a_syn(),
         a_repeated_syn_begins_nothing(),
+        nothing_before_the_backend_has_answered(),
+        a_second_syn_moves_no_header(),
+        another_answer_begins_anew(),
+        no_data_where_the_header_belongs(),
+        no_data_before_the_header_can_go(),
         a_new_syn_begins_anew(),
         damaged_data_tell_nothing(),
         blocks(),
@@ -132,7 +146,7 @@ fn numbers_are_shifted(version: &str, octets: u32) -> Case {
 /// A client may acknowledge with its first data.
 fn with_data_at_once() -> Case {
     let request = |sequence| sent(sequence, b"GET /");
-    syn("with data at once", "V2")
+    answered("with data at once", "V2")
         .rx(0, request(START).tcp("PA"))
         .tx(1, to_b1(sent(START, BINARY)).tcp("PA"))
         .tx(1, to_b1(request(START + 28)).tcp("PA"))
@@ -190,15 +204,85 @@ fn a_repeated_syn_begins_nothing() -> Case {
         .moved(IN)
 }
 
+const UNTOLD: &str = "port0.rx backend0.forward drop.untold";
+
+fn nothing_before_the_backend_has_answered() -> Case {
+    let request = sent(START, b"GET /");
+    let row = syn("nothing before the backend has answered", "V2");
+    let row = ["PA", "FA", "A"].into_iter().fold(row, |row, flags| {
+        row.rx(0, request.tcp(flags)).moved(UNTOLD)
+    });
+    answers(row, START)
+        .rx(0, request.tcp("PA"))
+        .tx(1, to_b1(sent(START, BINARY)).tcp("PA"))
+        .tx(1, to_b1(sent(START + 28, b"GET /")).tcp("PA"))
+        .moved("port0.rx port1.tx=2 backend0.forward made")
+}
+
+/// Else a client could have the header come before what its backend awaits, and its own octets in
+/// its place.
+fn a_second_syn_moves_no_header() -> Case {
+    let low = START - 1 - 28;
+    let second = inbound().numbers(low, 0).payload(b"");
+    let row = answered("a second SYN moves no header", "V2")
+        .rx(0, second.tcp("S"))
+        .tx(1, to_b1(second).tcp("S"))
+        .moved(IN)
+        .rx(0, sent(low + 1, b"forged").tcp("PA"))
+        .moved(UNTOLD);
+    answers(row, START)
+        .rx(0, sent(low + 1, b"forged").tcp("PA"))
+        .moved(UNTOLD)
+        .rx(0, sent(START, b"").tcp("A"))
+        .tx(1, to_b1(sent(START, BINARY)).tcp("PA"))
+        .moved(IN)
+}
+
+/// A backend may give a connection up that stays open here; who opens again is told of again.
+fn another_answer_begins_anew() -> Case {
+    let syn = inbound().numbers(9000, 0).payload(b"");
+    let row = known("another answer begins anew", "V2", 28)
+        .rx(0, syn.tcp("S"))
+        .tx(1, to_b1(syn).tcp("S"))
+        .moved(IN);
+    answers(row, 9001)
+        .rx(0, sent(9001 - 28, b"forged").tcp("PA"))
+        .moved(UNTOLD)
+        .rx(0, sent(9001, b"").tcp("A"))
+        .tx(1, to_b1(sent(9001, BINARY)).tcp("PA"))
+        .moved(IN)
+}
+
+fn no_data_where_the_header_belongs() -> Case {
+    told("no data where the header belongs", "V2")
+        .rx(0, sent(START - 28, &[7; 40]).tcp("PA"))
+        .moved(UNTOLD)
+        .rx(0, sent(START - 1, b"").tcp("FA"))
+        .moved(UNTOLD)
+        .rx(0, sent(START - 1, b"").tcp("A"))
+        .tx(1, to_b1(sent(START, BINARY)).tcp("PA"))
+        .moved(IN)
+}
+
+/// What acknowledges nothing cannot carry the header, and no data may go without.
+fn no_data_before_the_header_can_go() -> Case {
+    answered("no data before the header can go", "V2")
+        .rx(0, sent(START, b"forged").tcp("P"))
+        .moved(UNTOLD)
+        .rx(0, sent(START, b"").tcp("F"))
+        .moved(UNTOLD)
+}
+
 fn a_new_syn_begins_anew() -> Case {
     let syn = inbound().payload(b"").numbers(9000, 0);
-    known("a new SYN begins anew what is over", "V2", 28)
+    let row = known("a new SYN begins anew what is over", "V2", 28)
         .rx(0, sent(START, b"").tcp("RA"))
         .tx(1, to_b1(sent(START + 28, b"")).tcp("RA"))
         .moved(IN)
         .rx(0, syn.tcp("S"))
         .tx(1, to_b1(syn).tcp("S"))
-        .moved(NEW)
+        .moved(NEW);
+    answers(row, 9001)
         .rx(0, sent(9001, b"").tcp("A"))
         .tx(1, to_b1(sent(9001, BINARY)).tcp("PA"))
         .moved(IN)
@@ -206,7 +290,7 @@ fn a_new_syn_begins_anew() -> Case {
 
 fn damaged_data_tell_nothing() -> Case {
     let request = |sequence| sent(sequence, b"GET /");
-    syn("damaged data tell nothing, and stay as wrong", "V2")
+    answered("damaged data tell nothing, and stay as wrong", "V2")
         .rx(0, damaged(&request(START).tcp("PA"), 0x1234))
         .tx(1, damaged(&to_b1(request(START + 28)).tcp("PA"), 0x1234))
         .moved(IN)
@@ -264,10 +348,14 @@ fn by_full_nat() -> Case {
     let local = local(&config, 0, &syn.tcp("S"));
     let out = |packet: Spec| packet.from(&local).to(B1).out(1, B1_MAC);
     let answer = |number| outbound().numbers(5001, number).payload(b"welcome");
+    let hello = outbound().numbers(5000, START).payload(b"");
     case("told by V2: by FULLNAT", config)
         .rx(0, syn.tcp("S"))
         .tx(1, out(syn).tcp("S"))
         .moved(NEW)
+        .rx(1, hello.clone().to(&local).tcp("SA"))
+        .tx(0, to_client(hello).tcp("SA"))
+        .moved(BACK)
         .rx(0, sent(START, b"").tcp("A"))
         .tx(1, out(sent(START, BINARY)).tcp("PA"))
         .moved(IN)
