@@ -1,7 +1,10 @@
 //! ICMP errors about packets that were forwarded: they go on to whoever sent those packets, and
 //! speak of the addresses that are known there. As in IPVS, they change nothing in the session.
 
-use zerocopy::{FromBytes, network_endian::U32};
+use zerocopy::{
+    FromBytes,
+    network_endian::{U16, U32},
+};
 
 use super::{
     Answer, Bench, Course, DropReason, Family, Meta, Rewrite, Step, Verdict, echo,
@@ -182,10 +185,12 @@ pub(super) fn run<A: Family, F: Frame>(
         Direction::Reverse => {
             let ends = [session.client(), session.vip()];
             let done = translate(frame, meta, Side::Backend, ends, quoted.is_echo());
-            if let Some(introduction) = session.introduction()
-                && session.protocol() == Protocol::Tcp
-            {
-                renumber::<A, F>(frame, meta, introduction);
+            if let Some(introduction) = session.introduction() {
+                match session.protocol() {
+                    Protocol::Tcp => renumber::<A, F>(frame, meta, introduction),
+                    Protocol::Udp => lessen_mtu::<A, F>(frame, meta, introduction),
+                    Protocol::Icmp => {}
+                }
             }
             done
         }
@@ -300,6 +305,26 @@ fn renumber<A: Family, F: Frame>(frame: &mut F, meta: &Meta<A>, introduction: In
         let (was, is) = (number.get(), introduction.to_client(number.get()));
         number.set(is);
         let delta = Delta::new().replace_u32(was, is);
+        error.set_checksum(delta.apply(error.checksum()));
+    }
+}
+
+/// Lets a client leave room for what each of its datagrams grows by.
+fn lessen_mtu<A: Family, F: Frame>(frame: &mut F, meta: &Meta<A>, introduction: Introduction) {
+    let message = frame.head_mut().get_mut(usize::from(meta.l4)..);
+    let message = message.unwrap_or_default();
+    // ICMPv6 tells it in 32 bits, of which no datagram needs the upper ones.
+    let Some(was) = A::told_mtu(message).filter(|mtu| ![0, u16::MAX].contains(mtu)) else {
+        return;
+    };
+    let less = was.saturating_sub(introduction.octets.into());
+    let is = less.max(A::LEAST_MTU).min(was);
+    let told = message.get_mut(icmp::LEN - size_of::<U16>()..);
+    if let Ok((told, _)) = U16::mut_from_prefix(told.unwrap_or_default()) {
+        told.set(is);
+    }
+    if let Ok((error, _)) = icmp::Header::mut_from_prefix(message) {
+        let delta = Delta::new().replace_u16(was, is);
         error.set_checksum(delta.apply(error.checksum()));
     }
 }

@@ -106,6 +106,7 @@ pub fn cases() -> Vec<Case> {
         without_room(),
         in_datagrams(),
         in_a_datagram_that_grows_too_large(),
+        told_a_lesser_mtu(),
         in_no_fragments(),
         in_the_middle(),
     ];
@@ -415,6 +416,34 @@ fn in_a_datagram_that_grows_too_large() -> Case {
         icmp_error(&large.udp(), error, "192.0.2.100", (0, CLIENT_MAC), 1),
     )
     .moved("port0.rx port0.tx backend0.forward answer.fragmentation_needed")
+}
+
+/// Of a way behind the director, which the client's datagrams take with the header.
+fn told_a_lesser_mtu() -> Case {
+    let error = |mtu| DestinationUnreachable(FragmentationNeeded { next_hop_mtu: mtu });
+    let request = inbound().payload(b"who");
+    let whole = to_b1(inbound().payload(&[&in_udp()[..], b"who"].concat()));
+    let quoted = |packet: &[u8]| packet[14..42].to_vec();
+    let mut seen = quoted(&whole.udp());
+    seen[..20].copy_from_slice(&seen_header(&whole));
+    seen[20..24].copy_from_slice(&request.udp()[34..38]);
+    let complaint = spec(1, "10.1.0.11:0", "192.0.2.9:0");
+    let told = complaint.clone().from("192.0.2.100:0").out(0, CLIENT_MAC);
+    case("told by V2: a lesser MTU", config("Udp Nat rr", "V2"))
+        .rx(0, request.udp())
+        .tx(1, whole.udp())
+        .moved(NEW)
+        .rx(
+            1,
+            complaint.payload(&quoted(&whole.udp())).icmp(error(1400)),
+        )
+        .tx(0, told.payload(&seen).icmp(error(1372)))
+        .moved(BACK)
+}
+
+/// The IP header of what the backend got, with the address that the client knows.
+fn seen_header(whole: &Spec) -> Vec<u8> {
+    whole.clone().to(VIP).udp()[14..34].to_vec()
 }
 
 fn in_no_fragments() -> Case {
