@@ -25,6 +25,8 @@ commands=(
     keepalived:keepalived
     chromium:chromium
     luac:lua5.3
+    haproxy:haproxy
+    dnsdist:dnsdist
     tshark:tshark
 )
 libraries=(libc6-dev libdpdk-dev libclang-dev)
@@ -94,6 +96,12 @@ install_packages() {
     case " $* " in
         *" bird2 "*) systemctl disable -q bird 2>/dev/null || true ;;
     esac
+    local service
+    for service in haproxy dnsdist; do
+        case " $* " in
+            *" $service "*) systemctl disable -q "$service" 2>/dev/null || true ;;
+        esac
+    done
 }
 
 [ "$(id -u)" = 0 ] || die "run as root: network namespaces and raw sockets need it"
