@@ -1,20 +1,10 @@
 //! How the two directors stand to each other, for all to read.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Written by the thread, read by whoever wants to know.
 #[derive(Debug, Default)]
-pub struct Shared {
-    pub(super) up: AtomicBool,
-    pub(super) has_all: AtomicBool,
-    pub(super) gave_all: AtomicBool,
-    pub(super) since_ms: AtomicU64,
-    pub(super) lag_us: AtomicU64,
-    pub(super) counts: [AtomicU64; COUNTS],
-}
-
-/// How many numbers are counted.
-const COUNTS: usize = 12;
+pub struct Shared(Mutex<Standing>);
 
 /// How the two directors stand to each other.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -62,85 +52,18 @@ pub struct Counts {
     pub malformed: u64,
 }
 
-impl Counts {
-    /// All, in the order above.
-    pub(super) fn all(&self) -> [u64; COUNTS] {
-        let Self {
-            links,
-            told,
-            heard,
-            taken,
-            unknown,
-            refused,
-            missed,
-            resent,
-            early,
-            forged,
-            stale,
-            malformed,
-        } = *self;
-        [
-            links, told, heard, taken, unknown, refused, missed, resent, early, forged, stale,
-            malformed,
-        ]
-    }
-
-    fn of(all: [u64; COUNTS]) -> Self {
-        let [
-            links,
-            told,
-            heard,
-            taken,
-            unknown,
-            refused,
-            missed,
-            resent,
-            early,
-            forged,
-            stale,
-            malformed,
-        ] = all;
-        Self {
-            links,
-            told,
-            heard,
-            taken,
-            unknown,
-            refused,
-            missed,
-            resent,
-            early,
-            forged,
-            stale,
-            malformed,
-        }
-    }
-}
-
 impl Shared {
     /// How it stands now.
     pub fn read(&self) -> Standing {
-        let counts = Counts::of(std::array::from_fn(|at| {
-            self.counts.get(at).map_or(0, |count| count.load(Relaxed))
-        }));
-        Standing {
-            up: self.up.load(Relaxed),
-            has_all: self.has_all.load(Relaxed),
-            gave_all: self.gave_all.load(Relaxed),
-            since_ms: self.since_ms.load(Relaxed),
-            lag_us: self.lag_us.load(Relaxed),
-            counts,
-        }
+        *self.standing()
     }
 
     pub(super) fn write(&self, standing: &Standing) {
-        self.up.store(standing.up, Relaxed);
-        self.has_all.store(standing.has_all, Relaxed);
-        self.gave_all.store(standing.gave_all, Relaxed);
-        self.since_ms.store(standing.since_ms, Relaxed);
-        self.lag_us.store(standing.lag_us, Relaxed);
-        for (place, count) in self.counts.iter().zip(standing.counts.all()) {
-            place.store(count, Relaxed);
-        }
+        *self.standing() = *standing;
+    }
+
+    /// Nothing panics while it is held, so what a poisoned one has is whole.
+    fn standing(&self) -> MutexGuard<'_, Standing> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
