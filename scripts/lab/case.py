@@ -9,6 +9,8 @@ from lab import plan
 from lab.director import target_folder
 from lab.topology import Lab
 
+REQUEST = b"GET / HTTP/1.1\r\nHost: weir\r\n\r\n"
+
 
 @functools.cache
 def the_lab():
@@ -48,6 +50,35 @@ class LabCase(unittest.TestCase):
         self.assertEqual(errors, [])
         self.assertTrue(all(fetch.body == self.lab.blob for fetch in fetches), "a body differs")
         self.assertEqual({fetch.server for fetch in fetches}, set(servers))
+
+    def connect_idle(self, stack, count):
+        """So many connections of each mode that stay open, each of which was answered once."""
+        connections = []
+        with self.lab.client.inside():
+            for mode in plan.MODES:
+                for _ in range(count):
+                    connection = stack.enter_context(socket.socket())
+                    connection.settimeout(10)
+                    connection.connect((plan.VIP[mode], 80))
+                    connections.append((mode, connection))
+        self.assert_answers(connections)
+        return connections
+
+    def assert_answers(self, connections):
+        """Each still has an answer to a request."""
+        broken = []
+        for mode, connection in connections:
+            try:
+                connection.sendall(REQUEST)
+                answer = b""
+                while b"web" not in answer.partition(b"\r\n\r\n")[2]:
+                    octets = connection.recv(4096)
+                    if not octets:
+                        raise EOFError(answer)
+                    answer += octets
+            except (OSError, EOFError) as error:
+                broken.append((mode, repr(error)))
+        self.assertEqual(broken, [])
 
     def assert_echoed(self, vip, questions):
         """Each datagram came back from the VIP, and every server had some."""

@@ -14,38 +14,9 @@ from lab.topology import FOLDER
 
 FILE = FOLDER / "sessions"
 COUNT = 10
-REQUEST = b"GET / HTTP/1.1\r\nHost: weir\r\n\r\n"
 
 
 class Restart(LabCase):
-    def idle(self, stack):
-        """Idle connections of all modes."""
-        connections = []
-        with self.lab.client.inside():
-            for mode in plan.MODES:
-                for _ in range(COUNT):
-                    connection = stack.enter_context(socket.socket())
-                    connection.settimeout(10)
-                    connection.connect((plan.VIP[mode], 80))
-                    connections.append((mode, connection))
-        return connections
-
-    def ask(self, connections):
-        """Each answers."""
-        broken = []
-        for mode, connection in connections:
-            try:
-                connection.sendall(REQUEST)
-                answer = b""
-                while b"web" not in answer.partition(b"\r\n\r\n")[2]:
-                    octets = connection.recv(4096)
-                    if not octets:
-                        raise EOFError(answer)
-                    answer += octets
-            except (OSError, EOFError) as error:
-                broken.append((mode, repr(error)))
-        self.assertEqual(broken, [])
-
     def measure(self, stop, gaps):
         """The longest time without an answer to datagrams of one flow, sent each 5 ms."""
         with self.lab.client.inside():
@@ -80,8 +51,7 @@ class Restart(LabCase):
         services = [*(http(mode) for mode in plan.MODES), echo("nat")]
         weir = self.lab.weir(services, more=f'sessions_file: "{FILE}",')
         with weir, contextlib.ExitStack() as stack:
-            idle = self.idle(stack)
-            self.ask(idle)
+            idle = self.connect_idle(stack, COUNT)
             stop, gaps = threading.Event(), []
             measuring = threading.Thread(target=self.measure, args=(stop, gaps))
             measuring.start()
@@ -97,7 +67,7 @@ class Restart(LabCase):
             stop.set()
             measuring.join()
             self.assert_fetched(fetches)
-            self.ask(idle)
+            self.assert_answers(idle)
             drops = {drop["reason"]: drop["packets"] for drop in weir.show_json("drops")}
             self.assertEqual(drops.get("no_session", 0), 0)
             print(

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import socket
 import time
 
 from lab import plan
@@ -33,7 +32,6 @@ table netdev lab {
     chain lan { type filter hook ingress device lan0 priority 0; policy drop; }
 }
 """
-REQUEST = b"GET / HTTP/1.1\r\nHost: weir\r\n\r\n"
 
 
 class Sync(LabCase):
@@ -103,36 +101,6 @@ class Sync(LabCase):
 
         return self.await_that("all is shared", synced)
 
-    def idle(self, stack):
-        """Idle connections of all modes, each of which was answered once."""
-        connections = []
-        with self.lab.client.inside():
-            for mode in plan.MODES:
-                for _ in range(COUNT):
-                    connection = socket.socket()
-                    stack.enter_context(connection)
-                    connection.settimeout(10)
-                    connection.connect((plan.VIP[mode], 80))
-                    connections.append((mode, connection, connection.getsockname()))
-        self.ask(connections)
-        return connections
-
-    def ask(self, connections):
-        """Each answers, and nobody else than at first would."""
-        broken = []
-        for mode, connection, _ in connections:
-            try:
-                connection.sendall(REQUEST)
-                answer = b""
-                while b"web" not in answer.partition(b"\r\n\r\n")[2]:
-                    octets = connection.recv(4096)
-                    if not octets:
-                        raise EOFError(answer)
-                    answer += octets
-            except (OSError, EOFError) as error:
-                broken.append((mode, repr(error)))
-        self.assertEqual(broken, [])
-
     async def download_across(self, act):
         """Downloads in all modes, in the midst of which something happens."""
         client = self.lab.client
@@ -156,7 +124,7 @@ class Sync(LabCase):
             self.await_that("the first is master", lambda: self.is_master(first))
             # Switches and servers have to hear of it.
             time.sleep(1.5)
-            idle = self.idle(stack)
+            idle = self.connect_idle(stack, COUNT)
             took_s = []
 
             def kill():
@@ -169,7 +137,7 @@ class Sync(LabCase):
 
             fetches = asyncio.run(self.download_across(kill))
             self.assert_fetched(fetches)
-            self.ask(idle)
+            self.assert_answers(idle)
             unknown = second.show_json("sync")[0]["unknown"]
             self.assertEqual(unknown, 0)
 
@@ -181,7 +149,7 @@ class Sync(LabCase):
 
             fetches = asyncio.run(self.download_across(come_back))
             self.assert_fetched(fetches)
-            self.ask(idle)
+            self.assert_answers(idle)
             print(
                 f"sync: {len(fetches)} downloads and {len(idle)} idle connections, 0 broken, "
                 f"master {took_s[0]:.2f} s after kill -9"
